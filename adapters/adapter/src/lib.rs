@@ -1,0 +1,1 @@
+//! The adapter program: one binary, the kind chosen in its configuration.

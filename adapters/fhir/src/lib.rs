@@ -1,0 +1,1 @@
+//! Source kind fhir: reads and maps, nothing else.

@@ -1,0 +1,1 @@
+//! Source kind file: reads and maps, nothing else.

@@ -1,0 +1,4 @@
+//! What every adapter is built on. A kind of source implements [`Source`]: it reads and maps, nothing else. Serving,
+//! verification, the owner's policy, audit and the feed are done here, once.
+
+pub mod source;

@@ -1,0 +1,1 @@
+//! Source kind sql: reads and maps, nothing else.

@@ -1,0 +1,1 @@
+//! The severn command line.

@@ -1,0 +1,1 @@
+//! What a care app uses to ask the broker; it never calls an unsealed answer complete.

@@ -1,0 +1,17 @@
+//! How the parties reach each other: mutual TLS with an identity in the certificate, an accept loop that no slow
+//! handshake holds up, a hardened gRPC server, and a dialler. Nothing here knows what is said over the connection.
+//!
+//! **Invariant:** no call waits for a connection without a timer of its own: tonic's deadline does not run while a
+//! channel is connecting.
+
+mod conn;
+mod dial;
+mod listen;
+mod server;
+mod tls;
+
+pub use conn::{Conn, Identity, Peer};
+pub use dial::{DialError, Dialler, InMemory, TlsDialler};
+pub use listen::{ListenLimits, listen};
+pub use server::{RefuseMalformedTimeout, ServerLimits, server};
+pub use tls::{Tls, TlsError, TlsFiles};

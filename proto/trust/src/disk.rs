@@ -1,0 +1,186 @@
+//! Storage, passed in: a folder of append-only files and of small files that are replaced whole.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// An append-only file.
+pub trait Append: Send {
+    /// Adds bytes at the end. They are durable after [`Append::sync`] only.
+    ///
+    /// # Errors
+    /// As the storage gives them; part of the bytes may have been written.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes all that was appended durable.
+    ///
+    /// # Errors
+    /// As the storage gives them; what was appended since the last success may or may not be durable.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts the file to `length` bytes.
+    ///
+    /// # Errors
+    /// As the storage gives them.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+/// A folder.
+pub trait Disk: Send + Sync + 'static {
+    /// Opens a file for appending, making it where it does not exist.
+    ///
+    /// # Errors
+    /// As the storage gives them.
+    fn open_append(&self, name: &str) -> io::Result<Box<dyn Append>>;
+
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// As the storage gives them; `NotFound` where there is none.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+
+    /// Replaces a small file, whole or not at all.
+    ///
+    /// # Errors
+    /// As the storage gives them.
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// A folder of the machine. Files are readable by their owner only.
+#[derive(Clone, Debug)]
+pub struct SystemDisk {
+    folder: PathBuf,
+}
+
+impl SystemDisk {
+    /// Uses `folder`, making it where it does not exist.
+    ///
+    /// # Errors
+    /// As the operating system gives them.
+    pub fn open(folder: impl Into<PathBuf>) -> io::Result<SystemDisk> {
+        let folder = folder.into();
+        fs::create_dir_all(&folder)?;
+        Ok(SystemDisk { folder })
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+impl Append for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)?;
+        self.sync_all()
+    }
+}
+
+impl Disk for SystemDisk {
+    fn open_append(&self, name: &str) -> io::Result<Box<dyn Append>> {
+        let file = private().append(true).create(true).open(self.folder.join(name))?;
+        // The name itself must survive a power cut, not only the bytes behind it.
+        File::open(&self.folder)?.sync_all()?;
+        Ok(Box::new(file))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.folder.join(name))
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let next = self.folder.join(format!("{name}.next"));
+        let mut file = private().write(true).create(true).truncate(true).open(&next)?;
+        file.write_all(bytes)?;
+        fs::rename(next, self.folder.join(name))
+    }
+}
+
+/// A folder in memory, for simulation. Clones share it. Can be told to be full.
+#[derive(Clone, Default)]
+pub struct MemoryDisk {
+    files: Arc<Mutex<Files>>,
+}
+
+#[derive(Default)]
+struct Files {
+    content: BTreeMap<String, Vec<u8>>,
+    full: bool,
+}
+
+impl MemoryDisk {
+    /// From now on every write fails as on a full disk, or no longer.
+    pub fn set_full(&self, full: bool) {
+        self.lock().full = full;
+    }
+
+    /// Everything in the folder: name and bytes.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        self.lock().content.clone()
+    }
+
+    // A std mutex: nothing is awaited while it is held.
+    fn lock(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct MemoryFile {
+    disk: MemoryDisk,
+    name: String,
+}
+
+fn writable(files: &Files) -> io::Result<()> {
+    if files.full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+}
+
+impl Append for MemoryFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut files = self.disk.lock();
+        writable(&files)?;
+        files.content.entry(self.name.clone()).or_default().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        writable(&self.disk.lock())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        let mut files = self.disk.lock();
+        files.content.entry(self.name.clone()).or_default().truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(())
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn open_append(&self, name: &str) -> io::Result<Box<dyn Append>> {
+        self.lock().content.entry(name.to_owned()).or_default();
+        Ok(Box::new(MemoryFile { disk: self.clone(), name: name.to_owned() }))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.lock().content.get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut files = self.lock();
+        writable(&files)?;
+        files.content.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+}

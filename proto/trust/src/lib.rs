@@ -1,0 +1,39 @@
+//! What both sides of a query check for themselves: who asks (`token`), that the asking app really asked this
+//! (`proof`), what the broker says of the call (`statement`), what an owner lets out (`table`), and a trail that shows
+//! tampering (`trail`). A fully compromised broker must gain nothing from any of it.
+//!
+//! **Invariant:** nothing here reads the time, draws a random number or opens a file by itself: [`Clock`],
+//! [`Entropy`] and [`Disk`] are passed in, so that a whole federation runs in simulation.
+
+mod clock;
+mod commitment;
+mod digest;
+mod disk;
+mod keys;
+mod merkle;
+mod nhs_number;
+mod proof;
+mod statement;
+mod table;
+mod token;
+mod trail;
+mod words;
+
+pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, new_uuid};
+pub use commitment::{Commitments, PersonKeys, SALT_BYTES};
+pub use digest::{Digest, RecordDigest, hex, sha256, unhex};
+pub use disk::{Append, Disk, MemoryDisk, SystemDisk};
+pub use keys::{KeyError, PublicKey, SigningKey};
+pub use merkle::MerkleTree;
+pub use nhs_number::{NhsNumber, NhsNumberError};
+pub use proof::{Proof, ProofError, Replays};
+pub use statement::{StatementError, sign_statements, verify_statement};
+pub use table::{AccessTable, Decision, RoleDefinition, Rule, TableError};
+pub use token::{Issuer, TokenError, TokenVerifier, User, UserClaims};
+pub use trail::{Trail, TrailError, TrailEvent, VerifyReport, verify_trail};
+pub use words::{
+    ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, purpose_from_word, purpose_word,
+};
+
+/// Seconds by which two clocks of the federation may differ before a message is refused.
+pub const SKEW_MAX_S: i64 = 30;
