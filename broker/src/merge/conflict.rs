@@ -15,10 +15,9 @@ use std::{borrow::Cow, cmp::Reverse, collections::HashMap};
 /// Rule and words of a conflict.
 pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) {
     match relation {
-        Relation::NoneKnown => (
-            "CONFLICT-1",
-            "One entry says that none are known, another records one. Do not rely on \"none known\".",
-        ),
+        Relation::NoneKnown => {
+            ("CONFLICT-1", "One entry says that none are known, another records one. Do not rely on \"none known\".")
+        }
         Relation::Refuted => ("CONFLICT-2", "Recorded as present and, elsewhere, as ruled out. Rely on neither alone."),
         Relation::Dose => ("CONFLICT-3", "Same medicine, different dose. Check which dose the person takes."),
         Relation::Ended => ("CONFLICT-4", "Recorded as current and, elsewhere, as ended. Check which is so."),
@@ -27,10 +26,9 @@ pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) 
             "CONFLICT-6",
             "Entered in error and withdrawn by its author, but a copy still reads as current. Do not rely on it.",
         ),
-        Relation::SameId => (
-            "CONFLICT-7",
-            "One source gave the same identifier to entries with different content. Read all of them.",
-        ),
+        Relation::SameId => {
+            ("CONFLICT-7", "One source gave the same identifier to entries with different content. Read all of them.")
+        }
         Relation::Possibly => ("LIMIT-3", "More items than can be named here are concerned. Read the whole section."),
     }
 }

@@ -51,7 +51,9 @@ pub(super) fn is_absence(head: &EntryHead) -> bool {
 
 fn join_same(canon: &Canon<'_>, joined: &mut Joined) {
     for position in 1..canon.heads.len() {
-        let (Some(one), Some(two)) = (canon.repeated.get(&(position - 1)), canon.repeated.get(&position)) else { continue };
+        let (Some(one), Some(two)) = (canon.repeated.get(&(position - 1)), canon.repeated.get(&position)) else {
+            continue;
+        };
         let same = one.first == two.first && one.digest == two.digest;
         if same && !is_absence(canon.heads[position]) {
             joined.join(position - 1, position);

@@ -123,7 +123,8 @@ fn id(scoped: &Scoped<'_>, canon: &Canon<'_>, group: &Group, given: &mut Ids) ->
     let mut input = Vec::with_capacity(64 * group.members.len());
     input.extend_from_slice(&(scoped.dataset as i32).to_be_bytes());
     for position in &group.members {
-        for text in [&*scoped.sources[canon.source[*position] as usize].id.0, canon.heads[*position].entry_id.as_str()] {
+        for text in [&*scoped.sources[canon.source[*position] as usize].id.0, canon.heads[*position].entry_id.as_str()]
+        {
             input.extend_from_slice(&(text.len() as u64).to_be_bytes());
             input.extend_from_slice(text.as_bytes());
         }

@@ -21,8 +21,8 @@ mod tests;
 
 use crate::model::{Merged, Plan, Reply};
 use account::Accounts;
-use item::Ids;
 use bytes::Bytes;
+use item::Ids;
 use severn_proto::v1::{Dataset, EntryHead, Ledger, LedgerRow, Seal, Section};
 use severn_trust::RecordDigest;
 
@@ -47,7 +47,8 @@ pub fn unify(plan: &Plan, replies: Vec<Reply>) -> Merged {
     let mut ids = Ids::default();
     let mut sections = Vec::new();
     for (at, entries) in heard.entries.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
-        let dataset = Scoped { dataset: scope.datasets[at], at, sources: &scope.sources, retractions: &heard.retractions };
+        let dataset =
+            Scoped { dataset: scope.datasets[at], at, sources: &scope.sources, retractions: &heard.retractions };
         sections.push(section(&dataset, entries, &mut heard.accounts, &mut ids));
     }
     let rows = heard.accounts.into_rows(&scope);

@@ -35,7 +35,8 @@ impl Related {
     /// The other items under `relation` in order, at most [`RELATED_MAX`], and whether there are more. `None` if the
     /// rule does not apply to this item.
     pub(super) fn under(&self, relation: Relation, own: usize) -> Option<(Vec<usize>, bool)> {
-        let mut others: Vec<usize> = self.pairs.iter().filter(|(r, _)| *r == relation).map(|(_, other)| *other).collect();
+        let mut others: Vec<usize> =
+            self.pairs.iter().filter(|(r, _)| *r == relation).map(|(_, other)| *other).collect();
         if relation == Relation::Possibly {
             let conflicts = self.pairs.iter().filter(|(r, _)| *r != Relation::Possibly);
             let mut conflicting: Vec<usize> = conflicts.map(|(_, other)| *other).collect();

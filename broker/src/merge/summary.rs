@@ -31,7 +31,8 @@ enum Lack {
 /// Sums `rows` up; `datasets` is the number of datasets in scope.
 pub(super) fn summary(rows: &[LedgerRow], datasets: usize) -> String {
     if rows.is_empty() {
-        let nothing = if datasets == 0 { "Nothing was asked for." } else { "No source is known to hold this person's record." };
+        let nothing =
+            if datasets == 0 { "Nothing was asked for." } else { "No source is known to hold this person's record." };
         return nothing.to_owned();
     }
     let mut sentence = String::new();
