@@ -92,14 +92,14 @@ fn check_demographics(demographics: &Demographics, latest: &str) -> Result<(), W
 
 fn check_name(name: &HumanName) -> Result<(), Wrong> {
     check_count(name.given.len(), "registered.demographics.names.given")?;
-    let texts = name.given.iter().chain([&name.family, &name.prefix, &name.text]);
-    texts.map(|text| check_text(text, "registered.demographics.names")).collect()
+    let mut texts = name.given.iter().chain([&name.family, &name.prefix, &name.text]);
+    texts.try_for_each(|text| check_text(text, "registered.demographics.names"))
 }
 
 fn check_address(address: &Address) -> Result<(), Wrong> {
     check_count(address.lines.len(), "registered.demographics.addresses.lines")?;
-    let texts = address.lines.iter().chain([&address.postcode, &address.from, &address.until]);
-    texts.map(|text| check_text(text, "registered.demographics.addresses")).collect()
+    let mut texts = address.lines.iter().chain([&address.postcode, &address.from, &address.until]);
+    texts.try_for_each(|text| check_text(text, "registered.demographics.addresses"))
 }
 
 fn check_telecom(telecom: &Telecom) -> Result<(), Wrong> {

@@ -72,7 +72,7 @@ pub struct Review {
 }
 
 /// A person's link.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// One registration.
     pub a: Row,
@@ -83,7 +83,7 @@ pub struct Link {
 }
 
 /// What persons decided, as far as it concerns the registrations at hand.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Decisions {
     /// Links by the sequence in which they were decided.
     pub links: BTreeMap<u64, Link>,

@@ -4,12 +4,13 @@
 use jiff::civil::Date;
 use severn_proto::v1::{Demographics, HumanName, Sex, human_name::Use};
 use severn_trust::{NhsNumber, sha256};
+use std::fmt;
 
 /// A hash of normalised demographics: equal texts give equal keys, and none can be read back.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key([u8; 16]);
 
-/// What the linking rules look at.
+/// What the linking rules look at. Its `Debug` shows nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The NHS number, if its check digit is right.
@@ -20,6 +21,12 @@ pub struct Facts {
     pub birth: Option<Date>,
     /// Current family name, all given names, birth date, sex and postcode, if all are present and none is a placeholder.
     pub key: Option<Key>,
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Facts(…)")
+    }
 }
 
 /// Everything the index remembers of a registration beside its bytes.

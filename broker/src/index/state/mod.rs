@@ -10,6 +10,9 @@ mod block;
 mod history;
 mod person;
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     decide::{Decisions, Link, Review, Row, Rule},
     event::{Event, FeedPosition, RegistrationKey, Undone, What},
@@ -376,7 +379,8 @@ impl State {
         Link { a, b, seen: both.filter_map(|row| self.get(*row).facts.number).collect() }
     }
 
-    /// The separations that a link of `a` and `b` takes back: those that one of the two had from the other's person.
+    /// The separations that a link of `a` and `b` takes back: those by which one of the two itself was taken out of the
+    /// other's person. Any other separation between the two persons stands, and the link is refused.
     pub fn taken_back(&self, a: Row, b: Row) -> Vec<(Row, BTreeSet<Row>)> {
         let mut taken_back = Vec::new();
         for (row, others) in [(a, self.members(b)), (b, self.members(a))] {
@@ -384,12 +388,6 @@ impl State {
                 let common: BTreeSet<Row> = others.iter().filter(|other| apart.contains(other)).copied().collect();
                 if !common.is_empty() {
                     taken_back.push((row, common));
-                }
-            }
-            // The other's registrations may have been taken out of this one's person.
-            for other in others.iter().filter(|other| **other != row) {
-                if self.decisions.apart.get(other).is_some_and(|apart| apart.contains(&row)) {
-                    taken_back.push((*other, [row].into()));
                 }
             }
         }
