@@ -122,5 +122,5 @@ fn a_query_is_taken_once() {
     let resigned = Proof { issued_s: NOW_S + 5, datasets: vec![Dataset::Risks], ..proof() };
     assert_eq!(replays.take(&user, &resigned), Err(ProofError::Replayed), "another question under the same id");
     assert_eq!(replays.take(&user, &Proof { query_id: Uuid::from_u128(8), ..proof() }), Ok(()));
-    assert_eq!(replays.take(&User { token_id: "t-2".into(), ..user.clone() }, &proof()), Ok(()));
+    assert_eq!(replays.take(&User { token_id: "t-2".into(), ..user }, &proof()), Ok(()));
 }

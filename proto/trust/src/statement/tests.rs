@@ -67,13 +67,15 @@ fn an_old_statement_under_a_new_root_and_the_reverse_are_refused() {
     }
 }
 
+type Change = fn(&mut SignedStatement);
+
 #[test]
 fn a_tampered_leaf_path_or_place_is_refused() {
     let key = es256_key();
     let good = signed(&key, &[statement("A"), statement("B"), statement("C")]).remove(1);
     let other = signed(&key, &[statement("B"), statement("A")]).remove(0);
     let widened = BrokerStatement { local_id: "somebody else".into(), ..statement("B") };
-    let changes: [(&str, fn(&mut SignedStatement)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("no leaf", |s| s.statement.clear()),
         ("a bit of the leaf", |s| s.statement[3] ^= 1),
         ("a bit of the path", |s| s.path[0][0] ^= 1),
@@ -93,7 +95,7 @@ fn a_tampered_leaf_path_or_place_is_refused() {
         SignedStatement { leaf_count: 0, ..good.clone() },
         SignedStatement { leaf_index: 3, ..good.clone() },
         SignedStatement { leaf_count: u32::MAX, ..good.clone() },
-        SignedStatement { root_signature: other.root_signature, ..good.clone() },
+        SignedStatement { root_signature: other.root_signature, ..good },
     ] {
         let refused = verify_statement(&changed, key.public(), "B", PROOF, NOW_S).err();
         assert_eq!(refused, Some(StatementError::NotInTree));
