@@ -18,6 +18,10 @@ mod reading;
 pub mod feed;
 pub mod limits;
 pub mod source;
+pub mod mapping;
+pub mod detail;
+pub mod dates;
+pub mod cells;
 
 pub use answer::Answer;
 pub use policy::Requester;
