@@ -125,12 +125,7 @@ async fn check_readings(subject: &dyn Source, expected: &Expectations, report: &
 }
 
 /// Reads, and checks that there is exactly one reading for each dataset asked.
-async fn read(
-    subject: &dyn Source,
-    local_id: &str,
-    datasets: &[Dataset],
-    report: &mut Report,
-) -> Option<Vec<Reading>> {
+async fn read(subject: &dyn Source, local_id: &str, datasets: &[Dataset], report: &mut Report) -> Option<Vec<Reading>> {
     match subject.read(local_id, datasets, BUDGET).await {
         Ok(readings) => {
             let found: Vec<Dataset> = readings.iter().map(|r| r.dataset).collect();
@@ -155,8 +150,7 @@ fn ids(readings: &[Reading]) -> Vec<(Dataset, String)> {
 
 fn check_entries(reading: &Reading, expected: &Expectations, report: &mut Report) {
     let word = dataset_word(reading.dataset);
-    let faults: BTreeSet<&str> =
-        reading.entries.iter().filter_map(|entry| fault_of(entry, reading.dataset)).collect();
+    let faults: BTreeSet<&str> = reading.entries.iter().filter_map(|entry| fault_of(entry, reading.dataset)).collect();
     let said: Vec<&str> = faults.into_iter().collect();
     report.say(said.is_empty(), format!("{word}: every entry is whole: {}", said.join("; ")));
     let unique: HashSet<_> = reading.entries.iter().filter_map(|e| Some(&e.head.as_ref()?.entry_id)).collect();
@@ -201,16 +195,18 @@ async fn check_answer(bench: &Bench, question: &Question, expected: &Expectation
         Ok(parts) => parts,
         Err(status) => return report.say(false, format!("the known person is answered: {status:?}")),
     };
-    report.say(well_formed(&parts, question), "opened first, one outcome for each dataset, end mark last, counts agree");
+    report
+        .say(well_formed(&parts, question), "opened first, one outcome for each dataset, end mark last, counts agree");
     let again = bench.fetch(question).await;
-    let replayed = again.is_err_and(|status| status.message() == Refusal::Proof(severn_trust::ProofError::Replayed).to_string());
+    let replayed =
+        again.is_err_and(|status| status.message() == Refusal::Proof(severn_trust::ProofError::Replayed).to_string());
     report.say(replayed, "the same question a second time is refused");
     let mut unknown = bench.renewed(question);
     unknown.local_id = expected.unknown.clone();
     let parts = bench.fetch(&unknown).await.unwrap_or_default();
-    let behind = outcomes(&parts).iter().all(|(outcome, reason)| {
-        *outcome == Outcome::NoAnswer && *reason == Some(ReasonCode::UnknownLocalId)
-    });
+    let behind = outcomes(&parts)
+        .iter()
+        .all(|(outcome, reason)| *outcome == Outcome::NoAnswer && *reason == Some(ReasonCode::UnknownLocalId));
     let none = parts.iter().all(|part| !matches!(part.part, Some(Part::Batch(_))));
     report.say(behind && none && !parts.is_empty(), "an unknown local id is answered as such, without entries");
 }
@@ -270,3 +266,6 @@ fn well_formed(parts: &[FetchResponse], question: &Question) -> bool {
     asked.sort_unstable();
     opened.local_id == question.local_id && answered == asked && sent == said && sent == end.entries as usize
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,8 @@ use log::{FeedLog, Op};
 use scan::{Changes, scan};
 use severn_link::{Dialler, Identity};
 use severn_proto::v1::{
-    FeedAnnounce, FeedHeartbeat, FeedHello, FeedRequest, FeedResponse, LocalId, Registration,
-    feed_announce::Change, feed_request, feed_response, patient_index_client::PatientIndexClient,
+    FeedAnnounce, FeedHeartbeat, FeedHello, FeedRequest, FeedResponse, LocalId, Registration, feed_announce::Change,
+    feed_request, feed_response, patient_index_client::PatientIndexClient,
 };
 use severn_trust::{Clock, Disk, Entropy};
 use std::{

@@ -23,6 +23,9 @@ pub mod detail;
 pub mod dates;
 pub mod cells;
 
+#[cfg(test)]
+mod made_up;
+
 pub use answer::Answer;
 pub use policy::Requester;
 pub use verify::Refusal;

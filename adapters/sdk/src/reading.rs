@@ -56,7 +56,12 @@ pub(crate) struct Group {
 impl Group {
     /// Starts to read what is ruled to be read: the crisis datasets as one group, the others as the next, so that
     /// a slow list of documents does not hold up an allergy.
-    pub fn start(source: &Arc<dyn Source>, local_id: &str, rulings: &[(Dataset, Ruling)], until: Instant) -> Vec<Group> {
+    pub fn start(
+        source: &Arc<dyn Source>,
+        local_id: &str,
+        rulings: &[(Dataset, Ruling)],
+        until: Instant,
+    ) -> Vec<Group> {
         let (crisis, rest): (Vec<_>, Vec<_>) = rulings.iter().copied().partition(|(d, _)| is_crisis_dataset(*d));
         let groups = [crisis, rest].into_iter().filter(|rulings| !rulings.is_empty());
         groups.map(|rulings| Group { read: start_read(source, local_id, &rulings, until), rulings }).collect()

@@ -141,7 +141,10 @@ impl BrokerSettings {
         if Identity::from_uri(&identity.uri()) != Some(identity) {
             return Err(SettingsError::new("broker.id", "must be the id in the broker's certificate"));
         }
-        let port = self.address.rsplit_once(':').and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
+        let port = self
+            .address
+            .rsplit_once(':')
+            .and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
         port.map(|_| ()).ok_or_else(|| SettingsError::new("broker.address", "write host:port"))
     }
 

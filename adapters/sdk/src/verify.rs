@@ -122,8 +122,7 @@ impl Checks {
         }
         let user = self.verifier.verify(&call.context.user_token, now_s).map_err(|e| refuse(e.into(), known))?;
         known.user = Some(&user);
-        let proof =
-            Proof::verify(&call.context.request_proof, &user, now_s).map_err(|e| refuse(e.into(), known))?;
+        let proof = Proof::verify(&call.context.request_proof, &user, now_s).map_err(|e| refuse(e.into(), known))?;
         known.proof = Some(&proof);
         let statement = self.statement(call, now_s).map_err(|e| refuse(e.into(), known))?;
         known.statement = Some(&statement);

@@ -12,9 +12,9 @@ use severn_proto::v1::{
     RequestContext, SignedStatement, source_adapter_client::SourceAdapterClient,
 };
 use severn_trust::{
-    AccessTable, Clock, Commitments, Confirmation, Disk as _, Issuer, KeyError, MemoryDisk, PersonKeys, Proof, RoleDefinition, Rule,
-    SigningKey, SystemClock, SystemEntropy, TokenVerifier, Trail, TrailError, UserClaims, new_uuid, purpose_word,
-    sha256, sign_statements,
+    AccessTable, Clock, Commitments, Confirmation, Disk as _, Issuer, KeyError, MemoryDisk, PersonKeys, Proof,
+    RoleDefinition, Rule, SigningKey, SystemClock, SystemEntropy, TokenVerifier, Trail, TrailError, UserClaims,
+    new_uuid, purpose_word, sha256, sign_statements,
 };
 use std::{fmt, sync::Arc};
 use tokio_stream::wrappers::UnboundedReceiverStream;

@@ -1,8 +1,8 @@
 //! The feed log: an append-only file of JSON lines, one for each change, whose position is its cursor. The first line
 //! names the epoch, so that log and epoch are lost together.
 
-use severn_trust::{Append, Digest, Disk, hex, unhex};
 use serde::{Deserialize, Serialize};
+use severn_trust::{Append, Digest, Disk, hex, unhex};
 use std::{
     collections::HashMap,
     io,
