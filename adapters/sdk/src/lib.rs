@@ -2,3 +2,7 @@
 //! verification, the owner's policy, audit and the feed are done here, once.
 
 pub mod source;
+pub mod mapping;
+pub mod detail;
+pub mod dates;
+pub mod cells;
