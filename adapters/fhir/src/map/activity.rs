@@ -31,7 +31,8 @@ pub(crate) fn encounter(view: &View<'_>) -> Vec<Draft> {
         specialty: specialty.clone(),
     };
     let text = first_of([kind.text, class.text, specialty, reason, "Encounter".to_owned()]);
-    let mut draft = Draft::of(view, Dataset::Encounters, Concept { text, codings: kind.codings }, Detail::Encounter(detail));
+    let mut draft =
+        Draft::of(view, Dataset::Encounters, Concept { text, codings: kind.codings }, Detail::Encounter(detail));
     draft.when = period(view.at("period"));
     draft.author = professional;
     draft.location = location;
@@ -59,7 +60,8 @@ pub(crate) fn appointment(view: &View<'_>) -> Vec<Draft> {
     let description = view.at("description").text().to_owned();
     let kind = concept(view.at("appointmentType")).text;
     let text = first_of([description, service.text, kind, concepts(view.at("specialty")), "Appointment".to_owned()]);
-    let mut draft = Draft::of(view, Dataset::Appointments, Concept { text, codings: service.codings }, Detail::Appointment(detail));
+    let mut draft =
+        Draft::of(view, Dataset::Appointments, Concept { text, codings: service.codings }, Detail::Appointment(detail));
     draft.when.start = view.at("start").text().to_owned();
     draft.when.end = view.at("end").text().to_owned();
     draft.recorded = view.at("created").text().to_owned();
@@ -80,22 +82,36 @@ pub(crate) fn request(view: &View<'_>) -> Vec<Draft> {
         concept(view.at("performerType")).text,
         concept(view.at("specialty")).text,
     ]);
-    let text = first_of([named.text.clone(), concepts(view.at("serviceRequested")), service, to.clone(), "Referral".to_owned()]);
+    let text = first_of([
+        named.text.clone(),
+        concepts(view.at("serviceRequested")),
+        service,
+        to.clone(),
+        "Referral".to_owned(),
+    ]);
     let named = Concept { text, codings: named.codings };
     let detail = if is_investigation(view.at("category")) {
-        let detail = InvestigationDetail { laboratory: to, specimen: view.displays(view.at("specimen")), ..InvestigationDetail::default() };
+        let detail = InvestigationDetail {
+            laboratory: to,
+            specimen: view.displays(view.at("specimen")),
+            ..InvestigationDetail::default()
+        };
         (Dataset::Investigations, Detail::Investigation(detail))
     } else {
         let reason = first_of([concepts(view.at("reasonCode")), view.at("description").text().to_owned()]);
         let urgency = view.at("priority").text().to_owned();
-        (Dataset::Referrals, Detail::Referral(ReferralDetail { from_service: from.clone(), to_service: to, urgency, reason }))
+        (
+            Dataset::Referrals,
+            Detail::Referral(ReferralDetail { from_service: from.clone(), to_service: to, urgency, reason }),
+        )
     };
     let mut draft = Draft::of(view, detail.0, named, detail.1);
     if view.at("doNotPerform").is_true() {
         draft.assertion = Assertion::Refuted;
     }
     draft.when = period(view.at("occurrencePeriod"));
-    draft.when.start = first_of([std::mem::take(&mut draft.when.start), view.at("occurrenceDateTime").text().to_owned()]);
+    draft.when.start =
+        first_of([std::mem::take(&mut draft.when.start), view.at("occurrenceDateTime").text().to_owned()]);
     draft.recorded = view.at("authoredOn").text().to_owned();
     draft.author = from;
     vec![draft]

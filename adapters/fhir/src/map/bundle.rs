@@ -100,7 +100,8 @@ impl fmt::Debug for Resource {
 /// [`JsonError`] if it is no bundle at all.
 pub fn read_bundle(bytes: &[u8]) -> Result<Bundle, JsonError> {
     let text = String::from_utf8_lossy(bytes);
-    let members: Members<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| JsonError::Invalid)?;
+    let members: Members<'_> =
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| JsonError::Invalid)?;
     if text_member(&members, "resourceType") != "Bundle" {
         return Err(JsonError::Invalid);
     }
@@ -133,7 +134,11 @@ fn add_entry(bundle: &mut Bundle, entry: &RawValue) {
 }
 
 fn text_member<'a>(members: &Members<'a>, key: &str) -> Cow<'a, str> {
-    members.0.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()).map_or(Cow::Borrowed(""), Cow::Owned)
+    members
+        .0
+        .get(key)
+        .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
+        .map_or(Cow::Borrowed(""), Cow::Owned)
 }
 
 fn peek_kind(raw: &str) -> String {
@@ -170,6 +175,13 @@ impl Pool {
         }
     }
 
+    /// Adds all that another pool has, where this one has none of the name.
+    pub fn merge(&mut self, other: &Pool) {
+        for (name, resource) in &other.by_name {
+            self.by_name.entry(name.clone()).or_insert_with(|| resource.clone());
+        }
+    }
+
     /// What a reference in `from` points to: a contained resource, or one of the pool. `None` if it is not here.
     pub fn resolve<'a>(&'a self, from: &'a Resource, reference: &Json) -> Option<&'a Json> {
         let target = reference.at("reference").text();
@@ -179,19 +191,19 @@ impl Pool {
         self.get(target).map(|resource| &resource.json)
     }
 
-    /// The resource that a reference's text names; `None` if it is not here.
+    /// The resource that a reference's text names; `None` if it is not here. An address of another server names another
+    /// resource, even where type and id are alike.
     pub fn get(&self, target: &str) -> Option<&Resource> {
-        self.by_name.get(target).or_else(|| self.by_name.get(&local_reference(target)))
+        self.by_name.get(target).or_else(|| self.by_name.get(unversioned(target)))
     }
 }
 
-/// `Type/id` of any literal reference: without the server's address before it and without the version after it.
-/// A reference of another form (a URN) comes back as it is.
-pub fn local_reference(target: &str) -> String {
-    let unversioned = target.split("/_history/").next().unwrap_or(target);
-    let mut parts = unversioned.rsplit('/');
-    match (parts.next(), parts.next()) {
-        (Some(id), Some(kind)) if !id.is_empty() && !kind.is_empty() => format!("{kind}/{id}"),
-        _ => target.to_owned(),
-    }
+/// A reference without the version after it.
+pub fn unversioned(target: &str) -> &str {
+    target.split("/_history/").next().unwrap_or(target)
+}
+
+/// The resource type that a literal reference names; empty where it names none.
+pub(crate) fn kind_of_reference(target: &str) -> &str {
+    unversioned(target).rsplit('/').nth(1).unwrap_or_default()
 }

@@ -5,8 +5,8 @@ use super::{
     draft::Draft,
     json::Json,
     parts::{
-        Concept, View, When, code, concept, concepts, extension, first_of, joined, notes, period, quantity, quantity_text,
-        range_text, value, when,
+        Concept, View, When, code, concept, concepts, extension, first_of, joined, notes, period, quantity,
+        quantity_text, range_text, value, when,
     },
     status::status,
 };
@@ -90,7 +90,8 @@ pub(crate) fn medication(view: &View<'_>) -> Vec<Draft> {
     detail.course = concept(view.at("courseOfTherapyType")).text;
     detail.intent = view.at("intent").text().to_owned();
     detail.indication = concepts(view.at("reasonCode"));
-    detail.last_issued = extension(view.resource.json(), "MedicationStatementLastIssueDate").at("valueDateTime").text().to_owned();
+    detail.last_issued =
+        extension(view.resource.json(), "MedicationStatementLastIssueDate").at("valueDateTime").text().to_owned();
     let supplied = view.at("dispenseRequest").at("quantity");
     detail.quantity = quantity_text(supplied);
     let told_apart = vec![
@@ -150,7 +151,10 @@ fn frequency(dosage: &Json) -> String {
     let times = joined([of("frequency"), of("frequencyMax")], " to ");
     let every = joined([of("period"), of("periodUnit")], " ");
     let counted = if times.is_empty() && every.is_empty() { String::new() } else { format!("{times} per {every}") };
-    let at = joined(repeat.at("when").items().iter().chain(repeat.at("timeOfDay").items()).map(|w| w.text().to_owned()), ", ");
+    let at = joined(
+        repeat.at("when").items().iter().chain(repeat.at("timeOfDay").items()).map(|w| w.text().to_owned()),
+        ", ",
+    );
     let needed = first_of([
         concept(dosage.at("asNeededCodeableConcept")).text,
         if dosage.at("asNeededBoolean").is_true() { "as needed".to_owned() } else { String::new() },
@@ -201,7 +205,8 @@ pub(crate) fn family_history(view: &View<'_>) -> Vec<Draft> {
     let relation = concept(view.at("relationship"));
     let deceased = value_or_words(view, "deceased");
     let entry = |named: Concept, age: String, part: String| {
-        let detail = FamilyHistoryDetail { relation: relation.text.clone(), age_at_onset: age, deceased: deceased.clone() };
+        let detail =
+            FamilyHistoryDetail { relation: relation.text.clone(), age_at_onset: age, deceased: deceased.clone() };
         let mut draft = Draft::of(view, Dataset::FamilyHistory, named, Detail::FamilyHistory(detail));
         draft.part = part;
         draft.recorded = view.at("date").text().to_owned();
@@ -255,7 +260,9 @@ pub(crate) fn immunisation(view: &View<'_>) -> Vec<Draft> {
     let protocol = view.at("protocolApplied");
     let vaccine = concept(view.at("vaccineCode"));
     let detail = ImmunisationDetail {
-        dose_number: first_of(["doseNumberPositiveInt", "doseNumberString"].map(|key| protocol.at(key).text().to_owned())),
+        dose_number: first_of(
+            ["doseNumberPositiveInt", "doseNumberString"].map(|key| protocol.at(key).text().to_owned()),
+        ),
         product: vaccine.text.clone(),
         batch: view.at("lotNumber").text().to_owned(),
         site: concept(view.at("site")).text,

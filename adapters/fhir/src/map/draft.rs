@@ -5,13 +5,13 @@ use super::{
     MapContext,
     json::Json,
     labels::labels,
-    parts::{Concept, When, extension, is_iso},
+    parts::{Concept, View, When, extension, is_iso, notes},
     status::status,
 };
-use crate::map::parts::View;
 use prost::Message;
 use severn_proto::v1::{
-    Assertion, Dataset, Entry, EntryBody, EntryHead, EntryStatus, Field, OriginIdentifier, Provenance, entry_body::Detail,
+    Assertion, Dataset, Entry, EntryBody, EntryHead, EntryStatus, Field, OriginIdentifier, Provenance,
+    entry_body::Detail,
 };
 
 /// Longest entry id, in bytes (`EntryHead.entry_id`).
@@ -59,7 +59,7 @@ impl Draft {
             assertion: Assertion::Present,
             status: status(view.resource.kind(), verbatim),
             status_verbatim: verbatim.to_owned(),
-            narrative: super::parts::notes(view.resource.json()),
+            narrative: notes(view.resource.json()),
             detail: Some(detail),
             ..Draft::default()
         }
@@ -76,20 +76,30 @@ pub(crate) fn entry(view: &View<'_>, draft: Draft, context: &MapContext) -> Opti
     }
     // A modifier extension may turn the meaning round, and none is understood here.
     let mut not_validated = !json.at("modifierExtension").is_null();
-    let mut checked = |text: &str| {
-        let good = is_iso(text);
-        not_validated |= !good && !text.is_empty();
-        if good { text.to_owned() } else { String::new() }
+    let mut text = draft.concept.text;
+    let mut checked = |name: &str, given: &str| {
+        if is_iso(given) {
+            return given.to_owned();
+        }
+        if !given.is_empty() {
+            not_validated = true;
+            text.push_str(&format!(" ({name} as recorded: {given})"));
+        }
+        String::new()
     };
+    let effective_start = checked("start", &draft.when.start);
+    let effective_end = checked("end", &draft.when.end);
+    let recorded = checked("recorded", &draft.recorded);
+    let last_changed = checked("last changed", json.at("meta").at("lastUpdated").text());
     let head = EntryHead {
         entry_id,
         dataset: draft.dataset as i32,
-        effective_start: checked(&draft.when.start),
-        effective_end: checked(&draft.when.end),
-        recorded: checked(&draft.recorded),
-        last_changed: checked(json.at("meta").at("lastUpdated").text()),
+        effective_start,
+        effective_end,
+        recorded,
+        last_changed,
         codings: draft.concept.codings,
-        text: draft.concept.text,
+        text,
         assertion: draft.assertion as i32,
         status: draft.status as i32,
         status_verbatim: draft.status_verbatim,
@@ -116,7 +126,7 @@ pub(crate) fn entry(view: &View<'_>, draft: Draft, context: &MapContext) -> Opti
         original_media_type: if whole { "application/fhir+json".to_owned() } else { String::new() },
         narrative: draft.narrative,
     };
-    Some(Entry { head: Some(head), body: body.encode_to_vec() })
+    Some(Entry { head: Some(head), body: body.encode_to_vec().into() })
 }
 
 fn fields(given: Vec<(&'static str, String)>) -> Vec<Field> {

@@ -107,7 +107,12 @@ fn read(text: &str, depth: usize) -> Result<Json, JsonError> {
     match text.as_bytes().first() {
         Some(b'{') => {
             let members = parse_with::<Members<'_>>(text)?;
-            members.0.into_iter().map(|(key, raw)| Ok((key, read(raw.get(), depth + 1)?))).collect::<Result<_, _>>().map(Json::Map)
+            members
+                .0
+                .into_iter()
+                .map(|(key, raw)| Ok((key, read(raw.get(), depth + 1)?)))
+                .collect::<Result<_, _>>()
+                .map(Json::Map)
         }
         Some(b'[') => {
             let items = parse_with::<Vec<&RawValue>>(text)?;

@@ -61,10 +61,15 @@ impl<'a> View<'a> {
             "Practitioner" | "RelatedPerson" | "Patient" => human_name(current(target.at("name"))),
             "PractitionerRole" => {
                 let practitioner = target.at("practitioner");
-                first_of([practitioner.at("display").text().to_owned(), human_name(current(self.target(practitioner).at("name")))])
+                first_of([
+                    practitioner.at("display").text().to_owned(),
+                    human_name(current(self.target(practitioner).at("name"))),
+                ])
             }
             "Medication" => concept(target.at("code")).text,
-            "Device" => first_of([target.at("deviceName").at("name").text().to_owned(), concept(target.at("type")).text]),
+            "Device" => {
+                first_of([target.at("deviceName").at("name").text().to_owned(), concept(target.at("type")).text])
+            }
             "Specimen" => concept(target.at("type")).text,
             _ => target.at("name").text().to_owned(),
         }
@@ -213,7 +218,12 @@ pub(crate) fn when(json: &Json, stem: &str) -> When {
         return When { start: start.to_owned(), end: String::new() };
     }
     match of("Period") {
-        Json::Null => of("Timing").at("event").items().first().map(|e| When { start: e.text().to_owned(), ..When::default() }).unwrap_or_default(),
+        Json::Null => of("Timing")
+            .at("event")
+            .items()
+            .first()
+            .map(|e| When { start: e.text().to_owned(), ..When::default() })
+            .unwrap_or_default(),
         given => period(given),
     }
 }
@@ -239,7 +249,13 @@ pub(crate) fn human_name(json: &Json) -> String {
         return json.at("text").text().to_owned();
     }
     let given = json.at("given").items().iter().map(|part| part.text().to_owned());
-    joined([json.at("prefix").first().text().to_owned()].into_iter().chain(given).chain([json.at("family").text().to_owned()]), " ")
+    joined(
+        [json.at("prefix").first().text().to_owned()]
+            .into_iter()
+            .chain(given)
+            .chain([json.at("family").text().to_owned()]),
+        " ",
+    )
 }
 
 /// Of several names or addresses, the first that is still in use.
@@ -258,7 +274,7 @@ pub(crate) fn telecom(json: &Json, system: &str) -> String {
         "phone" => matches!(one.at("system").text(), "phone" | "sms" | ""),
         other => one.at("system").text() == other,
     };
-    let in_use = json.items().iter().filter(|one| !is_past(one)).filter(of_kind);
+    let in_use = json.items().iter().filter(|one| one.at("use").text() != "old").filter(of_kind);
     joined(in_use.map(|one| one.at("value").text().to_owned()), ", ")
 }
 
@@ -303,12 +319,16 @@ pub(crate) fn first_of<const N: usize>(parts: [String; N]) -> String {
 
 /// Whether a date or a time is a real one in ISO 8601: a year, a month, a day, or a day with a time.
 pub(crate) fn is_iso(text: &str) -> bool {
-    let digits_at = |range: std::ops::Range<usize>| text.get(range).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
+    let digits_at =
+        |range: std::ops::Range<usize>| text.get(range).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
     match text.len() {
         4 => digits_at(0..4),
         7 => digits_at(0..4) && format!("{text}-01").parse::<jiff::civil::Date>().is_ok(),
         10 => digits_at(0..4) && text.parse::<jiff::civil::Date>().is_ok(),
         _ if !digits_at(0..4) || text.as_bytes().get(10) != Some(&b'T') => false,
-        _ => text.parse::<jiff::Timestamp>().is_ok() || (text.len() <= 29 && text.parse::<jiff::civil::DateTime>().is_ok()),
+        _ => {
+            text.parse::<jiff::Timestamp>().is_ok()
+                || (text.len() <= 29 && text.parse::<jiff::civil::DateTime>().is_ok())
+        }
     }
 }

@@ -2,17 +2,17 @@
 
 use super::{
     MapContext,
-    bundle::{Pool, Resource},
+    bundle::{Pool, Resource, kind_of_reference},
     draft::{Draft, Original, ods_code, ods_of_organisation},
     json::Json,
     parts::{
-        Concept, View, address_line, address_lines, code, concepts, current, extension, first_of, human_name, is_past, joined,
-        period, telecom,
+        Concept, View, address_line, address_lines, code, concepts, current, extension, first_of, human_name, is_past,
+        joined, period, telecom,
     },
 };
 use severn_proto::v1::{
-    Address, ContactDetail, Dataset, Demographics, DemographicsDetail, EntryStatus, GpPracticeDetail, HumanName, LocalId,
-    Registration, Sex, Telecom, entry_body::Detail, human_name::Use, telecom::System,
+    Address, ContactDetail, Dataset, Demographics, DemographicsDetail, EntryStatus, GpPracticeDetail, HumanName,
+    LocalId, Registration, Sex, Telecom, entry_body::Detail, human_name::Use, telecom::System,
 };
 use severn_trust::NhsNumber;
 
@@ -38,7 +38,10 @@ pub fn registration(patient: &Resource, pool: &Pool, local_id: &str, context: &M
     }
     Registration {
         source_id: context.source.source_id.clone(),
-        local_id: Some(LocalId { assigning_authority: context.source.source_id.clone(), value: local_id.to_owned() }),
+        local_id: Some(LocalId {
+            assigning_authority: context.assigning_authority.clone(),
+            value: local_id.to_owned(),
+        }),
         demographics: Some(demographics),
     }
 }
@@ -78,13 +81,14 @@ fn gp_practice(view: &View<'_>) -> Option<Draft> {
         let kind = first_of([
             reference.at("type").text().to_owned(),
             target.at("resourceType").text().to_owned(),
-            super::bundle::local_reference(reference.at("reference").text()).split('/').next().unwrap_or_default().to_owned(),
+            kind_of_reference(reference.at("reference").text()).to_owned(),
         ]);
         if kind.starts_with("Practitioner") {
             detail.usual_gp = first_of([detail.usual_gp, view.display(reference)]);
             continue;
         }
-        detail.practice_ods = first_of([detail.practice_ods, ods_code(reference.at("identifier")), ods_of_organisation(target)]);
+        detail.practice_ods =
+            first_of([detail.practice_ods, ods_code(reference.at("identifier")), ods_of_organisation(target)]);
         detail.practice_name = first_of([detail.practice_name, view.display(reference)]);
         detail.phone = first_of([detail.phone, telecom(target.at("telecom"), "phone")]);
     }
@@ -110,7 +114,11 @@ pub(crate) fn related_person(view: &View<'_>) -> Vec<Draft> {
 
 fn contact(view: &View<'_>, json: &Json, original: Original) -> Draft {
     let relationships = json.at("relationship").items();
-    let has_code = |wanted: &str| relationships.iter().any(|r| r.at("coding").items().iter().any(|c| c.at("code").text() == wanted) || code(r) == wanted);
+    let has_code = |wanted: &str| {
+        relationships
+            .iter()
+            .any(|r| r.at("coding").items().iter().any(|c| c.at("code").text() == wanted) || code(r) == wanted)
+    };
     let relationship = concepts(json.at("relationship"));
     let in_words = relationship.to_lowercase();
     let detail = ContactDetail {
@@ -124,7 +132,8 @@ fn contact(view: &View<'_>, json: &Json, original: Original) -> Draft {
         relationship: relationship.clone(),
     };
     let told_apart = vec![("name", detail.name.clone()), ("phone", detail.phone.clone())];
-    let named = Concept { text: first_of([detail.name.clone(), relationship, detail.phone.clone()]), codings: Vec::new() };
+    let named =
+        Concept { text: first_of([detail.name.clone(), relationship, detail.phone.clone()]), codings: Vec::new() };
     let mut draft = Draft::of(view, Dataset::Contacts, named, Detail::Contact(detail));
     draft.distinguishing = told_apart;
     draft.original = original;
@@ -133,7 +142,8 @@ fn contact(view: &View<'_>, json: &Json, original: Original) -> Draft {
 
 fn demographics(view: &View<'_>) -> Demographics {
     let json = view.resource.json();
-    let nhs_number = one_identifier(json, NHS_NUMBER).and_then(|text| NhsNumber::parse(&text).ok()).map(NhsNumber::digits);
+    let nhs_number =
+        one_identifier(json, NHS_NUMBER).and_then(|text| NhsNumber::parse(&text).ok()).map(NhsNumber::digits);
     let died = json.at("deceasedDateTime").text().to_owned();
     let practice = gp_practice(view).and_then(|draft| match draft.detail {
         Some(Detail::GpPractice(detail)) => Some(detail.practice_ods),
@@ -146,7 +156,13 @@ fn demographics(view: &View<'_>) -> Demographics {
         birth_date: json.at("birthDate").text().to_owned(),
         sex: sex(json.at("gender").text()) as i32,
         addresses: current_first(json.at("address"), address),
-        telecoms: json.at("telecom").items().iter().filter(|one| !is_past(one)).filter_map(telecom_of).collect(),
+        telecoms: json
+            .at("telecom")
+            .items()
+            .iter()
+            .filter(|one| one.at("use").text() != "old")
+            .filter_map(telecom_of)
+            .collect(),
         deceased: !died.is_empty() || json.at("deceasedBoolean").is_true(),
         death_date: died,
         gp_practice_ods: practice.unwrap_or_default(),
@@ -164,7 +180,8 @@ fn one_identifier(json: &Json, system: &str) -> Option<String> {
 
 // "01": number present and verified (UK Core NHS number verification status).
 fn is_traced(json: &Json) -> bool {
-    let numbers = json.at("identifier").items().iter().filter(|one| one.at("system").text() == NHS_NUMBER && !is_past(one));
+    let numbers =
+        json.at("identifier").items().iter().filter(|one| one.at("system").text() == NHS_NUMBER && !is_past(one));
     let status = |one: &Json| {
         let found = extension(one, "NHSNumberVerificationStatus");
         code(found.at("valueCodeableConcept")).to_owned()
@@ -226,6 +243,14 @@ fn sex(gender: &str) -> Sex {
 
 fn preferred_name(json: &Json) -> String {
     let names = json.at("name").items();
-    let preferred = ["nickname", "usual"].iter().find_map(|wanted| names.iter().find(|n| n.at("use").text() == *wanted));
-    preferred.map(|found| first_of([found.at("text").text().to_owned(), joined(found.at("given").items().iter().map(|g| g.text().to_owned()), " ")])).unwrap_or_default()
+    let preferred =
+        ["nickname", "usual"].iter().find_map(|wanted| names.iter().find(|n| n.at("use").text() == *wanted));
+    preferred
+        .map(|found| {
+            first_of([
+                found.at("text").text().to_owned(),
+                joined(found.at("given").items().iter().map(|g| g.text().to_owned()), " "),
+            ])
+        })
+        .unwrap_or_default()
 }

@@ -9,8 +9,8 @@ use super::{
     status::status,
 };
 use severn_proto::v1::{
-    AlertDetail, CarePlanDetail, CareTeamDetail, CrisisPlanDetail, Dataset, EndOfLifeDetail, EquipmentDetail, GoalDetail,
-    LegalStatusDetail, ResearchDetail, SafeguardingDetail, ServiceDetail, entry_body::Detail,
+    AlertDetail, CarePlanDetail, CareTeamDetail, CrisisPlanDetail, Dataset, EndOfLifeDetail, EquipmentDetail,
+    GoalDetail, LegalStatusDetail, ResearchDetail, SafeguardingDetail, ServiceDetail, entry_body::Detail,
 };
 
 const SAFEGUARDING_WORDS: [&str; 3] = ["safeguard", "child protection", "at risk of abuse"];
@@ -53,17 +53,25 @@ pub(crate) fn care_plan(view: &View<'_>) -> Vec<Draft> {
     let category = concepts(view.at("category"));
     let description = view.at("description").text().to_owned();
     let words = format!("{} {}", said(view, &["category"]), title.to_lowercase());
-    let actions: Vec<String> = view.at("activity").items().iter().map(|a| activity(view, a)).filter(|a| !a.is_empty()).collect();
+    let actions: Vec<String> =
+        view.at("activity").items().iter().map(|a| activity(view, a)).filter(|a| !a.is_empty()).collect();
     let owner = first_of([view.display(view.at("author")), view.displays(view.at("contributor"))]);
     let (dataset, detail) = if has_word(&words, &CRISIS_WORDS) {
-        let contacts = view.at("careTeam").items().iter().map(|team| view.display(team)).filter(|c| !c.is_empty()).collect();
+        let contacts =
+            view.at("careTeam").items().iter().map(|team| view.display(team)).filter(|c| !c.is_empty()).collect();
         let plan = CrisisPlanDetail { what_helps: actions, contacts, ..CrisisPlanDetail::default() };
         (Dataset::CrisisPlans, Detail::CrisisPlan(plan))
     } else if has_word(&words, &RESUSCITATION_WORDS) {
-        let plan = EndOfLifeDetail { kind: category.clone(), decision: actions.join("; "), clinician: owner.clone(), ..EndOfLifeDetail::default() };
+        let plan = EndOfLifeDetail {
+            kind: category.clone(),
+            decision: actions.join("; "),
+            clinician: owner.clone(),
+            ..EndOfLifeDetail::default()
+        };
         (Dataset::EndOfLife, Detail::EndOfLife(plan))
     } else {
-        let plan = CarePlanDetail { kind: category.clone(), actions, owner: owner.clone(), ..CarePlanDetail::default() };
+        let plan =
+            CarePlanDetail { kind: category.clone(), actions, owner: owner.clone(), ..CarePlanDetail::default() };
         (Dataset::CarePlans, Detail::CarePlan(plan))
     };
     let codings = concept(view.at("category")).codings;
@@ -85,7 +93,11 @@ fn activity(view: &View<'_>, json: &Json) -> String {
 
 /// Goal.
 pub(crate) fn goal(view: &View<'_>) -> Vec<Draft> {
-    let due = view.at("target").items().iter().map(|t| first_of([t.at("dueDate").text().to_owned(), quantity_text(t.at("dueDuration"))]));
+    let due = view
+        .at("target")
+        .items()
+        .iter()
+        .map(|t| first_of([t.at("dueDate").text().to_owned(), quantity_text(t.at("dueDuration"))]));
     let detail = GoalDetail {
         owner: view.display(view.at("expressedBy")),
         due: joined(due, ", "),
@@ -114,7 +126,11 @@ pub(crate) fn care_team(view: &View<'_>) -> Vec<Draft> {
     if participants.is_empty() {
         let phone = telecom(view.at("telecom"), "phone");
         let named = Concept { text: team.clone(), codings: concept(view.at("category")).codings };
-        return vec![entry(named, CareTeamDetail { team, organisation, phone, ..CareTeamDetail::default() }, String::new())];
+        return vec![entry(
+            named,
+            CareTeamDetail { team, organisation, phone, ..CareTeamDetail::default() },
+            String::new(),
+        )];
     }
     let mut drafts = Vec::new();
     for (at, participant) in participants.iter().enumerate() {
@@ -147,11 +163,21 @@ pub(crate) fn care_team(view: &View<'_>) -> Vec<Draft> {
 pub(crate) fn consent(view: &View<'_>) -> Vec<Draft> {
     let provision = view.at("provision");
     let words = said(view, &["category", "scope", "policyRule"]) + " " + &concepts(provision.at("code")).to_lowercase();
-    let codes = |json: &Json| json.items().iter().flat_map(|one| concept(one).codings).map(|c| c.code).collect::<Vec<_>>();
+    let codes =
+        |json: &Json| json.items().iter().flat_map(|one| concept(one).codings).map(|c| c.code).collect::<Vec<_>>();
     let scopes = codes(view.at("scope"));
     let decides_on_life = has_word(&words, &RESUSCITATION_WORDS)
         || codes(view.at("category")).iter().any(|one| RESUSCITATION_CODES.contains(&one.as_str()));
-    let legal = ["advance decision", "adrt", "power of attorney", "lpa", "mental health act", "dols", "deprivation of liberty", "court"];
+    let legal = [
+        "advance decision",
+        "adrt",
+        "power of attorney",
+        "lpa",
+        "mental health act",
+        "dols",
+        "deprivation of liberty",
+        "court",
+    ];
     let shares_data = scopes.iter().any(|scope| matches!(scope.as_str(), "patient-privacy" | "research"));
     if shares_data && !decides_on_life && !has_word(&words, &legal) {
         return Vec::new();
@@ -161,13 +187,28 @@ pub(crate) fn consent(view: &View<'_>) -> Vec<Draft> {
     let clinician = view.displays(view.at("performer"));
     let (dataset, detail) = if decides_on_life {
         let discussed_with = view.display(view.at("verification").at("verifiedWith"));
-        let detail = EndOfLifeDetail { kind: category.text.clone(), decision: decided, clinician: clinician.clone(), discussed_with, ..EndOfLifeDetail::default() };
+        let detail = EndOfLifeDetail {
+            kind: category.text.clone(),
+            decision: decided,
+            clinician: clinician.clone(),
+            discussed_with,
+            ..EndOfLifeDetail::default()
+        };
         (Dataset::EndOfLife, Detail::EndOfLife(detail))
     } else {
-        let holder = joined(provision.at("actor").items().iter().map(|actor| view.display(actor.at("reference"))), ", ");
+        let holder =
+            joined(provision.at("actor").items().iter().map(|actor| view.display(actor.at("reference"))), ", ");
         let verified = view.at("verification").at("verified").text().to_owned();
         let act = concept(view.at("policyRule")).text;
-        (Dataset::LegalStatus, Detail::LegalStatus(LegalStatusDetail { act, kind: category.text.clone(), holder, document_seen: verified }))
+        (
+            Dataset::LegalStatus,
+            Detail::LegalStatus(LegalStatusDetail {
+                act,
+                kind: category.text.clone(),
+                holder,
+                document_seen: verified,
+            }),
+        )
     };
     let text = first_of([category.text.clone(), concepts(provision.at("code")), concept(view.at("policyRule")).text]);
     let mut draft = Draft::of(view, dataset, Concept { text, codings: category.codings }, detail);
@@ -181,9 +222,14 @@ pub(crate) fn consent(view: &View<'_>) -> Vec<Draft> {
 pub(crate) fn episode(view: &View<'_>) -> Vec<Draft> {
     let kind = concept(view.at("type"));
     let provider = view.display(view.at("managingOrganization"));
-    let detail = ServiceDetail { service_type: concepts(view.at("type")), provider: provider.clone(), ..ServiceDetail::default() };
+    let detail = ServiceDetail {
+        service_type: concepts(view.at("type")),
+        provider: provider.clone(),
+        ..ServiceDetail::default()
+    };
     let text = first_of([kind.text, view.displays(view.at("team")), provider, "Episode of care".to_owned()]);
-    let mut draft = Draft::of(view, Dataset::Services, Concept { text, codings: kind.codings }, Detail::Service(detail));
+    let mut draft =
+        Draft::of(view, Dataset::Services, Concept { text, codings: kind.codings }, Detail::Service(detail));
     draft.when = period(view.at("period"));
     draft.author = view.display(view.at("careManager"));
     vec![draft]
@@ -192,7 +238,11 @@ pub(crate) fn episode(view: &View<'_>) -> Vec<Draft> {
 /// Device.
 pub(crate) fn device(view: &View<'_>) -> Vec<Draft> {
     let mut named = concept(view.at("type"));
-    named.text = first_of([named.text, view.at("deviceName").at("name").text().to_owned(), view.at("modelNumber").text().to_owned()]);
+    named.text = first_of([
+        named.text,
+        view.at("deviceName").at("name").text().to_owned(),
+        view.at("modelNumber").text().to_owned(),
+    ]);
     let detail = EquipmentDetail {
         supplier: first_of([view.display(view.at("owner")), view.at("manufacturer").text().to_owned()]),
         location: view.display(view.at("location")),
@@ -220,11 +270,16 @@ pub(crate) fn device_use(view: &View<'_>) -> Vec<Draft> {
 pub(crate) fn research(view: &View<'_>) -> Vec<Draft> {
     let study = view.at("study");
     let target = view.target(study);
-    let name = first_of([study.at("display").text().to_owned(), target.at("title").text().to_owned(), "Research study".to_owned()]);
+    let name = first_of([
+        study.at("display").text().to_owned(),
+        target.at("title").text().to_owned(),
+        "Research study".to_owned(),
+    ]);
     let contact = target.at("contact");
     let whom = joined([contact.at("name").text().to_owned(), telecom(contact.at("telecom"), "phone")], ", ");
     let detail = ResearchDetail { study: name.clone(), contact: whom };
-    let mut draft = Draft::of(view, Dataset::Research, Concept { text: name, codings: Vec::new() }, Detail::Research(detail));
+    let mut draft =
+        Draft::of(view, Dataset::Research, Concept { text: name, codings: Vec::new() }, Detail::Research(detail));
     draft.when = period(view.at("period"));
     vec![draft]
 }

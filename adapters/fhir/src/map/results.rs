@@ -54,7 +54,11 @@ pub(crate) fn observation(view: &View<'_>) -> Vec<Draft> {
         }),
         Dataset::Pregnancy => Detail::Pregnancy(PregnancyDetail {
             pregnancy_status: first_of([value.text, named.text.clone()]),
-            estimated_due_date: if is_due_date(&named) { view.at("valueDateTime").text().to_owned() } else { String::new() },
+            estimated_due_date: if is_due_date(&named) {
+                view.at("valueDateTime").text().to_owned()
+            } else {
+                String::new()
+            },
             gravida_para: value.quantity.map(|q| format!("{}: {}", named.text, q.text)).unwrap_or_default(),
         }),
         Dataset::SocialContext => Detail::SocialContext(SocialContextDetail {
@@ -186,7 +190,11 @@ pub(crate) fn questionnaire(view: &View<'_>) -> Vec<Draft> {
     let title = joined(shown, ", ");
     let fallback = if last.is_empty() { "Questionnaire".to_owned() } else { format!("Questionnaire {last}") };
     let named = Concept { text: first_of([title, fallback]), codings: Vec::new() };
-    let detail = AssessmentDetail { kind: last.to_owned(), assessor: view.display(view.at("author")), ..AssessmentDetail::default() };
+    let detail = AssessmentDetail {
+        kind: last.to_owned(),
+        assessor: view.display(view.at("author")),
+        ..AssessmentDetail::default()
+    };
     let mut draft = Draft::of(view, Dataset::Assessments, named, Detail::Assessment(detail));
     let mut lines = Vec::new();
     add_answers(view.at("item"), &mut lines);
@@ -224,7 +232,12 @@ pub(crate) fn impression(view: &View<'_>) -> Vec<Draft> {
     let mut named = concept(view.at("code"));
     named.text = first_of([named.text, view.at("description").text().to_owned(), summary.clone()]);
     let assessor = view.display(view.at("assessor"));
-    let detail = AssessmentDetail { kind: named.text.clone(), outcome: summary, assessor: assessor.clone(), team: String::new() };
+    let detail = AssessmentDetail {
+        kind: named.text.clone(),
+        outcome: summary,
+        assessor: assessor.clone(),
+        team: String::new(),
+    };
     let mut draft = Draft::of(view, Dataset::Assessments, named, Detail::Assessment(detail));
     draft.when = when(view.resource.json(), "effective");
     draft.recorded = view.at("date").text().to_owned();
@@ -238,7 +251,11 @@ pub(crate) fn risk(view: &View<'_>) -> Vec<Draft> {
     let predictions = view.at("prediction").items();
     let outcomes = joined(predictions.iter().map(|p| concept(p.at("outcome")).text), ", ");
     let level = predictions.iter().map(|p| {
-        first_of([concept(p.at("qualitativeRisk")).text, p.at("probabilityDecimal").text().to_owned(), range_text(p.at("probabilityRange"))])
+        first_of([
+            concept(p.at("qualitativeRisk")).text,
+            p.at("probabilityDecimal").text().to_owned(),
+            range_text(p.at("probabilityRange")),
+        ])
     });
     let detail = RiskDetail {
         level: joined(level, ", "),

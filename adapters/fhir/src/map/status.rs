@@ -33,12 +33,36 @@ fn own_meaning(kind: &str, code: &str) -> Option<EntryStatus> {
 
 fn plain_meaning(code: &str) -> EntryStatus {
     match code {
-        "active" | "recurrence" | "relapse" | "final" | "amended" | "corrected" | "appended" | "accepted" | "arrived"
-        | "triaged" | "in-progress" | "on-study" | "on-study-intervention" | "on-study-observation" | "follow-up" => Active,
+        "active"
+        | "recurrence"
+        | "relapse"
+        | "final"
+        | "amended"
+        | "corrected"
+        | "appended"
+        | "accepted"
+        | "arrived"
+        | "triaged"
+        | "in-progress"
+        | "on-study"
+        | "on-study-intervention"
+        | "on-study-observation"
+        | "follow-up" => Active,
         "inactive" | "remission" | "resolved" | "completed" | "stopped" | "ended" | "finished" | "fulfilled"
         | "superseded" => Ended,
-        "draft" | "proposed" | "planned" | "intended" | "preparation" | "pending" | "booked" | "waitlist" | "candidate"
-        | "eligible" | "potential-candidate" | "pending-on-study" | "screening" => Planned,
+        "draft"
+        | "proposed"
+        | "planned"
+        | "intended"
+        | "preparation"
+        | "pending"
+        | "booked"
+        | "waitlist"
+        | "candidate"
+        | "eligible"
+        | "potential-candidate"
+        | "pending-on-study"
+        | "screening" => Planned,
         "on-hold" | "onhold" | "suspended" | "onleave" => Suspended,
         "registered" | "partial" | "preliminary" => Preliminary,
         "cancelled" | "revoked" | "rejected" | "not-done" | "abandoned" | "aborted" | "noshow" | "ineligible"
