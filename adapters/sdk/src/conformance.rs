@@ -211,8 +211,11 @@ async fn check_answer(bench: &Bench, question: &Question, expected: &Expectation
     report.say(behind && none && !parts.is_empty(), "an unknown local id is answered as such, without entries");
 }
 
+/// Turns a proper question into an attack.
+type Attack = fn(&mut Question, &Expectations);
+
 async fn check_refusals(bench: &Bench, question: &Question, expected: &Expectations, report: &mut Report) {
-    let attacks: [(&str, fn(&mut Question, &Expectations)); 8] = [
+    let attacks: [(&str, Attack); 8] = [
         ("another person's local id", |q, e| q.local_id.clone_from(&e.other)),
         ("a token that has expired", |q, _| q.claims.exp -= 3600),
         ("a token for another audience", |q, _| q.claims.aud.push('x')),
