@@ -23,7 +23,7 @@ pub(crate) async fn preview(config: Config, asked: &PreviewArguments, out: &mut 
     };
     let purpose = purpose_from_word(&asked.purpose)
         .with_context(|| format!("--purpose: {:?} is none; direct_care, emergency ...", asked.purpose))?;
-    let source = open_source(&config, Arc::clone(&clock)).await?;
+    let source = open_source(&config, Arc::clone(&clock))?;
     let datasets = source.datasets();
     let previewer = Previewer { source, policy: config.policy, limits: config.limits, clock };
     let requester = Requester { role_code: &role_code, purpose };

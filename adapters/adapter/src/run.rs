@@ -28,7 +28,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let _lock = only_one(&config)?;
     let disk: Arc<dyn Disk> = Arc::new(config.data.disk()?);
     let trail = Trail::open(Arc::clone(&disk), Arc::clone(&clock), config.data.key()?)?;
-    let source = open_source(&config, Arc::clone(&clock)).await?;
+    let source = open_source(&config, Arc::clone(&clock))?;
     let adapter = Adapter::new(Parts {
         about: about(&config),
         source: Arc::clone(&source),
