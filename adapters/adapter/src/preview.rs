@@ -100,6 +100,8 @@ fn line(head: &EntryHead) -> String {
         EntryStatus::Cancelled => "cancelled",
     };
     // What a source wrote must not steer the terminal it is shown on.
-    let plain = |text: &str| text.chars().map(|c| if c.is_control() || BIDI.contains(&c) { ' ' } else { c }).collect::<String>();
+    let plain = |text: &str| {
+        text.chars().map(|c| if c.is_control() || BIDI.contains(&c) { ' ' } else { c }).collect::<String>()
+    };
     plain(&format!("{text}{code} · {state} · {date} · id {}", head.entry_id))
 }

@@ -174,7 +174,8 @@ async fn check_says_what_is_wrong() {
 async fn preview_shows_what_would_be_released() {
     let place = Place::new().await;
     let shown = text(&place.run(&["preview", "1"]));
-    for words in ["Ann Brien, born 1980-02-01", "Allergy to penicillin [91936005] · active", "Ramipril 5 mg capsules"] {
+    for words in ["Ann Brien, born 1980-02-01", "Allergy to penicillin [91936005] · active", "Ramipril 5 mg capsules"]
+    {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let social = text(&place.run(&["preview", "1", "--role", "S8005:G8005:R8005"]));

@@ -39,6 +39,17 @@ fn is_default(line: &str) -> bool {
     })
 }
 
+#[tokio::test]
+async fn the_ten_lines_of_the_guide_are_a_configuration() {
+    let guide = include_str!("../../../README.md");
+    let lines = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(lines.lines().count() <= 10);
+    let shared = EXAMPLE.split("[sql]").next().unwrap().replace("kind = \"sql\"\n", "");
+    let (kind, own) = lines.split_once('\n').unwrap();
+    let config = Config::parse(&format!("{kind}\n{shared}{own}")).unwrap();
+    crate::kind::open_source(&config, std::sync::Arc::new(severn_trust::SystemClock)).unwrap();
+}
+
 #[test]
 fn what_is_misspelt_or_missing_is_named() {
     for (from, to, said) in [
