@@ -16,6 +16,7 @@ use std::{
     io::{self, Write as _},
     process::ExitCode,
 };
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// Runs the program with `args`, of which the first is its name: what `main` does, callable by another program.
@@ -29,6 +30,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     log_to_stderr();
+    std::panic::set_hook(Box::new(log_panic));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -59,6 +61,14 @@ async fn obey(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn failed(error: &anyhow::Error) -> ExitCode {
     drop(writeln!(io::stderr(), "severn-adapter: {error:#}"));
     ExitCode::FAILURE
+}
+
+/// Says where a panic was and not what it said: a message could carry what was being read.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    match panic.location() {
+        Some(place) => error!(file = place.file(), line = place.line(), "panicked"),
+        None => error!("panicked"),
+    }
 }
 
 fn log_to_stderr() {
