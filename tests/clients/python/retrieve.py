@@ -143,7 +143,7 @@ def record_digest(sections, ledger):
             row.as_of_ms = 0
             row.waited_ms = 0
         data = copy.SerializeToString(deterministic=True)
-        digest.update(len(data).to_bytes(8, "big") + data)
+        digest.update(hashlib.sha256(data).digest())
     return digest.digest()
 
 
