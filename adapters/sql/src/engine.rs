@@ -241,6 +241,11 @@ impl Reading {
         // What an earlier look at the database's shape gave must not answer for this one.
         let cleared = connection.clear_cached_statements().await;
         cleared.map_err(|error| self.explain(&error, Phase::Connect))?;
+        if statement.query.dialect == Dialect::Sqlite {
+            // SQLite prepares against the shape it last saw, and looks anew only when it runs something.
+            let look = sqlx::query::<DB>("SELECT COUNT(*) FROM sqlite_schema").fetch_all(&mut *connection).await;
+            look.map_err(|error| self.explain(&error, Phase::Connect))?;
+        }
         let prepared = connection.prepare_with(mapped_sql(&statement.query.sql), &types).await;
         let prepared = prepared.map_err(|error| self.explain(&error, Phase::Prepare))?;
         let column = |column: &DB::Column| Column {

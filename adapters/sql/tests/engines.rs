@@ -84,7 +84,13 @@ impl Bench {
         let path = folder.path().join("made-up.sqlite");
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
         let admin = Admin::Sqlite(SqlitePool::connect_with(options).await.expect("a database"));
-        let schema = [("{bytes}", "BLOB"), ("{moment}", "TEXT"), ("{decimal}", "TEXT"), ("{pdf}", "X'255044462d31'")];
+        let schema = [
+            ("{bytes}", "BLOB"),
+            ("{moment}", "TEXT"),
+            ("{local}", "TEXT"),
+            ("{decimal}", "TEXT"),
+            ("{pdf}", "X'255044462d31'"),
+        ];
         admin.run(&fill(SCHEMA, &[&schema[..], &[("{utc}", "+00"), ("{secret}", "X'00ff'")]].concat())).await;
         let url = format!("sqlite://{}?mode=ro", path.display());
         Bench {
@@ -104,7 +110,12 @@ impl Bench {
         let root = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
         let options: sqlx::postgres::PgConnectOptions = root.parse().expect("options");
         let admin = Admin::Postgres(PgPool::connect_with(options.password(ROOT_PASSWORD)).await.expect("a login"));
-        let schema = [("{bytes}", "BYTEA"), ("{moment}", "TIMESTAMPTZ"), ("{decimal}", "NUMERIC(6,2)")];
+        let schema = [
+            ("{bytes}", "BYTEA"),
+            ("{moment}", "TIMESTAMPTZ"),
+            ("{local}", "TIMESTAMP"),
+            ("{decimal}", "NUMERIC(6,2)"),
+        ];
         let values =
             [("{pdf}", "decode('255044462d31', 'hex')"), ("{utc}", "+00"), ("{secret}", "decode('00ff', 'hex')")];
         admin.run(&fill(SCHEMA, &[&schema[..], &values].concat())).await;
@@ -131,7 +142,12 @@ impl Bench {
         let options: sqlx::mysql::MySqlConnectOptions = root.parse().expect("options");
         let pool = MySqlPool::connect_with(options.password(ROOT_PASSWORD)).await.expect("a login");
         let admin = Admin::Mariadb(pool);
-        let schema = [("{bytes}", "LONGBLOB"), ("{moment}", "TIMESTAMP NULL"), ("{decimal}", "DECIMAL(6,2)")];
+        let schema = [
+            ("{bytes}", "LONGBLOB"),
+            ("{moment}", "TIMESTAMP NULL"),
+            ("{local}", "DATETIME"),
+            ("{decimal}", "DECIMAL(6,2)"),
+        ];
         let values = [("{pdf}", "X'255044462d31'"), ("{utc}", ""), ("{secret}", "X'00ff'")];
         admin.run(&fill(SCHEMA, &[&schema[..], &values].concat())).await;
         admin.run("CREATE FUNCTION bump() RETURNS INTEGER MODIFIES SQL DATA BEGIN INSERT INTO touched VALUES (1); RETURN 1; END")
