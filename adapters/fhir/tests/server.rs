@@ -1,5 +1,7 @@
 //! The source against a real FHIR server: `tests/servers/fhir_server.py`, which shares no line with it.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+
 use futures::StreamExt;
 use prost::Message;
 use serde_json::{Value, json};
