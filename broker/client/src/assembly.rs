@@ -12,7 +12,8 @@ use std::{
     fmt,
 };
 
-use crate::record::RECORD_BYTES_MAX;
+/// Bytes of the largest answer that is taken.
+pub const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// What was asked: what an answer is judged by. `Debug` shows no person.
 #[derive(Clone)]
