@@ -42,3 +42,7 @@ pub mod world;
 pub mod truth;
 
 pub mod sources;
+
+pub mod authority;
+
+pub mod processes;

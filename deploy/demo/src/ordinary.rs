@@ -150,7 +150,9 @@ fn hospital(health: &Health, draw: &mut Draw) -> Vec<Fact> {
     for _ in 0..=draw.below(3) {
         let begun = draw.between(3, 2000);
         let kind = *draw.pick(&["Emergency attendance", "Outpatient attendance", "Admission"]);
-        facts.push(Fact::text(Dataset::Encounters, kind, day_ago(begun)).until(day_ago(begun - draw.between(0, 2))).by(1));
+        facts.push(
+            Fact::text(Dataset::Encounters, kind, day_ago(begun)).until(day_ago(begun - draw.between(0, 2))).by(1),
+        );
     }
     if draw.chance(25) {
         let code = *draw.pick(&codes::PROCEDURES);
@@ -189,11 +191,14 @@ fn council(person: &Person, draw: &mut Draw) -> Vec<Fact> {
             .with("phone", format!("0121 496 0{:03}", draw.below(1000))),
     ];
     if draw.chance(40) {
-        let service = *draw.pick(&["Home care, twice a day", "Meals service", "Day centre, two days a week", "Short breaks"]);
+        let service =
+            *draw.pick(&["Home care, twice a day", "Meals service", "Day centre, two days a week", "Short breaks"]);
         facts.push(Fact::text(Dataset::Services, service, day_ago(draw.between(20, 800))).by(5));
     }
     if draw.chance(8) {
-        facts.push(Fact::text(Dataset::Alerts, "Visit in pairs: dog at the address", day_ago(draw.between(20, 800))).by(5));
+        facts.push(
+            Fact::text(Dataset::Alerts, "Visit in pairs: dog at the address", day_ago(draw.between(20, 800))).by(5),
+        );
     }
     facts
 }
@@ -221,7 +226,9 @@ fn prison(draw: &mut Draw) -> Vec<Fact> {
     let begun = draw.between(20, 900);
     let mut facts = vec![Fact::text(Dataset::Encounters, "In custody", day_ago(begun)).by(9)];
     if draw.chance(30) {
-        facts.push(Fact::text(Dataset::Alerts, "Lower bunk, ground floor", day_ago(begun - 1)).by(9).with("code", "MLB"));
+        facts.push(
+            Fact::text(Dataset::Alerts, "Lower bunk, ground floor", day_ago(begun - 1)).by(9).with("code", "MLB"),
+        );
     }
     facts
 }

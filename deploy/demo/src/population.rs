@@ -296,6 +296,6 @@ fn title(sex: Sex, age: i64, draw: &mut Draw) -> &'static str {
         (_, 0..=15) if sex == Sex::Male => "Master",
         (_, 0..=15) => "Miss",
         (Sex::Male, _) => "Mr",
-        _ => draw.pick(&["Mrs", "Ms", "Miss"]),
+        _ => ["Mrs", "Ms", "Miss"][draw.below(3)],
     }
 }

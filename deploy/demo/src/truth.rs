@@ -88,8 +88,19 @@ fn rosalind() -> Scenario {
         title: "known to seven providers, one of which is down and one slow",
         person: ROSALIND,
         findings: vec![
-            Finding::KnownTo(vec![TOWER_HILL, UHB, SANDWELL_HOSPITALS, MENTAL_HEALTH, COMMUNITY, BIRMINGHAM, AMBULANCE]),
-            Finding::Conflict(Dataset::Allergies, [(UHB, codes::PENICILLIN.term), (TOWER_HILL, codes::NO_KNOWN_ALLERGY.term)]),
+            Finding::KnownTo(vec![
+                TOWER_HILL,
+                UHB,
+                SANDWELL_HOSPITALS,
+                MENTAL_HEALTH,
+                COMMUNITY,
+                BIRMINGHAM,
+                AMBULANCE,
+            ]),
+            Finding::Conflict(
+                Dataset::Allergies,
+                [(UHB, codes::PENICILLIN.term), (TOWER_HILL, codes::NO_KNOWN_ALLERGY.term)],
+            ),
             Finding::Conflict(Dataset::Medications, [(TOWER_HILL, "500 mg"), (UHB, "1 g")]),
             Finding::OneByTwoRoutes(Dataset::Medications, PRESCRIPTION, [TOWER_HILL, UHB]),
             Finding::Retracted(Dataset::Problems, RETRACTED_PROBLEM, [UHB, COMMUNITY]),
@@ -152,7 +163,8 @@ fn daniel() -> Scenario {
     }
 }
 
-const SAFEGUARDING: &str = "Section 42 enquiry open: financial abuse suspected. Do not give appointment times to callers";
+const SAFEGUARDING: &str =
+    "Section 42 enquiry open: financial abuse suspected. Do not give appointment times to callers";
 const CRISIS_PLAN: &str = "Crisis plan: early signs of relapse and whom to call";
 const WITHHELD_RISK: &str = "Risk to self when unwell: formulation by the care team";
 const PRISON_ALERT: &str = "ACCT open: risk of self-harm, observed hourly";
@@ -287,7 +299,11 @@ fn plant_gurpreet(world: &mut World) {
 fn plant_daniel(world: &mut World) {
     world.make_known(TOWER_HILL, DANIEL, vec![no_known_allergy("2020-01-20")]);
     let team = Fact::text(Dataset::CareTeam, "Care co-ordinator", "2025-11-04").by(7).with("phone", "0121 496 0148");
-    world.make_known(MENTAL_HEALTH, DANIEL, vec![Fact::coded(Dataset::Problems, codes::MENTAL_HEALTH_CONDITIONS[1], "2018-06").by(2), team]);
+    world.make_known(
+        MENTAL_HEALTH,
+        DANIEL,
+        vec![Fact::coded(Dataset::Problems, codes::MENTAL_HEALTH_CONDITIONS[1], "2018-06").by(2), team],
+    );
     let custody = Fact::text(Dataset::Encounters, "In custody", "2026-08-03").by(9);
     let alert = Fact::text(Dataset::Alerts, PRISON_ALERT, "2026-10-26").by(9).with("code", "HA");
     if let Some(identity) = world.make_known(PRISON, DANIEL, vec![custody, alert]) {

@@ -15,12 +15,10 @@ pub fn tables(holding: &Holding) -> Result<Vec<Table>, WriteError> {
     let mut tables = vec![
         Table::new(
             "patients",
-            &[
-                "patient_ref", "nhs_number", "surname", "forename", "date_of_birth", "sex", "address", "postcode", "phone",
-                "gp_practice",
-            ],
+            "patient_ref, nhs_number, surname, forename, date_of_birth, sex, address, postcode, phone, \
+             gp_practice",
         ),
-        Table::new("incidents", &["incident_no", "patient_ref", "chief_complaint", "incident_date", "disposal", "clinician"]),
+        Table::new("incidents", "incident_no, patient_ref, chief_complaint, incident_date, disposal, clinician"),
     ];
     for record in &holding.records {
         put(&mut tables, "patients", &patient(record).each_ref().map(String::as_str));

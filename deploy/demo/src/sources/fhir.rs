@@ -19,13 +19,13 @@ const VERIFIED: &str = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerif
 pub fn write(holding: &Holding, folder: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(folder)?;
     for record in &holding.records {
-        let mut entries = vec![entry(patient(holding.organisation, record))];
+        let mut entries = vec![entry(&patient(holding.organisation, record))];
         for fact in &record.facts {
             let no_place = || {
                 let dataset = severn_trust::dataset_word(fact.dataset);
                 WriteError::NoPlace { ods: holding.organisation.ods, dataset }
             };
-            entries.push(entry(resource(record, fact).ok_or_else(no_place)?));
+            entries.push(entry(&resource(record, fact).ok_or_else(no_place)?));
         }
         let bundle = json!({ "resourceType": "Bundle", "type": "collection", "entry": entries });
         fs::write(folder.join(format!("{}.json", record.local_id)), format!("{bundle:#}\n"))?;
@@ -33,7 +33,7 @@ pub fn write(holding: &Holding, folder: &Path) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn entry(resource: Value) -> Value {
+fn entry(resource: &Value) -> Value {
     json!({ "resource": resource })
 }
 
@@ -126,7 +126,7 @@ fn allergy(fact: &Fact) -> Value {
         "resourceType": "AllergyIntolerance",
         "code": concept(fact.code, &fact.text),
         "recordedDate": fact.start,
-        "recorder": author(fact),
+        "asserter": author(fact),
     });
     let verification = if fact.standing == Standing::EnteredInError { "entered-in-error" } else { "confirmed" };
     resource["verificationStatus"] = status_concept("allergyintolerance-verification", verification);
@@ -179,7 +179,7 @@ fn problem(fact: &Fact) -> Value {
         "category": [{ "text": "Diagnosis" }],
         "code": concept(fact.code, &fact.text),
         "onsetDateTime": fact.start,
-        "recorder": author(fact),
+        "asserter": author(fact),
     });
     if fact.standing == Standing::EnteredInError {
         resource["verificationStatus"] = status_concept("condition-ver-status", "entered-in-error");

@@ -25,62 +25,69 @@ pub fn tables(holding: &Holding) -> Result<Vec<Table>, WriteError> {
 
 fn empty() -> Vec<Table> {
     vec![
-        Table::new("organizations", &["id INTEGER", "org_code TEXT", "org_name TEXT"]),
+        Table::new("organizations", "id INTEGER, org_code, org_name"),
         Table::new(
             "patients",
-            &[
-                "id INTEGER", "title TEXT", "first_name TEXT", "last_name TEXT", "address_1 TEXT", "address_2 TEXT",
-                "postcode TEXT", "phone TEXT", "date_of_birth TEXT", "gender TEXT", "nhs_number TEXT",
-                "registration_status TEXT", "sensitive_flag INTEGER", "deceased TEXT", "managing_organization INTEGER",
-            ],
+            "id INTEGER, title, first_name, last_name, address_1, address_2, postcode, phone, date_of_birth, \
+             gender, nhs_number, registration_status, sensitive_flag INTEGER, deceased, managing_organization \
+             INTEGER",
         ),
-        Table::new("patient_telecoms", &["id INTEGER", "patientId INTEGER", "system TEXT", "usetype TEXT", "value TEXT"]),
+        Table::new("patient_telecoms", "id INTEGER, patientId INTEGER, system, usetype, value"),
         Table::new(
             "allergyintolerance",
-            &[
-                "id INTEGER", "patientRef INTEGER", "nhsNumber TEXT", "clinicalStatus TEXT", "verificationStatus TEXT",
-                "category TEXT", "assertedDate TEXT", "endDate TEXT", "concept_code TEXT", "concept_display TEXT",
-                "manDisplay TEXT", "severity TEXT", "note TEXT", "recorder TEXT",
-            ],
+            "id INTEGER, patientRef INTEGER, nhsNumber, clinicalStatus, verificationStatus, category, \
+             assertedDate, endDate, concept_code, concept_display, manDisplay, severity, note, recorder",
         ),
-        Table::new("medications", &["id INTEGER", "concept_code TEXT", "concept_display TEXT", "text TEXT"]),
+        Table::new("medications", "id INTEGER, concept_code, concept_display, text"),
         Table::new(
             "medication_requests",
-            &[
-                "id INTEGER", "patientId INTEGER", "medicationId INTEGER", "groupIdentifier TEXT", "statusCode TEXT",
-                "intentCode TEXT", "authoredOn TEXT", "dosageText TEXT", "doseText TEXT", "route TEXT",
-                "dispenseRequestEndDate TEXT", "prescriptionTypeDisplay TEXT", "requesterId TEXT",
-                "dispenseRequestOrganizationId TEXT",
-            ],
+            "id INTEGER, patientId INTEGER, medicationId INTEGER, groupIdentifier, statusCode, intentCode, \
+             authoredOn, dosageText, doseText, route, dispenseRequestEndDate, prescriptionTypeDisplay, \
+             requesterId, dispenseRequestOrganizationId",
         ),
         Table::new(
             "conditions",
-            &[
-                "id INTEGER", "patientId INTEGER", "concept_code TEXT", "concept_display TEXT", "clinicalStatus TEXT",
-                "onsetDateTime TEXT", "abatementDateTime TEXT", "recorder TEXT",
-            ],
+            "id INTEGER, patientId INTEGER, concept_code, concept_display, clinicalStatus, onsetDateTime, \
+             abatementDateTime, recorder",
         ),
         Table::new(
             "immunizations",
-            &["id INTEGER", "patientId INTEGER", "concept_code TEXT", "concept_display TEXT", "status TEXT", "date TEXT", "recorder TEXT"],
+            "id INTEGER, patientId INTEGER, concept_code, concept_display, status, date, recorder",
         ),
         Table::new(
             "observations",
-            &[
-                "id INTEGER", "patientId INTEGER", "concept_code TEXT", "concept_display TEXT", "valueText TEXT",
-                "unit TEXT", "effectiveDateTime TEXT", "recorder TEXT",
-            ],
+            "id INTEGER, patientId INTEGER, concept_code, concept_display, valueText, unit, effectiveDateTime, \
+             recorder",
         ),
     ]
 }
 
 fn patient(tables: &mut [Table], record: &Record) {
     let who = &record.identity;
-    put(tables, "patients", &[
-            &record.local_id, who.title, &who.given, &who.family, &who.lines[0], &who.lines[1], &who.postcode, &who.phone,
-            &who.birth_date, gender(who.sex), &who.nhs_number, "A", "0", "", "1",
-        ]);
-    if !who.phone.is_empty() { put(tables, "patient_telecoms", &[&record.local_id, &record.local_id, "phone", "mobile", &who.phone]); }
+    put(
+        tables,
+        "patients",
+        &[
+            &record.local_id,
+            who.title,
+            &who.given,
+            &who.family,
+            &who.lines[0],
+            &who.lines[1],
+            &who.postcode,
+            &who.phone,
+            &who.birth_date,
+            gender(who.sex),
+            &who.nhs_number,
+            "A",
+            "0",
+            "",
+            "1",
+        ],
+    );
+    if !who.phone.is_empty() {
+        put(tables, "patient_telecoms", &[&record.local_id, &record.local_id, "phone", "mobile", &who.phone]);
+    }
 }
 
 fn gender(sex: Sex) -> &'static str {
@@ -97,17 +104,39 @@ fn place(tables: &mut [Table], record: &Record, fact: &Fact) -> bool {
     let patient = record.local_id.as_str();
     let author = fact.author.0;
     match fact.dataset {
-        Dataset::Allergies => put(tables, "allergyintolerance", &[
-                &fact.id, patient, &record.identity.nhs_number, clinical_status(fact), "unconfirmed", "MEDICATION",
-                &fact.start, &fact.end, code, term, fact.detail("reaction"), fact.detail("severity"), "", author,
-            ]),
+        Dataset::Allergies => put(
+            tables,
+            "allergyintolerance",
+            &[
+                &fact.id,
+                patient,
+                &record.identity.nhs_number,
+                clinical_status(fact),
+                "unconfirmed",
+                "MEDICATION",
+                &fact.start,
+                &fact.end,
+                code,
+                term,
+                fact.detail("reaction"),
+                fact.detail("severity"),
+                "",
+                author,
+            ],
+        ),
         Dataset::Medications => medicine(tables, patient, fact),
-        Dataset::Problems => put(tables, "conditions", &[&fact.id, patient, code, term, clinical_status(fact), &fact.start, &fact.end, author]),
-        Dataset::Immunisations => put(tables, "immunizations", &[&fact.id, patient, code, term, "completed", &fact.start, author]),
+        Dataset::Problems => put(
+            tables,
+            "conditions",
+            &[&fact.id, patient, code, term, clinical_status(fact), &fact.start, &fact.end, author],
+        ),
+        Dataset::Immunisations => {
+            put(tables, "immunizations", &[&fact.id, patient, code, term, "completed", &fact.start, author])
+        }
         Dataset::Observations => {
             let (value, unit) = (fact.detail("value"), fact.detail("unit"));
-put(tables, "observations", &[&fact.id, patient, code, term, value, unit, &fact.start, author])
-},
+            put(tables, "observations", &[&fact.id, patient, code, term, value, unit, &fact.start, author])
+        }
         _ => false,
     }
 }
@@ -121,10 +150,26 @@ fn medicine(tables: &mut [Table], patient: &str, fact: &Fact) -> bool {
         Standing::EnteredInError => "entered-in-error",
         _ => "active",
     };
-    put(tables, "medication_requests", &[
-            &fact.id, patient, &fact.id, prescription, status, "order", &fact.start, fact.detail("dosage_instructions"),
-            fact.detail("dose_text"), fact.detail("route"), &fact.end, fact.detail("course"), fact.author.0, by,
-        ])
+    put(
+        tables,
+        "medication_requests",
+        &[
+            &fact.id,
+            patient,
+            &fact.id,
+            prescription,
+            status,
+            "order",
+            &fact.start,
+            fact.detail("dosage_instructions"),
+            fact.detail("dose_text"),
+            fact.detail("route"),
+            &fact.end,
+            fact.detail("course"),
+            fact.author.0,
+            by,
+        ],
+    )
 }
 
 fn clinical_status(fact: &Fact) -> &'static str {

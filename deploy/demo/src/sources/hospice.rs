@@ -15,13 +15,11 @@ pub fn tables(holding: &Holding) -> Result<Vec<Table>, WriteError> {
     let mut tables = vec![
         Table::new(
             "patients",
-            &[
-                "patient_ref", "nhs_number", "surname", "forename", "date_of_birth", "sex", "address", "postcode", "phone",
-                "gp_practice",
-            ],
+            "patient_ref, nhs_number, surname, forename, date_of_birth, sex, address, postcode, phone, \
+             gp_practice",
         ),
-        Table::new("wishes", &["wish_id", "patient_ref", "kind", "summary", "decision", "recorded", "clinician"]),
-        Table::new("plans", &["plan_id", "patient_ref", "title", "created", "clinician"]),
+        Table::new("wishes", "wish_id, patient_ref, kind, summary, decision, recorded, clinician"),
+        Table::new("plans", "plan_id, patient_ref, title, created, clinician"),
     ];
     for record in &holding.records {
         put(&mut tables, "patients", &ambulance::patient(record).each_ref().map(String::as_str));

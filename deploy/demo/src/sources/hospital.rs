@@ -24,45 +24,20 @@ fn empty() -> Vec<Table> {
     vec![
         Table::new(
             "pas_patients",
-            &[
-                "hospital_no TEXT", "nhs_no TEXT", "nhs_no_traced TEXT", "surname TEXT", "forename TEXT", "title TEXT",
-                "dob TEXT", "sex_code TEXT", "addr1 TEXT", "addr2 TEXT", "postcode TEXT", "mobile TEXT", "gp_code TEXT",
-            ],
+            "hospital_no, nhs_no, nhs_no_traced, surname, forename, title, dob, sex_code, addr1, addr2, postcode, \
+             mobile, gp_code",
         ),
-        Table::new(
-            "pas_episodes",
-            &[
-                "episode_id INTEGER", "hospital_no TEXT", "episode_type TEXT", "start_date TEXT", "end_date TEXT",
-                "consultant TEXT",
-            ],
-        ),
-        Table::new(
-            "diagnoses",
-            &[
-                "diagnosis_id INTEGER", "hospital_no TEXT", "snomed TEXT", "description TEXT", "recorded TEXT",
-                "status TEXT", "consultant TEXT",
-            ],
-        ),
-        Table::new(
-            "operations",
-            &[
-                "operation_id INTEGER", "hospital_no TEXT", "snomed TEXT", "description TEXT", "performed TEXT",
-                "consultant TEXT",
-            ],
-        ),
+        Table::new("pas_episodes", "episode_id INTEGER, hospital_no, episode_type, start_date, end_date, consultant"),
+        Table::new("diagnoses", "diagnosis_id INTEGER, hospital_no, snomed, description, recorded, status, consultant"),
+        Table::new("operations", "operation_id INTEGER, hospital_no, snomed, description, performed, consultant"),
         Table::new(
             "pharmacy_orders",
-            &[
-                "order_id INTEGER", "hospital_no TEXT", "dmd TEXT", "drug TEXT", "dose TEXT", "route TEXT",
-                "instructions TEXT", "ordered TEXT", "stopped TEXT", "status TEXT", "prescriber TEXT",
-            ],
+            "order_id INTEGER, hospital_no, dmd, drug, dose, route, instructions, ordered, stopped, status, \
+             prescriber",
         ),
         Table::new(
             "allergies",
-            &[
-                "allergy_id INTEGER", "hospital_no TEXT", "snomed TEXT", "description TEXT", "reaction TEXT",
-                "severity TEXT", "recorded TEXT", "status TEXT", "recorder TEXT",
-            ],
+            "allergy_id INTEGER, hospital_no, snomed, description, reaction, severity, recorded, status, recorder",
         ),
     ]
 }
@@ -76,10 +51,25 @@ fn patient(tables: &mut [Table], record: &Record) {
         Sex::Female => "2",
         _ => "9",
     };
-    put(tables, "pas_patients", &[
-            &record.local_id, &who.nhs_number, traced, &who.family, &who.given, who.title, &who.birth_date, sex,
-            &who.lines[0], &who.lines[1], &who.postcode, &who.phone, who.practice,
-        ]);
+    put(
+        tables,
+        "pas_patients",
+        &[
+            &record.local_id,
+            &who.nhs_number,
+            traced,
+            &who.family,
+            &who.given,
+            who.title,
+            &who.birth_date,
+            sex,
+            &who.lines[0],
+            &who.lines[1],
+            &who.postcode,
+            &who.phone,
+            who.practice,
+        ],
+    );
 }
 
 fn place(tables: &mut [Table], record: &Record, fact: &Fact) -> bool {

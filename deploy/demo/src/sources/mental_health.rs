@@ -25,47 +25,32 @@ fn empty() -> Vec<Table> {
     vec![
         Table::new(
             "MHS001MPI",
-            &[
-                "LocalPatientId TEXT", "NHSNumber TEXT", "NHSNumberStatus TEXT", "FamilyName TEXT", "GivenName TEXT",
-                "PersonBirthDate TEXT", "GenderIDCode TEXT", "AddressLine TEXT", "Postcode TEXT", "Telephone TEXT",
-            ],
+            "LocalPatientId, NHSNumber, NHSNumberStatus, FamilyName, GivenName, PersonBirthDate, GenderIDCode, \
+             AddressLine, Postcode, Telephone",
         ),
-        Table::new("MHS002GP", &["LocalPatientId TEXT", "GMPReg TEXT"]),
+        Table::new("MHS002GP", "LocalPatientId, GMPReg"),
         Table::new(
             "MHS006MHCareCoord",
-            &[
-                "CareCoordId INTEGER", "LocalPatientId TEXT", "Description TEXT", "StartDateAssCareCoord TEXT",
-                "CareCoordName TEXT", "CareCoordRole TEXT", "Telephone TEXT",
-            ],
+            "CareCoordId INTEGER, LocalPatientId, Description, StartDateAssCareCoord, CareCoordName, \
+             CareCoordRole, Telephone",
         ),
         Table::new(
             "MHS008CarePlanType",
-            &[
-                "CarePlanID INTEGER", "LocalPatientId TEXT", "CarePlanTypeMH TEXT", "Title TEXT", "CarePlanCreatDate TEXT",
-                "CarePlanReviewDate TEXT", "WarningSigns TEXT", "WhatHelps TEXT", "WhatToAvoid TEXT", "Contacts TEXT",
-                "Agreed TEXT", "Author TEXT",
-            ],
+            "CarePlanID INTEGER, LocalPatientId, CarePlanTypeMH, Title, CarePlanCreatDate, CarePlanReviewDate, \
+             WarningSigns, WhatHelps, WhatToAvoid, Contacts, Agreed, Author",
         ),
         Table::new(
             "MHS201CareContact",
-            &["CareContactId INTEGER", "LocalPatientId TEXT", "Description TEXT", "CareContDate TEXT", "Professional TEXT"],
+            "CareContactId INTEGER, LocalPatientId, Description, CareContDate, Professional",
         ),
         Table::new(
             "MHS604PrimDiag",
-            &[
-                "DiagId INTEGER", "LocalPatientId TEXT", "PrimDiag TEXT", "DiagTerm TEXT", "CodedDiagTimestamp TEXT",
-                "Status TEXT", "Consultant TEXT",
-            ],
+            "DiagId INTEGER, LocalPatientId, PrimDiag, DiagTerm, CodedDiagTimestamp, Status, Consultant",
         ),
-        Table::new(
-            "RiskAssessment",
-            &[
-                "RiskId INTEGER", "LocalPatientId TEXT", "Summary TEXT", "Level TEXT", "AssessedDate TEXT", "Assessor TEXT",
-            ],
-        ),
+        Table::new("RiskAssessment", "RiskId INTEGER, LocalPatientId, Summary, Level, AssessedDate, Assessor"),
         Table::new(
             "MHS607CodedScoreAssessmentAct",
-            &["AssessmentId INTEGER", "LocalPatientId TEXT", "AssessmentTool TEXT", "AssessedDate TEXT", "Assessor TEXT"],
+            "AssessmentId INTEGER, LocalPatientId, AssessmentTool, AssessedDate, Assessor",
         ),
     ]
 }
@@ -79,7 +64,16 @@ fn patient(tables: &mut [Table], record: &Record) {
         _ => "9",
     };
     let row = [
-        id, &who.nhs_number, status, &who.family, &who.given, &who.birth_date, sex, &address, &who.postcode, &who.phone,
+        id,
+        &who.nhs_number,
+        status,
+        &who.family,
+        &who.given,
+        &who.birth_date,
+        sex,
+        &address,
+        &who.postcode,
+        &who.phone,
     ];
     put(tables, "MHS001MPI", &row);
     put(tables, "MHS002GP", &[id, who.practice]);

@@ -25,35 +25,23 @@ fn empty() -> Vec<Table> {
     vec![
         Table::new(
             "OFFENDERS",
-            &[
-                "OFFENDER_ID INTEGER", "ROOT_OFFENDER_ID INTEGER", "OFFENDER_ID_DISPLAY TEXT", "LAST_NAME TEXT",
-                "FIRST_NAME TEXT", "BIRTH_DATE TEXT", "SEX_CODE TEXT",
-            ],
+            "OFFENDER_ID INTEGER, ROOT_OFFENDER_ID INTEGER, OFFENDER_ID_DISPLAY, LAST_NAME, FIRST_NAME, \
+             BIRTH_DATE, SEX_CODE",
         ),
-        Table::new(
-            "OFFENDER_IDENTIFIERS",
-            &["OFFENDER_ID INTEGER", "IDENTIFIER_TYPE TEXT", "IDENTIFIER TEXT", "ISSUED_AUTHORITY_TEXT TEXT"],
-        ),
+        Table::new("OFFENDER_IDENTIFIERS", "OFFENDER_ID INTEGER, IDENTIFIER_TYPE, IDENTIFIER, ISSUED_AUTHORITY_TEXT"),
         Table::new(
             "ADDRESSES",
-            &[
-                "ADDRESS_ID INTEGER", "OWNER_CLASS TEXT", "OWNER_ID INTEGER", "STREET TEXT", "CITY TEXT",
-                "POSTAL_CODE TEXT", "PRIMARY_FLAG TEXT",
-            ],
+            "ADDRESS_ID INTEGER, OWNER_CLASS, OWNER_ID INTEGER, STREET, CITY, POSTAL_CODE, PRIMARY_FLAG",
         ),
         Table::new(
             "OFFENDER_BOOKINGS",
-            &[
-                "OFFENDER_BOOK_ID INTEGER", "OFFENDER_ID_DISPLAY TEXT", "AGY_LOC_ID TEXT", "ACTIVE_FLAG TEXT",
-                "BOOKING_BEGIN_DATE TEXT", "BOOKING_END_DATE TEXT",
-            ],
+            "OFFENDER_BOOK_ID INTEGER, OFFENDER_ID_DISPLAY, AGY_LOC_ID, ACTIVE_FLAG, BOOKING_BEGIN_DATE, \
+             BOOKING_END_DATE",
         ),
         Table::new(
             "OFFENDER_ALERTS",
-            &[
-                "OFFENDER_ID_DISPLAY TEXT", "ALERT_SEQ INTEGER", "ALERT_TYPE TEXT", "ALERT_CODE TEXT",
-                "ALERT_DATE TEXT", "EXPIRY_DATE TEXT", "ALERT_STATUS TEXT", "COMMENT_TEXT TEXT", "CREATE_USER TEXT",
-            ],
+            "OFFENDER_ID_DISPLAY, ALERT_SEQ INTEGER, ALERT_TYPE, ALERT_CODE, ALERT_DATE, EXPIRY_DATE, \
+             ALERT_STATUS, COMMENT_TEXT, CREATE_USER",
         ),
     ]
 }
@@ -62,7 +50,9 @@ fn person(tables: &mut [Table], record: &Record, offender: &str) {
     let who = &record.identity;
     let sex = if who.sex == Sex::Female { "F" } else { "M" };
     put(tables, "OFFENDERS", &[offender, offender, &record.local_id, &who.family, &who.given, &who.birth_date, sex]);
-    if !who.nhs_number.is_empty() { put(tables, "OFFENDER_IDENTIFIERS", &[offender, "NHS", &who.nhs_number, "NHS"]); }
+    if !who.nhs_number.is_empty() {
+        put(tables, "OFFENDER_IDENTIFIERS", &[offender, "NHS", &who.nhs_number, "NHS"]);
+    }
     put(tables, "ADDRESSES", &[offender, "OFF", offender, &who.lines[0], &who.lines[1], &who.postcode, "Y"]);
 }
 
@@ -71,14 +61,18 @@ fn place(tables: &mut [Table], record: &Record, fact: &Fact) -> bool {
     match fact.dataset {
         Dataset::Encounters => {
             let flag = if open { "Y" } else { "N" };
-put(tables, "OFFENDER_BOOKINGS", &[&fact.id, &record.local_id, "BMI", flag, &fact.start, &fact.end])
-},
+            put(tables, "OFFENDER_BOOKINGS", &[&fact.id, &record.local_id, "BMI", flag, &fact.start, &fact.end])
+        }
         Dataset::Alerts => {
             let (status, code) = (if open { "ACTIVE" } else { "INACTIVE" }, fact.detail("code"));
             let kind = code.get(..1).unwrap_or("X");
             let author = fact.author.0;
-put(tables, "OFFENDER_ALERTS", &[&record.local_id, &fact.id, kind, code, &fact.start, &fact.end, status, &fact.text, author])
-},
+            put(
+                tables,
+                "OFFENDER_ALERTS",
+                &[&record.local_id, &fact.id, kind, code, &fact.start, &fact.end, status, &fact.text, author],
+            )
+        }
         _ => false,
     }
 }

@@ -13,19 +13,18 @@ const ROWS_PER_STATEMENT: usize = 200;
 /// A table: every value is text, and an empty one is NULL.
 pub struct Table {
     name: &'static str,
-    columns: &'static [&'static str],
+    columns: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// An empty table. Columns whose name is followed by ` INTEGER` are numbers.
-    pub fn new(name: &'static str, columns: &'static [&'static str]) -> Table {
-        Table { name, columns, rows: Vec::new() }
+    /// An empty table with `columns`, divided by commas. One whose name is followed by ` INTEGER` holds numbers.
+    pub fn new(name: &'static str, columns: &'static str) -> Table {
+        Table { name, columns: columns.split(',').map(str::trim).collect(), rows: Vec::new() }
     }
 
-
     fn column_names(&self) -> impl Iterator<Item = &'static str> {
-        self.columns.iter().map(|column| column.split(' ').next().unwrap_or(column))
+        self.columns.iter().map(|column| column.split(' ').next().unwrap_or_default())
     }
 }
 
@@ -93,5 +92,9 @@ fn line<'a>(values: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn quote(value: &str) -> String {
-    if value.contains([',', '"', '\r', '\n']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
+    if value.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value.to_owned()
+    }
 }
