@@ -45,4 +45,11 @@ pub mod sources;
 
 pub mod authority;
 
+pub mod settings;
+
 pub mod processes;
+
+pub mod findings;
+
+#[cfg(test)]
+mod tests;
