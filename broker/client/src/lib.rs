@@ -1,1 +1,28 @@
-//! What a care app uses to ask the broker; it never calls an unsealed answer complete.
+//! What a care app uses to ask the broker. A [`Client`] signs every question with the app's key; an [`Answer`] is
+//! [`Answer::Complete`] only when a valid seal closes it, so that an app cannot show part of a record as the whole.
+//!
+//! **Invariant:** no content is altered here, none is kept after the caller drops it, and none is written to a log.
+//! What a reader is shown goes through [`neutralise`] first.
+
+mod client;
+mod token;
+mod ask;
+mod record;
+mod answer;
+mod assembly;
+mod document;
+mod steward;
+mod neutralise;
+
+pub use answer::{Answer, Flaw, Incomplete, Received, Record};
+pub use ask::{Found, Search};
+pub use assembly::{Asked, judge};
+pub use client::{Client, ClientError};
+pub use document::{DOCUMENT_BYTES_MAX, Document};
+pub use neutralise::{is_deceptive, neutralise};
+pub use record::{DEADLINE_DEFAULT, DEADLINE_MAX, Provisional, RECORD_BYTES_MAX, Retrieval};
+pub use steward::Decision;
+pub use token::{FixedToken, TokenSource, TokenUnavailable};
+
+#[cfg(test)]
+mod tests;

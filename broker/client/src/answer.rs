@@ -1,0 +1,183 @@
+//! What a retrieval gives: a whole record, or something less that says so. Only `assembly` makes a [`Record`].
+
+use severn_proto::v1::{Demographics, Ledger, LedgerRow, Opened, Outcome, Seal, Section};
+use std::fmt;
+
+/// The answer to a retrieval.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Every part arrived, and the seal proves it. What sources did not answer is in the ledger.
+    Complete(Box<Record>),
+    /// Something is missing or wrong. Never to be shown as a whole record.
+    Incomplete(Box<Incomplete>),
+}
+
+impl Answer {
+    /// What arrived, whether complete or not. Whoever shows it says which.
+    pub fn received(&self) -> &Received {
+        match self {
+            Answer::Complete(record) => &record.received,
+            Answer::Incomplete(incomplete) => &incomplete.received,
+        }
+    }
+
+    /// Why the answer is not complete; `None` if it is.
+    pub fn flaw(&self) -> Option<Flaw> {
+        match self {
+            Answer::Complete(_) => None,
+            Answer::Incomplete(incomplete) => Some(incomplete.flaw),
+        }
+    }
+}
+
+/// A whole record: sealed, counted, and about the person meant. `Debug` shows no content.
+#[derive(Clone)]
+pub struct Record {
+    pub(crate) received: Received,
+    pub(crate) ledger: Ledger,
+    pub(crate) seal: Seal,
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Record({} sections)", self.received.sections.len())
+    }
+}
+
+impl Record {
+    /// Best-known demographics, to compare with the person in front of the reader.
+    pub fn person(&self) -> Option<&Demographics> {
+        self.received.person()
+    }
+
+    /// The sections, crisis first.
+    pub fn sections(&self) -> &[Section] {
+        &self.received.sections
+    }
+
+    /// What became of every source and dataset.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// One sentence: what is missing and who did not answer.
+    pub fn summary(&self) -> &str {
+        &self.ledger.summary
+    }
+
+    /// The rows that a reader must know of: something did not come, or not all of it, or not of now.
+    pub fn missing(&self) -> impl Iterator<Item = &LedgerRow> {
+        self.received.missing()
+    }
+
+    /// What closes the record.
+    pub fn seal(&self) -> &Seal {
+        &self.seal
+    }
+}
+
+/// An answer that is not a whole record. `Debug` shows no content.
+#[derive(Clone)]
+pub struct Incomplete {
+    pub(crate) received: Received,
+    pub(crate) flaw: Flaw,
+}
+
+impl fmt::Debug for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incomplete({:?})", self.flaw)
+    }
+}
+
+impl Incomplete {
+    /// Why it is not complete.
+    pub fn flaw(&self) -> Flaw {
+        self.flaw
+    }
+
+    /// What arrived. Nothing at all where the answer is about another person or query.
+    pub fn received(&self) -> &Received {
+        &self.received
+    }
+}
+
+/// What arrived of an answer, in the order sent. Says nothing of completeness. `Debug` shows no content.
+#[derive(Clone, Default)]
+pub struct Received {
+    /// What was asked, and the person as the broker knows them.
+    pub opened: Option<Opened>,
+    /// The sections.
+    pub sections: Vec<Section>,
+    /// What became of every source.
+    pub ledger: Option<Ledger>,
+    /// The seal as it came; it proves something in a [`Record`] only.
+    pub seal: Option<Seal>,
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Received({} sections)", self.sections.len())
+    }
+}
+
+impl Received {
+    /// Best-known demographics.
+    pub fn person(&self) -> Option<&Demographics> {
+        self.opened.as_ref()?.golden.as_ref()
+    }
+
+    /// The ledger's rows; none if it did not arrive.
+    pub fn rows(&self) -> &[LedgerRow] {
+        self.ledger.as_ref().map(|ledger| ledger.rows.as_slice()).unwrap_or_default()
+    }
+
+    /// The rows that a reader must know of. An outcome that is not understood is one of them.
+    pub fn missing(&self) -> impl Iterator<Item = &LedgerRow> {
+        let fine = [Outcome::Answered, Outcome::AnsweredNone, Outcome::NotHeld, Outcome::NotShared, Outcome::NotAsked];
+        self.rows().iter().filter(move |row| !fine.contains(&row.outcome()))
+    }
+}
+
+/// Why an answer is not complete. Names no person and no content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// The stream ended early.
+    #[error("it ended before its seal: parts are missing")]
+    NoSeal,
+    /// The client's own timer ran out.
+    #[error("the broker did not close it in time: parts are missing")]
+    TimedOut,
+    /// The connection broke, or the broker failed.
+    #[error("the connection to the broker broke off: parts are missing")]
+    BrokenOff,
+    /// More bytes than are taken.
+    #[error("it is larger than this program takes: parts are missing")]
+    TooLarge,
+    /// About another query.
+    #[error("it answers another question")]
+    OtherQuery,
+    /// About another person.
+    #[error("it is about another person than the one asked for; nothing of it is shown")]
+    OtherPerson,
+    /// Another set of datasets than asked for.
+    #[error("it covers other headings than were asked for")]
+    OtherScope,
+    /// Parts in another order than opened, sections, ledger, seal; or one twice.
+    #[error("its parts came in the wrong order")]
+    OutOfOrder,
+    /// Something came after the seal.
+    #[error("something came after its seal")]
+    AfterSeal,
+    /// A part that makes no sense.
+    #[error("a part of it makes no sense")]
+    Malformed,
+    /// Not exactly one ledger row for each source and dataset.
+    #[error("its ledger does not account for every source and heading exactly once")]
+    Unaccounted,
+    /// Counts that do not add up.
+    #[error("its counts do not add up")]
+    WrongCounts,
+    /// The digest does not fit what arrived.
+    #[error("its digest does not fit what arrived: something was changed or lost on the way")]
+    WrongDigest,
+}

@@ -1,0 +1,88 @@
+//! What a steward of the index does: look at pairs to decide, link, unlink, look back.
+
+use crate::client::{CALL_MAX, Client, ClientError, within};
+use severn_proto::v1::{
+    HistoryRequest, IndexEvent, LinkRequest, RegistrationRef, ReviewPair, ReviewQueueRequest, UnlinkRequest,
+};
+use severn_trust::new_uuid;
+
+/// Characters a steward's reason has at least.
+const REASON_CHARS_MIN: usize = 10;
+
+/// A steward's decision: why, and a key by which a retry is known. Send a retry with the same decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    reason: String,
+    idempotency_key: String,
+}
+
+impl Client {
+    /// A new decision.
+    ///
+    /// # Errors
+    /// [`ClientError::Question`] if the reason is shorter than 10 characters.
+    pub fn decide(&self, reason: &str) -> Result<Decision, ClientError> {
+        let reason = reason.trim().to_owned();
+        if reason.chars().count() < REASON_CHARS_MIN {
+            return Err(ClientError::Question("give a reason of at least 10 characters; it is kept for ever"));
+        }
+        let idempotency_key = new_uuid(self.clock.as_ref(), self.entropy.as_ref()).to_string();
+        Ok(Decision { reason, idempotency_key })
+    }
+
+    /// Links two registrations; gives the enterprise id of the person both belong to now.
+    ///
+    /// # Errors
+    /// [`ClientError`] says what is wrong and what to do.
+    pub async fn link(
+        &self,
+        a: RegistrationRef,
+        b: RegistrationRef,
+        decision: &Decision,
+    ) -> Result<String, ClientError> {
+        let request = LinkRequest {
+            context: self.sign_for_nobody()?,
+            a: Some(a),
+            b: Some(b),
+            reason: decision.reason.clone(),
+            idempotency_key: decision.idempotency_key.clone(),
+        };
+        let mut index = self.index();
+        Ok(within(CALL_MAX, index.link(request)).await?.enterprise_id)
+    }
+
+    /// Takes a registration out of its person; gives the enterprise id of the person it belongs to now.
+    ///
+    /// # Errors
+    /// [`ClientError`] says what is wrong and what to do.
+    pub async fn unlink(&self, registration: RegistrationRef, decision: &Decision) -> Result<String, ClientError> {
+        let request = UnlinkRequest {
+            context: self.sign_for_nobody()?,
+            registration: Some(registration),
+            reason: decision.reason.clone(),
+            idempotency_key: decision.idempotency_key.clone(),
+        };
+        let mut index = self.index();
+        Ok(within(CALL_MAX, index.unlink(request)).await?.enterprise_id)
+    }
+
+    /// Lists pairs that a human should decide, at most `limit`; 0 for the broker's default.
+    ///
+    /// # Errors
+    /// [`ClientError`] says what is wrong and what to do.
+    pub async fn review_queue(&self, limit: u32) -> Result<Vec<ReviewPair>, ClientError> {
+        let request = ReviewQueueRequest { context: self.sign_for_nobody()?, limit };
+        let mut index = self.index();
+        Ok(within(CALL_MAX, index.review_queue(request)).await?.pairs)
+    }
+
+    /// Lists what happened to a person, oldest first.
+    ///
+    /// # Errors
+    /// [`ClientError`] says what is wrong and what to do.
+    pub async fn history(&self, enterprise_id: &str) -> Result<Vec<IndexEvent>, ClientError> {
+        let request = HistoryRequest { context: self.sign_for_nobody()?, enterprise_id: enterprise_id.to_owned() };
+        let mut index = self.index();
+        Ok(within(CALL_MAX, index.history(request)).await?.events)
+    }
+}
