@@ -49,7 +49,15 @@ pub mod settings;
 
 pub mod processes;
 
+pub mod roles;
+
 pub mod findings;
+
+pub mod ask;
+
+mod report;
+
+pub mod program;
 
 #[cfg(test)]
 mod tests;

@@ -121,9 +121,8 @@ pub fn write(layout: &Layout, addresses: &Addresses) -> Result<(), SettingsError
     for (organisation, address) in ORGANISATIONS.iter().zip(&addresses.adapters) {
         authority.issue(&Identity::Source(organisation.ods.to_owned()))?;
         authority.signing_key(&format!("audit-{}", organisation.ods))?;
-        let file = layout.adapter(organisation.ods);
-        fs::create_dir_all(file.parent().unwrap_or(layout.folder()))?;
-        fs::write(&file, adapter(organisation, *address, addresses.broker, file.parent().unwrap_or(Path::new(""))))?;
+        fs::create_dir_all(layout.sources().join(organisation.ods))?;
+        fs::write(layout.adapter(organisation.ods), adapter(organisation, *address, addresses.broker, layout))?;
     }
     Ok(())
 }
@@ -190,11 +189,13 @@ datasets = ["demographics"]
 
 const SOCIAL_DATASETS: &str = r#""alerts", "risks", "safeguarding", "crisis_plans", "legal_status", "demographics", "contacts", "care_team", "services", "assessments", "primary_support_reason""#;
 
-fn adapter(organisation: &Organisation, listen: SocketAddr, broker: SocketAddr, folder: &Path) -> String {
+fn adapter(organisation: &Organisation, listen: SocketAddr, broker: SocketAddr, layout: &Layout) -> String {
     let Organisation { ods, name, system, .. } = organisation;
+    let (folder, keys) = (layout.sources().join(ods), layout.keys());
+    let (folder, keys) = (folder.display(), keys.display());
     let (kind, mapping) = mapping(organisation.shape);
     let policy = policy(ods);
-    let mapping = mapping.replace("FOLDER", &folder.display().to_string());
+    let mapping = mapping.replace("FOLDER", &folder.to_string());
     format!(
         r#"# The adapter beside the made-up source of {name}.
 
@@ -210,22 +211,22 @@ system = "{system}"
 listen = "{listen}"
 
 [tls]
-certificate = "../../keys/source-{ods}.pem"
-key = "../../keys/source-{ods}.key"
-authorities = "../../keys/authority.pem"
+certificate = "{keys}/source-{ods}.pem"
+key = "{keys}/source-{ods}.key"
+authorities = "{keys}/authority.pem"
 
 [broker]
 id = "{BROKER}"
 address = "{broker}"
-statement_key = "../../keys/statement.jwk.json"
+statement_key = "{keys}/statement.jwk.json"
 
 [tokens]
 audience = "{AUDIENCE}"
-issuers = [{{ name = "{ISSUER}", jwks_file = "../../keys/issuer.jwks.json" }}]
+issuers = [{{ name = "{ISSUER}", jwks_file = "{keys}/issuer.jwks.json" }}]
 
 [data]
-folder = "data"
-audit_key = "../../keys/audit-{ods}.key"
+folder = "{folder}/data"
+audit_key = "{keys}/audit-{ods}.key"
 
 [feed]
 every_ms = 2000
@@ -340,8 +341,8 @@ mod tests {
             let policy: AccessTable = adapter.remove("policy").unwrap().try_into().unwrap();
             policy.check().unwrap();
             for file in ["certificate", "key", "authorities"] {
-                let relative = adapter["tls"][file].as_str().unwrap();
-                assert!(layout.sources().join(organisation.ods).join(relative).exists(), "{relative}");
+                let path = adapter["tls"][file].as_str().unwrap();
+                assert!(Path::new(path).exists(), "{path}");
             }
         }
     }
