@@ -1,0 +1,122 @@
+//! Encounters, appointments, referrals and requests.
+
+use super::{
+    draft::Draft,
+    json::Json,
+    parts::{Concept, View, code, concept, concepts, first_of, joined, period},
+};
+use severn_proto::v1::{
+    AppointmentDetail, Assertion, Dataset, EncounterDetail, InvestigationDetail, ReferralDetail, entry_body::Detail,
+};
+
+// SNOMED CT categories of a request that asks for an investigation: laboratory procedure, imaging.
+const INVESTIGATION_CATEGORIES: [&str; 2] = ["108252007", "363679005"];
+
+/// Encounter.
+pub(crate) fn encounter(view: &View<'_>) -> Vec<Draft> {
+    let class = concept(view.at("class"));
+    let kind = concept(view.at("type"));
+    let specialty = concept(view.at("serviceType")).text;
+    let professional = joined(view.at("participant").items().iter().map(|p| view.display(p.at("individual"))), ", ");
+    let location = joined(view.at("location").items().iter().map(|l| view.display(l.at("location"))), ", ");
+    let provider = view.display(view.at("serviceProvider"));
+    let location = first_of([location, provider.clone()]);
+    let reason = concepts(view.at("reasonCode"));
+    let detail = EncounterDetail {
+        kind: class.text.clone(),
+        reason: reason.clone(),
+        outcome: concept(view.at("hospitalization").at("dischargeDisposition")).text,
+        location: location.clone(),
+        professional: professional.clone(),
+        specialty: specialty.clone(),
+    };
+    let text = first_of([kind.text, class.text, specialty, reason, "Encounter".to_owned()]);
+    let mut draft =
+        Draft::of(view, Dataset::Encounters, Concept { text, codings: kind.codings }, Detail::Encounter(detail));
+    draft.when = period(view.at("period"));
+    draft.author = professional;
+    draft.location = location;
+    vec![draft]
+}
+
+/// Appointment.
+pub(crate) fn appointment(view: &View<'_>) -> Vec<Draft> {
+    let taking_part = |kind: &str| {
+        let of_kind = view.at("participant").items().iter().map(|p| p.at("actor")).filter(|actor| {
+            let target = actor.at("reference").text();
+            target.contains(&format!("{kind}/")) || actor.at("type").text() == kind
+        });
+        joined(of_kind.map(|actor| view.display(actor)), ", ")
+    };
+    let service = concept(view.at("serviceType"));
+    let location = taking_part("Location");
+    let professional = first_of([taking_part("Practitioner"), taking_part("PractitionerRole")]);
+    let detail = AppointmentDetail {
+        location: location.clone(),
+        professional: professional.clone(),
+        service: first_of([concepts(view.at("serviceType")), taking_part("HealthcareService")]),
+        reason: concepts(view.at("reasonCode")),
+    };
+    let description = view.at("description").text().to_owned();
+    let kind = concept(view.at("appointmentType")).text;
+    let text = first_of([description, service.text, kind, concepts(view.at("specialty")), "Appointment".to_owned()]);
+    let mut draft =
+        Draft::of(view, Dataset::Appointments, Concept { text, codings: service.codings }, Detail::Appointment(detail));
+    draft.when.start = view.at("start").text().to_owned();
+    draft.when.end = view.at("end").text().to_owned();
+    draft.recorded = view.at("created").text().to_owned();
+    draft.author = professional;
+    draft.location = location;
+    draft.narrative = joined(["comment", "patientInstruction"].map(|key| view.at(key).text().to_owned()), "\n");
+    vec![draft]
+}
+
+/// ServiceRequest, ReferralRequest: a requested investigation where its category says so, else a referral.
+pub(crate) fn request(view: &View<'_>) -> Vec<Draft> {
+    let named = concept(view.at("code"));
+    let service = concepts(view.at("category"));
+    let from = first_of([view.display(view.at("requester")), view.display(view.at("requester").at("agent"))]);
+    let to = first_of([
+        view.displays(view.at("performer")),
+        view.displays(view.at("recipient")),
+        concept(view.at("performerType")).text,
+        concept(view.at("specialty")).text,
+    ]);
+    let text = first_of([
+        named.text.clone(),
+        concepts(view.at("serviceRequested")),
+        service,
+        to.clone(),
+        "Referral".to_owned(),
+    ]);
+    let named = Concept { text, codings: named.codings };
+    let detail = if is_investigation(view.at("category")) {
+        let detail = InvestigationDetail {
+            laboratory: to,
+            specimen: view.displays(view.at("specimen")),
+            ..InvestigationDetail::default()
+        };
+        (Dataset::Investigations, Detail::Investigation(detail))
+    } else {
+        let reason = first_of([concepts(view.at("reasonCode")), view.at("description").text().to_owned()]);
+        let urgency = view.at("priority").text().to_owned();
+        (
+            Dataset::Referrals,
+            Detail::Referral(ReferralDetail { from_service: from.clone(), to_service: to, urgency, reason }),
+        )
+    };
+    let mut draft = Draft::of(view, detail.0, named, detail.1);
+    if view.at("doNotPerform").is_true() {
+        draft.assertion = Assertion::Refuted;
+    }
+    draft.when = period(view.at("occurrencePeriod"));
+    draft.when.start =
+        first_of([std::mem::take(&mut draft.when.start), view.at("occurrenceDateTime").text().to_owned()]);
+    draft.recorded = view.at("authoredOn").text().to_owned();
+    draft.author = from;
+    vec![draft]
+}
+
+fn is_investigation(categories: &Json) -> bool {
+    categories.items().iter().any(|one| INVESTIGATION_CATEGORIES.contains(&code(one)))
+}

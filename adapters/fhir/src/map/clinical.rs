@@ -1,0 +1,292 @@
+//! Allergies, medicines, problems, family history, procedures, immunisations.
+
+use super::{
+    absence,
+    draft::Draft,
+    json::Json,
+    parts::{
+        Concept, View, When, code, concept, concepts, extension, first_of, joined, notes, period, quantity,
+        quantity_text, range_text, value, when,
+    },
+    status::status,
+};
+use severn_proto::v1::{
+    AllergyDetail, Assertion, Dataset, EntryStatus, FamilyHistoryDetail, ImmunisationDetail, MedicationDetail,
+    ProblemDetail, ProcedureDetail, Reaction, entry_body::Detail,
+};
+
+/// AllergyIntolerance.
+pub(crate) fn allergy(view: &View<'_>) -> Vec<Draft> {
+    let mut named = concept(view.at("code"));
+    if named.text.is_empty() {
+        named = concept(view.at("reaction").at("substance"));
+    }
+    let detail = AllergyDetail {
+        kind: code(view.at("type")).to_owned(),
+        criticality: code(view.at("criticality")).to_owned(),
+        certainty: code(view.at("verificationStatus")).to_owned(),
+        reactions: view.at("reaction").items().iter().map(reaction).collect(),
+    };
+    let assertion = absence::assertion(&named);
+    let mut draft = Draft::of(view, Dataset::Allergies, named, Detail::Allergy(detail));
+    draft.assertion = assertion;
+    verify(&mut draft, view);
+    draft.when = when(view.resource.json(), "onset");
+    vec![signed(draft, view, "recordedDate", "asserter")]
+}
+
+/// List: only an empty list of allergies says something of its own.
+pub(crate) fn empty_list(view: &View<'_>) -> Result<Vec<Draft>, ()> {
+    let named = concept(view.at("code"));
+    let codes = ["886921000000105", "48765-2", "allergies"];
+    let of_allergies = named.codings.iter().any(|coding| codes.contains(&coding.code.as_str()))
+        || format!("{} {}", named.text, view.at("title").text()).to_lowercase().contains("allerg");
+    if !of_allergies || view.at("emptyReason").is_null() || !view.at("entry").items().is_empty() {
+        return Ok(Vec::new());
+    }
+    match code(view.at("emptyReason")) {
+        "nilknown" => {}
+        "no-content-recorded" => return Ok(Vec::new()),
+        // Withheld, unavailable, not asked: there may be allergies, so that "nothing recorded" would be wrong.
+        _ => return Err(()),
+    }
+    let none = Concept { text: "No known allergies".to_owned(), codings: concept(view.at("emptyReason")).codings };
+    let mut draft = Draft::of(view, Dataset::Allergies, none, Detail::Allergy(AllergyDetail::default()));
+    draft.assertion = Assertion::NoneKnown;
+    // "current" is what a list says of itself while it holds.
+    draft.status = match view.at("status").text() {
+        "current" => EntryStatus::Active,
+        "retired" => EntryStatus::Ended,
+        other => status("List", other),
+    };
+    draft.recorded = view.at("date").text().to_owned();
+    draft.author = view.display(view.at("source"));
+    Ok(vec![draft])
+}
+
+fn reaction(json: &Json) -> Reaction {
+    Reaction {
+        manifestation: first_of([concepts(json.at("manifestation")), json.at("description").text().to_owned()]),
+        severity: json.at("severity").text().to_owned(),
+        onset: json.at("onset").text().to_owned(),
+    }
+}
+
+/// MedicationStatement, MedicationRequest.
+pub(crate) fn medication(view: &View<'_>) -> Vec<Draft> {
+    let reference = view.at("medicationReference");
+    let target = view.target(reference);
+    let mut named = concept(view.at("medicationCodeableConcept"));
+    if named.text.is_empty() {
+        named = concept(target.at("code"));
+    }
+    if named.text.is_empty() {
+        named.text = view.display(reference);
+    }
+    let is_request = view.resource.kind() == "MedicationRequest";
+    let dosages = view.at(if is_request { "dosageInstruction" } else { "dosage" }).items();
+    let mut detail = dosage(dosages);
+    detail.form = concept(target.at("form")).text;
+    detail.course = concept(view.at("courseOfTherapyType")).text;
+    detail.intent = view.at("intent").text().to_owned();
+    detail.indication = concepts(view.at("reasonCode"));
+    detail.last_issued =
+        extension(view.resource.json(), "MedicationStatementLastIssueDate").at("valueDateTime").text().to_owned();
+    let supplied = view.at("dispenseRequest").at("quantity");
+    detail.quantity = quantity_text(supplied);
+    let told_apart = vec![
+        ("dose", detail.dose_text.clone()),
+        ("route", detail.route.clone()),
+        ("form", detail.form.clone()),
+        ("frequency", detail.frequency.clone()),
+    ];
+    let assertion = absence::assertion(&named);
+    let mut draft = Draft::of(view, Dataset::Medications, named, Detail::Medication(detail));
+    // An order not to give something is the opposite of an order.
+    draft.assertion = if view.at("doNotPerform").is_true() { Assertion::Refuted } else { assertion };
+    draft.distinguishing = told_apart;
+    draft.when = if is_request {
+        period(view.at("dispenseRequest").at("validityPeriod"))
+    } else {
+        when(view.resource.json(), "effective")
+    };
+    let recorded = if is_request { "authoredOn" } else { "dateAsserted" };
+    vec![signed(draft, view, recorded, if is_request { "requester" } else { "informationSource" })]
+}
+
+// Several dosages are one regimen, so each field holds all of them: another taper is another medicine entry.
+fn dosage(dosages: &[Json]) -> MedicationDetail {
+    let each = |field: fn(&Json) -> String| joined(dosages.iter().map(field), "; ");
+    let single = match dosages {
+        [one] => quantity(one.at("doseAndRate").at("doseQuantity")).or_else(|| quantity(one.at("doseQuantity"))),
+        _ => None,
+    };
+    MedicationDetail {
+        dose_text: each(dose_text),
+        dose: single,
+        route: each(|d| concept(d.at("route")).text),
+        frequency: each(frequency),
+        dosage_instructions: each(|d| {
+            let text = d.at("text").text().to_owned();
+            joined([text, concepts(d.at("additionalInstruction")), d.at("patientInstruction").text().to_owned()], ". ")
+        }),
+        ..MedicationDetail::default()
+    }
+}
+
+fn dose_text(dosage: &Json) -> String {
+    let rate = dosage.at("doseAndRate");
+    let dose = first_of([
+        quantity_text(rate.at("doseQuantity")),
+        quantity_text(dosage.at("doseQuantity")),
+        range_text(rate.at("doseRange")),
+    ]);
+    joined([dose, quantity_text(rate.at("rateQuantity"))], " at ")
+}
+
+fn frequency(dosage: &Json) -> String {
+    let timing = dosage.at("timing");
+    let repeat = timing.at("repeat");
+    let of = |key: &str| repeat.at(key).text().to_owned();
+    let times = joined([of("frequency"), of("frequencyMax")], " to ");
+    let every = joined([of("period"), of("periodUnit")], " ");
+    let counted = if times.is_empty() && every.is_empty() { String::new() } else { format!("{times} per {every}") };
+    let at = joined(
+        repeat.at("when").items().iter().chain(repeat.at("timeOfDay").items()).map(|w| w.text().to_owned()),
+        ", ",
+    );
+    let needed = first_of([
+        concept(dosage.at("asNeededCodeableConcept")).text,
+        if dosage.at("asNeededBoolean").is_true() { "as needed".to_owned() } else { String::new() },
+    ]);
+    joined([first_of([concept(timing.at("code")).text, counted]), at, needed], ", ")
+}
+
+/// Condition.
+pub(crate) fn problem(view: &View<'_>) -> Vec<Draft> {
+    let detail = ProblemDetail {
+        certainty: code(view.at("verificationStatus")).to_owned(),
+        category: concepts(view.at("category")),
+        severity: concept(view.at("severity")).text,
+        body_site: concepts(view.at("bodySite")),
+    };
+    let named = concept(view.at("code"));
+    let assertion = absence::assertion(&named);
+    let mut draft = Draft::of(view, Dataset::Problems, named, Detail::Problem(detail));
+    draft.assertion = assertion;
+    verify(&mut draft, view);
+    let abated = when(view.resource.json(), "abatement");
+    draft.when = when(view.resource.json(), "onset");
+    draft.when.end = first_of([abated.start, abated.end, std::mem::take(&mut draft.when.end)]);
+    let in_words = ["onsetString", "abatementString"].map(|key| view.at(key).text().to_owned());
+    let ages = ["onsetAge", "abatementAge"].map(|key| quantity_text(view.at(key)));
+    draft.narrative = joined([std::mem::take(&mut draft.narrative)].into_iter().chain(in_words).chain(ages), "\n");
+    vec![signed(draft, view, "recordedDate", "asserter")]
+}
+
+// Clinical status is what a reader reads; verification can take it all back.
+fn verify(draft: &mut Draft, view: &View<'_>) {
+    let clinical = code(view.at("clinicalStatus"));
+    let verification = code(view.at("verificationStatus"));
+    draft.status_verbatim = joined([clinical.to_owned(), verification.to_owned()], ", ");
+    draft.status = status(view.resource.kind(), clinical);
+    match verification {
+        "entered-in-error" => draft.status = EntryStatus::EnteredInError,
+        "refuted" => draft.assertion = Assertion::Refuted,
+        "unconfirmed" | "provisional" | "differential" if draft.status == EntryStatus::Active => {
+            draft.status = EntryStatus::Preliminary;
+        }
+        _ => {}
+    }
+}
+
+/// FamilyMemberHistory: one entry for each condition of the relative, or one for the relative.
+pub(crate) fn family_history(view: &View<'_>) -> Vec<Draft> {
+    let relation = concept(view.at("relationship"));
+    let deceased = value_or_words(view, "deceased");
+    let entry = |named: Concept, age: String, part: String| {
+        let detail =
+            FamilyHistoryDetail { relation: relation.text.clone(), age_at_onset: age, deceased: deceased.clone() };
+        let mut draft = Draft::of(view, Dataset::FamilyHistory, named, Detail::FamilyHistory(detail));
+        draft.part = part;
+        draft.recorded = view.at("date").text().to_owned();
+        draft
+    };
+    let conditions = view.at("condition").items();
+    if conditions.is_empty() {
+        let text = first_of([notes(view.resource.json()), relation.text.clone()]);
+        return vec![entry(Concept { text, codings: Vec::new() }, String::new(), String::new())];
+    }
+    let of_one = |(at, condition): (usize, &Json)| {
+        let age = first_of([
+            quantity_text(condition.at("onsetAge")),
+            condition.at("onsetString").text().to_owned(),
+            range_text(condition.at("onsetRange")),
+        ]);
+        entry(concept(condition.at("code")), age, format!("#condition-{at}"))
+    };
+    conditions.iter().enumerate().map(of_one).collect()
+}
+
+fn value_or_words(view: &View<'_>, stem: &str) -> String {
+    let of = |suffix: &str| view.at(&format!("{stem}{suffix}"));
+    first_of([
+        of("String").text().to_owned(),
+        of("Date").text().to_owned(),
+        quantity_text(of("Age")),
+        of("Boolean").text().to_owned(),
+    ])
+}
+
+/// Procedure.
+pub(crate) fn procedure(view: &View<'_>) -> Vec<Draft> {
+    let performer = joined(view.at("performer").items().iter().map(|p| view.display(p.at("actor"))), ", ");
+    let detail = ProcedureDetail {
+        body_site: concepts(view.at("bodySite")),
+        outcome: concept(view.at("outcome")).text,
+        reason: concepts(view.at("reasonCode")),
+        performer: performer.clone(),
+    };
+    let mut draft = Draft::of(view, Dataset::Procedures, concept(view.at("code")), Detail::Procedure(detail));
+    draft.when = when(view.resource.json(), "performed");
+    draft.location = view.display(view.at("location"));
+    draft = signed(draft, view, "recorded", "asserter");
+    draft.author = first_of([performer, draft.author]);
+    vec![draft]
+}
+
+/// Immunization.
+pub(crate) fn immunisation(view: &View<'_>) -> Vec<Draft> {
+    let protocol = view.at("protocolApplied");
+    let vaccine = concept(view.at("vaccineCode"));
+    let detail = ImmunisationDetail {
+        dose_number: first_of(
+            ["doseNumberPositiveInt", "doseNumberString"].map(|key| protocol.at(key).text().to_owned()),
+        ),
+        product: vaccine.text.clone(),
+        batch: view.at("lotNumber").text().to_owned(),
+        site: concept(view.at("site")).text,
+        reason_not_given: concept(view.at("statusReason")).text,
+    };
+    let given = value(extension(view.resource.json(), "VaccinationProcedure"));
+    let named = if vaccine.text.is_empty() { Concept { text: given.text, codings: Vec::new() } } else { vaccine };
+    let mut draft = Draft::of(view, Dataset::Immunisations, named, Detail::Immunisation(detail));
+    draft.when = When { start: view.at("occurrenceDateTime").text().to_owned(), end: String::new() };
+    let in_words = view.at("occurrenceString").text().to_owned();
+    draft.narrative = joined([std::mem::take(&mut draft.narrative), in_words], "\n");
+    draft.recorded = view.at("recorded").text().to_owned();
+    draft.author = joined(view.at("performer").items().iter().map(|p| view.display(p.at("actor"))), ", ");
+    draft.location = view.display(view.at("location"));
+    vec![draft]
+}
+
+/// The time of writing, the author and the recorder, where `author` names the member that holds the author.
+pub(crate) fn signed(mut draft: Draft, view: &View<'_>, recorded: &str, author: &str) -> Draft {
+    draft.recorded = view.at(recorded).text().to_owned();
+    draft.author = view.displays(view.at(author));
+    draft.recorder = view.display(view.at("recorder"));
+    if draft.author.is_empty() {
+        draft.author = std::mem::take(&mut draft.recorder);
+    }
+    draft
+}
