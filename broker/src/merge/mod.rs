@@ -1,1 +1,110 @@
-//! Under construction.
+//! Makes one record out of many replies: checks them, groups what says the same, marks what cannot both be right, and
+//! accounts for every entry. What groups with what is written in `RULES.md`, for a clinical-safety officer to sign.
+//!
+//! **Invariant:** pure. No clock, no network, no disk; the same replies in any order give the same record and digest.
+//! Hash maps are looked up, never iterated, so that their random keys cannot show. Bodies are passed on unopened.
+
+mod accept;
+mod account;
+mod check;
+mod limit;
+mod canon;
+mod fold;
+mod content;
+mod group;
+mod relate;
+mod conflict;
+mod item;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use crate::model::{Merged, Plan, Reply};
+use account::Accounts;
+use bytes::Bytes;
+use item::Ids;
+use severn_proto::v1::{Dataset, EntryHead, Ledger, LedgerRow, Seal, Section};
+use severn_trust::RecordDigest;
+
+/// Version of the rules in `RULES.md`. A change to a rule changes it.
+pub const RULES_VERSION: &str = "1.0.0";
+
+/// Entries of one source that are shown at most, over all its datasets (LIMIT-1).
+pub const ENTRIES_PER_SOURCE_MAX: usize = 10_000;
+
+/// Entries of one query that are shown at most, over all sources (LIMIT-2).
+pub const ENTRIES_PER_QUERY_MAX: usize = 100_000;
+
+/// Other items that a conflict or a "possibly the same" names at most (LIMIT-3).
+pub const RELATED_MAX: usize = 32;
+
+/// Makes one sealed record out of `replies` to `plan`. Every (source, dataset) of the plan has one row, whatever the
+/// replies hold. A reply that nobody planned is outside the scope: it is neither shown nor counted.
+pub fn unify(plan: &Plan, replies: Vec<Reply>) -> Merged {
+    let scope = account::Scope::of(plan);
+    let mut heard = accept::accept(plan, &scope, replies);
+    limit::enforce(&mut heard.entries, &mut heard.accounts);
+    let mut ids = Ids::default();
+    let mut sections = Vec::new();
+    for (at, entries) in heard.entries.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
+        let dataset =
+            Scoped { dataset: scope.datasets[at], at, sources: &scope.sources, retractions: &heard.retractions };
+        sections.push(section(&dataset, entries, &mut heard.accounts, &mut ids));
+    }
+    let rows = heard.accounts.into_rows(&scope);
+    let summary = summary::summary(&rows, scope.datasets.len());
+    seal(plan, sections, Ledger { rows, summary })
+}
+
+/// An entry that passed every check and may be shown.
+struct Accepted {
+    /// Position of its source in the scope.
+    source: u32,
+    /// Its head.
+    head: EntryHead,
+    /// Its body, unopened.
+    body: Bytes,
+}
+
+/// One dataset of the scope, and what is needed to make its section.
+struct Scoped<'s> {
+    /// The dataset.
+    dataset: Dataset,
+    /// Its position in the scope.
+    at: usize,
+    /// The sources, by position.
+    sources: &'s [&'s crate::model::Source],
+    /// What was retracted, over all datasets.
+    retractions: &'s accept::Retractions,
+}
+
+fn section(scoped: &Scoped<'_>, entries: Vec<Accepted>, accounts: &mut Accounts, ids: &mut Ids) -> Section {
+    let shapes = {
+        let canon = canon::Canon::of(&entries);
+        let groups = group::groups(scoped, &canon);
+        let relations = conflict::relations(scoped.dataset, &canon, &groups);
+        item::shapes(scoped, &canon, groups, (relations, ids))
+    };
+    item::section(scoped, entries, shapes, accounts)
+}
+
+fn seal(plan: &Plan, mut sections: Vec<Section>, ledger: Ledger) -> Merged {
+    let mut digest = RecordDigest::default();
+    for section in &mut sections {
+        digest.add_section(section);
+    }
+    let sum = |count: fn(&LedgerRow) -> u32| ledger.rows.iter().map(|row| u64::from(count(row))).sum();
+    let seal = Seal {
+        query_id: plan.query_id.to_string(),
+        sections: u32::try_from(sections.len()).unwrap_or(u32::MAX),
+        rows: u32::try_from(ledger.rows.len()).unwrap_or(u32::MAX),
+        received: sum(|row| row.received),
+        shown: sum(|row| row.shown),
+        grouped: sum(|row| row.grouped),
+        withheld: sum(|row| row.withheld),
+        rejected: sum(|row| row.rejected),
+        digest: digest.finish(&ledger).to_vec(),
+        rules_version: RULES_VERSION.to_owned(),
+    };
+    Merged { sections, ledger, seal }
+}

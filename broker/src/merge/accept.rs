@@ -1,0 +1,306 @@
+//! From replies to entries that may be shown: whom a reply is about, whether it keeps the contract, and what it says
+//! became of each dataset. A reply that breaks the contract as a whole is rejected as a whole (REPLY-1 to REPLY-4).
+
+use super::{
+    Accepted,
+    account::{Accounts, Scope, Verdict, combine, reason},
+    check,
+};
+use crate::model::{Plan, PlannedSource, Reply};
+use severn_proto::v1::{
+    Assertion, Dataset, DatasetOutcome, EntryBatch, EntryHead, EntryStatus, FetchOpened, Outcome, Reason, ReasonCode,
+};
+use std::collections::HashSet;
+
+/// Origin identifiers of entries that their author retracted, whether or not these may be shown themselves: a copy
+/// must not read as active because the retraction is withheld (RETRACT-1).
+#[derive(Default)]
+pub(super) struct Retractions(HashSet<Origin>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Origin {
+    dataset: i32,
+    none_known: bool,
+    system: String,
+    value: String,
+    organisation_ods: String,
+}
+
+impl Retractions {
+    fn add(&mut self, head: &EntryHead) {
+        if head.status() == EntryStatus::EnteredInError {
+            self.0.extend(origins(head));
+        }
+    }
+
+    /// Whether the entry shares an origin with one that was retracted.
+    pub(super) fn cover(&self, head: &EntryHead) -> bool {
+        !self.0.is_empty() && origins(head).any(|origin| self.0.contains(&origin))
+    }
+}
+
+fn origins(head: &EntryHead) -> impl Iterator<Item = Origin> {
+    head.origins.iter().filter(|origin| !origin.system.is_empty() && !origin.value.is_empty()).map(|origin| Origin {
+        dataset: head.dataset,
+        none_known: head.assertion() == Assertion::NoneKnown,
+        system: origin.system.clone(),
+        value: origin.value.clone(),
+        organisation_ods: origin.organisation_ods.clone(),
+    })
+}
+
+/// What came of all replies.
+pub(super) struct Heard {
+    /// Where every entry went so far.
+    pub(super) accounts: Accounts,
+    /// Entries that may be shown, by position of their dataset in the scope.
+    pub(super) entries: Vec<Vec<Accepted>>,
+    /// What was retracted.
+    pub(super) retractions: Retractions,
+}
+
+/// Hears every reply to `plan` and gives every (source, dataset) its outcome.
+pub(super) fn accept(plan: &Plan, scope: &Scope<'_>, replies: Vec<Reply>) -> Heard {
+    let mut by_ask: Vec<Vec<Reply>> = Vec::new();
+    by_ask.resize_with(plan.sources.len(), Vec::new);
+    for reply in replies {
+        if let Some(ask) = scope.ask(&reply.source.0, &reply.local_id.0) {
+            by_ask[ask].push(reply);
+        }
+    }
+    let mut entries = Vec::new();
+    entries.resize_with(scope.datasets.len(), Vec::new);
+    let heard = Heard { accounts: Accounts::of(scope), entries, retractions: Retractions::default() };
+    let mut hearing = Hearing { plan, scope, heard };
+    for (planned, replies) in plan.sources.iter().zip(by_ask) {
+        hearing.hear(planned, replies);
+    }
+    hearing.heard
+}
+
+struct Hearing<'p> {
+    plan: &'p Plan,
+    scope: &'p Scope<'p>,
+    heard: Heard,
+}
+
+/// One planned source, and which datasets of the scope it was asked for.
+struct Asked<'p> {
+    planned: &'p PlannedSource,
+    source: usize,
+    datasets: Vec<bool>,
+}
+
+impl Hearing<'_> {
+    fn hear(&mut self, planned: &PlannedSource, mut replies: Vec<Reply>) {
+        let Some(source) = self.scope.source(&planned.source.id.0) else { return };
+        let asked = Asked { planned, source, datasets: self.asked_datasets(planned) };
+        self.say_not_asked(&asked);
+        let waited_ms = replies.iter().map(|reply| reply.waited_ms).max().unwrap_or(0);
+        for at in (0..asked.datasets.len()).filter(|at| asked.datasets[*at]) {
+            let account = self.heard.accounts.of_pair(source, at);
+            account.waited_ms = account.waited_ms.max(waited_ms);
+        }
+        if replies.len() > 1 {
+            // Neither can be preferred without the order of arrival deciding.
+            return replies.into_iter().for_each(|reply| self.refuse(&asked, reply, &[ReasonCode::Invalid]));
+        }
+        let Some(reply) = replies.pop() else {
+            return self.say_each(&asked, |_| Verdict::because(Outcome::NoAnswer, ReasonCode::Internal));
+        };
+        let faults = self.faults_of_whole(&asked, &reply);
+        if faults.is_empty() { self.take(&asked, reply) } else { self.refuse(&asked, reply, &faults) }
+    }
+
+    /// A dataset that is both to be asked and not to be asked counts as not asked.
+    fn asked_datasets(&self, planned: &PlannedSource) -> Vec<bool> {
+        let not_asked = |dataset| planned.not_asked.iter().any(|(not, _, _)| *not == dataset);
+        self.scope.datasets.iter().map(|dataset| planned.ask.contains(dataset) && !not_asked(*dataset)).collect()
+    }
+
+    fn say_not_asked(&mut self, asked: &Asked<'_>) {
+        for (at, dataset) in self.scope.datasets.iter().enumerate().filter(|(at, _)| !asked.datasets[*at]) {
+            let account = self.heard.accounts.of_pair(asked.source, at);
+            let mut planned = asked.planned.not_asked.iter().filter(|(not, _, _)| not == dataset).peekable();
+            if planned.peek().is_none() {
+                account.say(Verdict::because(Outcome::NoAnswer, ReasonCode::Internal));
+            }
+            for (_, outcome, code) in planned {
+                let outcome = if *outcome == Outcome::Unspecified { Outcome::NoAnswer } else { *outcome };
+                account.say(Verdict::because(outcome, *code));
+            }
+        }
+    }
+
+    fn say_each(&mut self, asked: &Asked<'_>, verdict: impl Fn(Dataset) -> Verdict) {
+        for at in (0..asked.datasets.len()).filter(|at| asked.datasets[*at]) {
+            self.heard.accounts.of_pair(asked.source, at).say(verdict(self.scope.datasets[at]));
+        }
+    }
+
+    /// Why the whole reply cannot be believed; empty if it can.
+    fn faults_of_whole(&self, asked: &Asked<'_>, reply: &Reply) -> Vec<ReasonCode> {
+        let mut faults: Vec<ReasonCode> = reply.fault.filter(|fault| rejects(*fault)).into_iter().collect();
+        match &reply.opened {
+            Some(opened) if !self.is_about_the_person(asked, opened) && !knows_nobody(asked, opened, reply) => {
+                faults.push(ReasonCode::OtherPerson);
+            }
+            None if !reply.outcomes.is_empty() || reply.batches.iter().any(|batch| !batch.entries.is_empty()) => {
+                faults.push(ReasonCode::Invalid);
+            }
+            _ => {}
+        }
+        let numbers = reply.batches.iter().map(|batch| batch.dataset).chain(reply.outcomes.iter().map(|o| o.dataset));
+        let mut unasked = numbers.filter(|number| !self.scope.dataset(*number).is_some_and(|at| asked.datasets[at]));
+        if unasked.next().is_some() {
+            faults.push(ReasonCode::Invalid);
+        }
+        faults
+    }
+
+    fn is_about_the_person(&self, asked: &Asked<'_>, opened: &FetchOpened) -> bool {
+        opened.local_id == *asked.planned.local_id.0
+            && self.plan.commitments.agrees_with_echo(&opened.nhs_commitment, &opened.demographics_commitment)
+    }
+
+    /// Rejects the whole reply. Entries count under their own dataset, or under the first in scope if theirs is not.
+    fn refuse(&mut self, asked: &Asked<'_>, reply: Reply, faults: &[ReasonCode]) {
+        let verdict = || Verdict {
+            outcome: Outcome::Rejected,
+            reasons: faults.iter().map(|code| reason(*code, 0)).collect(),
+            as_of_ms: 0,
+        };
+        self.say_each(asked, |_| verdict());
+        for batch in reply.batches.into_iter().filter(|batch| !batch.entries.is_empty()) {
+            let at = self.scope.dataset(batch.dataset).unwrap_or(0);
+            if at >= self.scope.datasets.len() {
+                continue;
+            }
+            let account = self.heard.accounts.of_pair(asked.source, at);
+            let count = count(batch.entries.len());
+            account.received += count;
+            account.refused += count;
+            if !asked.datasets[at] {
+                account.say(verdict());
+            }
+        }
+    }
+
+    /// Takes a reply that is believed as a whole, dataset by dataset.
+    fn take(&mut self, asked: &Asked<'_>, reply: Reply) {
+        let mut batches: Vec<Vec<EntryBatch>> = Vec::new();
+        batches.resize_with(self.scope.datasets.len(), Vec::new);
+        for batch in reply.batches {
+            if let Some(at) = self.scope.dataset(batch.dataset) {
+                batches[at].push(batch);
+            }
+        }
+        let silent = reply.opened.is_none() && reply.fault.is_none();
+        let fault = if silent { Some(ReasonCode::Internal) } else { reply.fault };
+        for (at, batches) in batches.into_iter().enumerate().filter(|(at, _)| asked.datasets[*at]) {
+            let number = self.scope.datasets[at] as i32;
+            let stated: Vec<&DatasetOutcome> = reply.outcomes.iter().filter(|o| o.dataset == number).collect();
+            let received = count(batches.iter().map(|batch| batch.entries.len()).sum());
+            let verdict = judge(&stated, received, fault);
+            let account = self.heard.accounts.of_pair(asked.source, at);
+            account.received += received;
+            let believed = verdict.outcome != Outcome::Rejected;
+            account.say(verdict);
+            if believed {
+                self.take_entries(asked.source, at, batches);
+            } else {
+                account.refused += received;
+            }
+        }
+    }
+
+    fn take_entries(&mut self, source: usize, at: usize, batches: Vec<EntryBatch>) {
+        let dataset = self.scope.datasets[at];
+        let account = self.heard.accounts.of_pair(source, at);
+        let position = count(source);
+        for entry in batches.into_iter().flat_map(|batch| batch.entries) {
+            let Some((head, body)) = check::check(entry, dataset) else {
+                account.failed += 1;
+                continue;
+            };
+            self.heard.retractions.add(&head);
+            if check::may_see(&head, &self.plan.labels) {
+                self.heard.entries[at].push(Accepted { source: position, head, body });
+            } else {
+                account.withheld += 1;
+            }
+        }
+    }
+}
+
+/// Whether the source only says that it does not know the local id: it says nothing about anybody, so there is no
+/// other person it could be about.
+fn knows_nobody(asked: &Asked<'_>, opened: &FetchOpened, reply: &Reply) -> bool {
+    let unknown = |reason: &Reason| reason.code == ReasonCode::UnknownLocalId as i32;
+    opened.local_id == *asked.planned.local_id.0
+        && opened.nhs_commitment.is_empty()
+        && opened.demographics_commitment.is_empty()
+        && reply.batches.iter().all(|batch| batch.entries.is_empty())
+        && !reply.outcomes.is_empty()
+        && reply.outcomes.iter().all(|outcome| outcome.entries == 0 && outcome.reasons.iter().any(unknown))
+}
+
+/// What became of one dataset: what its source says, as far as that fits what was received (REPLY-4, REPLY-5).
+fn judge(stated: &[&DatasetOutcome], received: u32, fault: Option<ReasonCode>) -> Verdict {
+    let invalid = || Verdict::because(Outcome::Rejected, ReasonCode::Invalid);
+    match (stated, fault) {
+        ([], None) => invalid(),
+        ([], Some(fault)) => Verdict::because(cut_off(received), known(fault)),
+        ([one], fault) => {
+            let Some(mut verdict) = believe(one) else { return invalid() };
+            match fault {
+                _ if one.entries == received => fits(verdict, received).unwrap_or_else(invalid),
+                Some(fault) if received < one.entries => {
+                    verdict.outcome = combine(verdict.outcome, cut_off(received));
+                    verdict.reasons.insert(0, reason(known(fault), 0));
+                    verdict
+                }
+                _ => invalid(),
+            }
+        }
+        _ => invalid(),
+    }
+}
+
+fn cut_off(received: u32) -> Outcome {
+    if received > 0 { Outcome::AnsweredPartial } else { Outcome::NoAnswer }
+}
+
+/// What an adapter says, if it is something that an adapter may say.
+fn believe(stated: &DatasetOutcome) -> Option<Verdict> {
+    let outcome = Outcome::try_from(stated.outcome).ok()?;
+    let may_be_said = !matches!(outcome, Outcome::Unspecified | Outcome::NotAsked | Outcome::Rejected);
+    let reason_may_be_said = |reason: &Reason| {
+        ReasonCode::try_from(reason.code).is_ok_and(|code| code != ReasonCode::Unspecified && !rejects(code))
+    };
+    let fine = may_be_said && stated.reasons.iter().all(reason_may_be_said);
+    fine.then(|| Verdict { outcome, reasons: stated.reasons.clone(), as_of_ms: stated.as_of_ms })
+}
+
+/// "Answered" means with entries; "nothing recorded", "not kept", "not shared" and "no answer" mean without.
+fn fits(verdict: Verdict, received: u32) -> Option<Verdict> {
+    let contradicts = match verdict.outcome {
+        Outcome::Answered => received == 0,
+        Outcome::AnsweredNone | Outcome::NotShared | Outcome::NotHeld | Outcome::NoAnswer => received > 0,
+        _ => false,
+    };
+    (!contradicts).then_some(verdict)
+}
+
+fn rejects(code: ReasonCode) -> bool {
+    matches!(code, ReasonCode::OtherPerson | ReasonCode::Invalid | ReasonCode::TooLarge)
+}
+
+fn known(fault: ReasonCode) -> ReasonCode {
+    if fault == ReasonCode::Unspecified { ReasonCode::Internal } else { fault }
+}
+
+/// Counts are of 32 bits in the contract; a reply of more entries cannot be held in memory.
+fn count(entries: usize) -> u32 {
+    u32::try_from(entries).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,223 @@
+//! The scope of an answer and the account kept for each (source, dataset) in it: what became of it and how many
+//! entries went where. Every account starts without an outcome, and one that nobody speaks for ends as NO_ANSWER.
+
+use crate::model::{Plan, Source};
+use severn_proto::v1::{Dataset, LedgerRow, Outcome, Reason, ReasonCode};
+use severn_trust::ALL_DATASETS;
+use std::collections::HashMap;
+
+/// Datasets and sources in scope, each once, in the order of the ledger.
+pub(super) struct Scope<'p> {
+    /// The datasets, crisis first.
+    pub(super) datasets: Vec<Dataset>,
+    /// The sources, by id.
+    pub(super) sources: Vec<&'p Source>,
+    /// Position in `plan.sources` of (source, local id).
+    asks: HashMap<(&'p str, &'p str), usize>,
+}
+
+impl<'p> Scope<'p> {
+    pub(super) fn of(plan: &'p Plan) -> Scope<'p> {
+        let mut datasets = plan.datasets.clone();
+        let rank = |dataset: &Dataset| ALL_DATASETS.iter().position(|d| d == dataset).unwrap_or(ALL_DATASETS.len());
+        datasets.sort_by_key(rank);
+        datasets.dedup();
+        let mut sources: Vec<&Source> = plan.sources.iter().map(|planned| planned.source.as_ref()).collect();
+        sources.sort_by(|a, b| a.id.cmp(&b.id));
+        sources.dedup_by(|a, b| a.id == b.id);
+        let mut asks = HashMap::with_capacity(plan.sources.len());
+        for (at, planned) in plan.sources.iter().enumerate() {
+            asks.entry((&*planned.source.id.0, &*planned.local_id.0)).or_insert(at);
+        }
+        Scope { datasets, sources, asks }
+    }
+
+    /// Position in `plan.sources` of what was asked; `None` if it was not.
+    pub(super) fn ask(&self, source: &str, local_id: &str) -> Option<usize> {
+        self.asks.get(&(source, local_id)).copied()
+    }
+
+    /// Position of a source; `None` if it is not in scope.
+    pub(super) fn source(&self, id: &str) -> Option<usize> {
+        self.sources.binary_search_by(|source| (*source.id.0).cmp(id)).ok()
+    }
+
+    /// Position of a dataset, by its number in the contract; `None` if it is not in scope.
+    pub(super) fn dataset(&self, number: i32) -> Option<usize> {
+        self.datasets.iter().position(|dataset| *dataset as i32 == number)
+    }
+}
+
+/// What became of one dataset at one (source, local id).
+pub(super) struct Verdict {
+    pub(super) outcome: Outcome,
+    pub(super) reasons: Vec<Reason>,
+    pub(super) as_of_ms: i64,
+}
+
+impl Verdict {
+    pub(super) fn because(outcome: Outcome, code: ReasonCode) -> Verdict {
+        Verdict { outcome, reasons: vec![reason(code, 0)], as_of_ms: 0 }
+    }
+}
+
+/// Where the entries of one (source, dataset) went, and what was said of it.
+#[derive(Default)]
+pub(super) struct Account {
+    outcome: Option<Outcome>,
+    reasons: Vec<Reason>,
+    as_of_ms: i64,
+    stale: bool,
+    /// Entries received.
+    pub(super) received: u32,
+    /// Entries that lead an item.
+    pub(super) shown: u32,
+    /// Entries within an item that another leads.
+    pub(super) grouped: u32,
+    /// Entries with a label that the requester may not see.
+    pub(super) withheld: u32,
+    /// Entries that were refused together with their dataset or the whole reply.
+    pub(super) refused: u32,
+    /// Entries that failed their own check.
+    pub(super) failed: u32,
+    /// Entries over a limit.
+    pub(super) over_limit: u32,
+    /// Longest wait: milliseconds.
+    pub(super) waited_ms: u32,
+}
+
+impl Account {
+    /// Adds what was said under one of the source's local ids.
+    pub(super) fn say(&mut self, verdict: Verdict) {
+        self.stale |= verdict.outcome == Outcome::Stale;
+        self.outcome = Some(match self.outcome {
+            Some(before) => combine(before, verdict.outcome),
+            None => verdict.outcome,
+        });
+        for new in verdict.reasons {
+            add_reason(&mut self.reasons, new);
+        }
+        // Of two times the earlier is told: no reader may think the data fresher than it is.
+        self.as_of_ms = match (self.as_of_ms, verdict.as_of_ms) {
+            (0, time) | (time, 0) => time,
+            (a, b) => a.min(b),
+        };
+    }
+
+    fn into_row(mut self, dataset: Dataset, source: &Source) -> LedgerRow {
+        if self.outcome.is_none() {
+            self.say(Verdict::because(Outcome::NoAnswer, ReasonCode::Internal));
+        }
+        for (count, outcome, code) in [
+            (self.withheld, Outcome::Withheld, ReasonCode::Label),
+            (self.failed, Outcome::AnsweredPartial, ReasonCode::EntriesRejected),
+            (self.over_limit, Outcome::AnsweredPartial, ReasonCode::OverLimit),
+        ] {
+            if count > 0 {
+                self.say(Verdict { outcome, reasons: vec![reason(code, count)], as_of_ms: 0 });
+            }
+        }
+        if self.stale {
+            add_reason(&mut self.reasons, reason(ReasonCode::AsOf, 0));
+        }
+        // Stable, so that within a kind of reason the source's own order stands.
+        self.reasons.sort_by_key(decisiveness);
+        LedgerRow {
+            source_id: source.id.0.to_string(),
+            source_name: source.name.clone(),
+            source_kind: source.kind.clone(),
+            dataset: dataset as i32,
+            outcome: self.outcome.unwrap_or(Outcome::NoAnswer) as i32,
+            reasons: self.reasons,
+            received: self.received,
+            shown: self.shown,
+            grouped: self.grouped,
+            withheld: self.withheld,
+            rejected: self.refused + self.failed + self.over_limit,
+            as_of_ms: self.as_of_ms,
+            waited_ms: self.waited_ms,
+        }
+    }
+}
+
+/// One account for each (source, dataset) in scope.
+pub(super) struct Accounts {
+    sources: usize,
+    accounts: Vec<Account>,
+}
+
+impl Accounts {
+    pub(super) fn of(scope: &Scope<'_>) -> Accounts {
+        let mut accounts = Vec::new();
+        accounts.resize_with(scope.sources.len() * scope.datasets.len(), Account::default);
+        Accounts { sources: scope.sources.len(), accounts }
+    }
+
+    /// The account of a source and a dataset, by their positions in the scope.
+    pub(super) fn of_pair(&mut self, source: usize, dataset: usize) -> &mut Account {
+        &mut self.accounts[dataset * self.sources + source]
+    }
+
+    /// The ledger's rows, by dataset, then source id.
+    pub(super) fn into_rows(self, scope: &Scope<'_>) -> Vec<LedgerRow> {
+        let pairs = scope.datasets.iter().flat_map(|dataset| scope.sources.iter().map(move |source| (dataset, source)));
+        self.accounts
+            .into_iter()
+            .zip(pairs)
+            .map(|(account, (dataset, source))| account.into_row(*dataset, source))
+            .collect()
+    }
+}
+
+/// What two outcomes for the same thing come to (OUT-1, OUT-2).
+pub(super) fn combine(a: Outcome, b: Outcome) -> Outcome {
+    let answered = |outcome| matches!(outcome, Outcome::Answered | Outcome::Stale);
+    let kept_back = |outcome| matches!(outcome, Outcome::NotShared | Outcome::NotAsked);
+    // Entries under one local id and silence by rule under the other: the reader has a part.
+    if (answered(a) && kept_back(b)) || (answered(b) && kept_back(a)) {
+        return Outcome::AnsweredPartial;
+    }
+    if weight(a) >= weight(b) { a } else { b }
+}
+
+fn weight(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Rejected => 10,
+        Outcome::NoAnswer | Outcome::Unspecified => 9,
+        Outcome::Withheld => 8,
+        Outcome::AnsweredPartial => 7,
+        Outcome::Stale => 6,
+        Outcome::Answered => 5,
+        // "Nothing recorded" must not hide that something was not asked for or is not shared.
+        Outcome::NotShared => 4,
+        Outcome::NotAsked => 3,
+        Outcome::AnsweredNone => 2,
+        Outcome::NotHeld => 1,
+    }
+}
+
+/// A reason; `count` is 0 where it is not known or not meant.
+pub(super) fn reason(code: ReasonCode, count: u32) -> Reason {
+    Reason { code: code as i32, count }
+}
+
+/// Unites reasons by code; counts add up.
+fn add_reason(reasons: &mut Vec<Reason>, new: Reason) {
+    match reasons.iter_mut().find(|reason| reason.code == new.code) {
+        Some(known) => known.count = known.count.saturating_add(new.count),
+        None => reasons.push(new),
+    }
+}
+
+/// Place of a reason in the list: by the outcome it stands for, the gravest first.
+fn decisiveness(reason: &Reason) -> u8 {
+    match reason.code {
+        80..=89 => 0,
+        1..=19 | 65 => 1,
+        40..=59 => 2,
+        20..=39 => 3,
+        90 => 4,
+        60..=64 => 5,
+        _ => 6,
+    }
+}

@@ -1,0 +1,224 @@
+//! Finds the items that cannot both be right and those that are possibly the same. Everything is shown; nothing is
+//! settled. Items about the same thing find each other by a shared code or the same words, so that the work grows with
+//! the number of items and not with its square.
+
+use super::{
+    canon::Canon,
+    content::{self, Name, in_force},
+    fold::{day, is_whole_day},
+    group::{Group, is_absence},
+    relate::{Relation, Relations},
+};
+use severn_proto::v1::{Assertion, Dataset, EntryStatus};
+use std::{borrow::Cow, cmp::Reverse, collections::HashMap};
+
+/// Rule and words of a conflict.
+pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) {
+    match relation {
+        Relation::NoneKnown => {
+            ("CONFLICT-1", "One entry says that none are known, another records one. Do not rely on \"none known\".")
+        }
+        Relation::Refuted => ("CONFLICT-2", "Recorded as present and, elsewhere, as ruled out. Rely on neither alone."),
+        Relation::Dose => ("CONFLICT-3", "Same medicine, different dose. Check which dose the person takes."),
+        Relation::Ended => ("CONFLICT-4", "Recorded as current and, elsewhere, as ended. Check which is so."),
+        Relation::Versions => ("CONFLICT-5", "Versions of this one statement differ. Read every version."),
+        Relation::Retracted => (
+            "CONFLICT-6",
+            "Entered in error and withdrawn by its author, but a copy still reads as current. Do not rely on it.",
+        ),
+        Relation::SameId => {
+            ("CONFLICT-7", "One source gave the same identifier to entries with different content. Read all of them.")
+        }
+        Relation::Possibly => ("LIMIT-3", "More items than can be named here are concerned. Read the whole section."),
+    }
+}
+
+/// What the items of one dataset relate to.
+pub(super) fn relations(dataset: Dataset, canon: &Canon<'_>, groups: &[Group]) -> Relations {
+    let mut relations = Relations::new(groups.len());
+    relate_own(canon, groups, &mut relations);
+    relate_same_ids(canon, groups, &mut relations);
+    relate_absences(dataset, canon, groups, &mut relations);
+    if content::rule(dataset).is_some() {
+        relate_things(dataset, canon, groups, &mut relations);
+    }
+    relations
+}
+
+fn relate_own(canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
+    for (item, group) in groups.iter().enumerate() {
+        if group.versions_differ {
+            relations.mark(Relation::Versions, item);
+        }
+        if group.retracted && group.members.iter().any(|position| in_force(canon.heads[*position])) {
+            relations.mark(Relation::Retracted, item);
+        }
+    }
+}
+
+fn relate_same_ids(canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
+    if canon.repeated.is_empty() {
+        return;
+    }
+    let mut runs = Buckets::default();
+    for (item, group) in groups.iter().enumerate() {
+        for position in group.members.iter().filter(|position| canon.id_clashes(**position)) {
+            if let Some(repeated) = canon.repeated.get(position) {
+                runs.put(repeated.first, item);
+            }
+        }
+    }
+    for items in &runs.members {
+        relations.among(Relation::SameId, items);
+        // Versions that share an origin are one item: the clash is within it.
+        if let [item] = items[..] {
+            relations.mark(Relation::SameId, item);
+        }
+    }
+}
+
+fn relate_absences(dataset: Dataset, canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
+    let mut absent = Vec::new();
+    let mut present = Vec::new();
+    for (item, group) in groups.iter().enumerate().filter(|(_, group)| !group.retracted) {
+        for head in group.members.iter().map(|position| canon.heads[*position]) {
+            // An allergy that is recorded as over still speaks against "no known allergies".
+            let counts = in_force(head) || (dataset == Dataset::Allergies && head.status() == EntryStatus::Ended);
+            let list = match head.assertion() {
+                Assertion::NoneKnown if in_force(head) => &mut absent,
+                Assertion::Present | Assertion::Unspecified if counts => &mut present,
+                _ => continue,
+            };
+            if list.last() != Some(&item) {
+                list.push(item);
+            }
+        }
+    }
+    relations.between(Relation::NoneKnown, &absent, &present);
+}
+
+/// What an item says of the thing it names.
+enum Says<'e> {
+    /// It is so now, since `start` (a whole day, or empty), in this dose.
+    Current { start: &'e str, dose: Option<Cow<'e, str>> },
+    /// It is ruled out.
+    RuledOut,
+    /// It is over: `start` as given, and the whole day on which it ended, or empty.
+    Over { start: &'e str, end: &'e str, ended: bool },
+}
+
+fn relate_things(dataset: Dataset, canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
+    let mut says = Vec::with_capacity(groups.len());
+    let mut buckets: Buckets<Name<'_>> = Buckets::default();
+    for (item, group) in groups.iter().enumerate() {
+        let speaks = !group.retracted && !is_absence(canon.heads[group.members[0]]);
+        says.push(speaks.then(|| what_it_says(canon, group)));
+        for position in group.members.iter().filter(|_| speaks) {
+            for name in content::names(dataset, canon.heads[*position]) {
+                buckets.put(name, item);
+            }
+        }
+    }
+    for items in buckets.members.iter().filter(|items| items.len() > 1) {
+        relate_bucket(dataset, &says, items, relations);
+    }
+}
+
+fn what_it_says<'e>(canon: &Canon<'e>, group: &Group) -> Says<'e> {
+    let heads = || group.members.iter().map(|position| canon.heads[*position]);
+    let stands = |assertion| assertion != Assertion::Refuted;
+    let mut current = heads().filter(|head| stands(head.assertion()) && in_force(head)).peekable();
+    if current.peek().is_some() {
+        let starts = current.clone().map(|head| day(&head.effective_start));
+        let start = starts.map(|start| if is_whole_day(start) { start } else { "" }).min().unwrap_or("");
+        return Says::Current { start, dose: current.find_map(content::dose) };
+    }
+    if heads().any(|head| !stands(head.assertion())) {
+        return Says::RuledOut;
+    }
+    let start = heads().map(|head| day(&head.effective_start)).find(|start| !start.is_empty()).unwrap_or("");
+    let ends = heads().map(|head| day(&head.effective_end));
+    // A missing end counts as the latest: it may reach into what is current.
+    let end = ends.map(|end| if is_whole_day(end) { end } else { "" }).max_by_key(|end| (end.is_empty(), *end));
+    let ended = heads().any(|head| head.status() == EntryStatus::Ended);
+    Says::Over { start, end: end.unwrap_or(""), ended }
+}
+
+/// Relates the items that share one name.
+fn relate_bucket(dataset: Dataset, says: &[Option<Says<'_>>], items: &[usize], relations: &mut Relations) {
+    let (mut current, mut ruled_out) = (Vec::new(), Vec::new());
+    let (mut since, mut until) = (Vec::new(), Vec::new());
+    let mut doses: Buckets<&str> = Buckets::default();
+    let mut over: Buckets<&str> = Buckets::default();
+    for &item in items {
+        match &says[item] {
+            Some(Says::Current { start, dose }) => {
+                current.push(item);
+                since.push((*start, item));
+                if let Some(dose) = dose {
+                    doses.put(dose, item);
+                }
+            }
+            Some(Says::RuledOut) => ruled_out.push(item),
+            Some(Says::Over { start, end, ended }) => {
+                over.put(start, item);
+                if *ended {
+                    until.push((*end, item));
+                }
+            }
+            None => {}
+        }
+    }
+    relations.between(Relation::Refuted, &current, &ruled_out);
+    if dataset == Dataset::Medications {
+        relations.across(Relation::Dose, &doses.members);
+    }
+    if matches!(dataset, Dataset::Medications | Dataset::Problems | Dataset::Allergies) {
+        relate_ended(since, until, relations);
+    }
+    for same_kind in [&current, &ruled_out].into_iter().chain(&over.members) {
+        relations.among(Relation::Possibly, same_kind);
+    }
+}
+
+/// Current beside ended, unless the dates say that the one was over before the other began.
+fn relate_ended(mut since: Vec<(&str, usize)>, mut until: Vec<(&str, usize)>, relations: &mut Relations) {
+    // Unknown start first, then the earliest; unknown end first, then the latest: what overlaps comes first in both.
+    since.sort_unstable();
+    until.sort_unstable_by_key(|(end, item)| (!end.is_empty(), Reverse(*end), *item));
+    let overlap = |start: &str, end: &str| start.is_empty() || end.is_empty() || end > start;
+    for (start, item) in &since {
+        let others = until.iter().take_while(|(end, _)| overlap(start, end)).map(|(_, other)| other);
+        relations.add(Relation::Ended, *item, others);
+    }
+    for (end, item) in &until {
+        let others = since.iter().take_while(|(start, _)| overlap(start, end)).map(|(_, other)| other);
+        relations.add(Relation::Ended, *item, others);
+    }
+}
+
+/// Items by key. Buckets stand in the order in which their keys came, and items in theirs, each once.
+struct Buckets<K> {
+    of_key: HashMap<K, usize>,
+    members: Vec<Vec<usize>>,
+}
+
+impl<K> Default for Buckets<K> {
+    fn default() -> Self {
+        Buckets { of_key: HashMap::new(), members: Vec::new() }
+    }
+}
+
+impl<K: Eq + std::hash::Hash> Buckets<K> {
+    fn put(&mut self, key: K, item: usize) {
+        let next = self.members.len();
+        let at = *self.of_key.entry(key).or_insert(next);
+        if at == next {
+            self.members.push(Vec::new());
+        }
+        let members = &mut self.members[at];
+        if members.last() != Some(&item) {
+            members.push(item);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What an entry says, as a key: entries with equal keys say the same (ALLERGY-1, MEDICINE-1, PROBLEM-1, CONTACT-1,
+//! ALERT-1). Equality of keys is an equivalence, so that groups do not depend on which entries were compared first.
+
+use super::fold::{day, fold, fold_value, has_year};
+use severn_proto::v1::{Assertion, Coding, Dataset, EntryHead, EntryStatus};
+use std::borrow::Cow;
+
+/// Codes of an entry by which other items about the same thing are found.
+const NAMES_MAX: usize = 8;
+
+/// SNOMED CT codes that say of what kind a thing is but not what it is (CODE-2): the thing is in the text.
+const GENERIC_CODES: [&str; 12] = [
+    "196411000000103", // Transfer-degraded record entry
+    "196421000000109", // Transfer-degraded medication entry
+    "196461000000101", // Transfer-degraded drug allergy
+    "196471000000108", // Transfer-degraded non-drug allergy
+    "419199007",       // Allergy to substance
+    "416098002",       // Allergy to drug
+    "414285001",       // Allergy to food
+    "418038007",       // Propensity to adverse reaction to substance
+    "419511003",       // Propensity to adverse reaction to drug
+    "418471000",       // Propensity to adverse reaction to food
+    "420134006",       // Propensity to adverse reaction
+    "281647001",       // Adverse reaction
+];
+
+/// A code in a code system.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Code<'e> {
+    system: &'e str,
+    code: &'e str,
+}
+
+/// A name by which items about the same thing find each other.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Name<'e> {
+    Code(Code<'e>),
+    Text(Cow<'e, str>),
+}
+
+/// A distinguishing field: folded name and value.
+pub(super) type FoldedField<'e> = (Cow<'e, str>, Cow<'e, str>);
+
+/// All that two entries must agree in to say the same.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct ContentKey<'e> {
+    code: Option<Code<'e>>,
+    text: Option<Cow<'e, str>>,
+    refuted: bool,
+    status: i32,
+    status_verbatim: Option<Cow<'e, str>>,
+    start: &'e str,
+    end: &'e str,
+    fields: Vec<FoldedField<'e>>,
+}
+
+/// The rule by which entries of a dataset are grouped by what they say; `None` if they are grouped by origin only.
+pub(super) fn rule(dataset: Dataset) -> Option<&'static str> {
+    match dataset {
+        Dataset::Allergies => Some("ALLERGY-1"),
+        Dataset::Medications => Some("MEDICINE-1"),
+        Dataset::Problems => Some("PROBLEM-1"),
+        Dataset::Contacts => Some("CONTACT-1"),
+        Dataset::Alerts => Some("ALERT-1"),
+        _ => None,
+    }
+}
+
+/// What an entry says; `None` if it says too little to be the same as another.
+pub(super) fn content_key<'e>(dataset: Dataset, head: &'e EntryHead) -> Option<ContentKey<'e>> {
+    let fields = fields(head);
+    let has = |name: &str| fields.iter().any(|(field, _)| field == name);
+    let (start, end) = (day(&head.effective_start), day(&head.effective_end));
+    let placed = head.status() == EntryStatus::Active || !start.is_empty() || !end.is_empty();
+    let says_enough = match dataset {
+        Dataset::Medications => has("dose") && placed,
+        Dataset::Problems => placed,
+        Dataset::Contacts => has("phone"),
+        _ => true,
+    };
+    let (code, text) = thing(dataset, head);
+    if !says_enough || (code.is_none() && text.is_none()) {
+        return None;
+    }
+    let dated = matches!(dataset, Dataset::Medications | Dataset::Problems);
+    let unrecognised = head.status() == EntryStatus::Unspecified;
+    Some(ContentKey {
+        code,
+        text,
+        refuted: head.assertion() == Assertion::Refuted,
+        status: head.status,
+        status_verbatim: unrecognised.then(|| fold(&head.status_verbatim)),
+        start: if dated { start } else { "" },
+        end: if dated { end } else { "" },
+        fields,
+    })
+}
+
+/// What names the thing: a code where there is one, else the text; a contact's name; an alert's code and its words.
+fn thing<'e>(dataset: Dataset, head: &'e EntryHead) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
+    let code = key_code(head);
+    match dataset {
+        Dataset::Contacts => (None, contact_name(head)),
+        Dataset::Alerts => (code, words(head)),
+        _ if code.is_some() => (code, None),
+        _ => (None, words(head)),
+    }
+}
+
+/// The code that names the thing (CODE-1): SNOMED CT or dm+d before ICD-10 before others, each in the source's order.
+pub(super) fn key_code(head: &EntryHead) -> Option<Code<'_>> {
+    codes(head).min_by_key(|code| match code.system {
+        SNOMED => 0,
+        "http://hl7.org/fhir/sid/icd-10" => 1,
+        _ => 2,
+    })
+}
+
+/// All codes that name a thing.
+pub(super) fn codes(head: &EntryHead) -> impl Iterator<Item = Code<'_>> {
+    head.codings.iter().filter_map(code)
+}
+
+const SNOMED: &str = "http://snomed.info/sct";
+
+fn code(coding: &Coding) -> Option<Code<'_>> {
+    let (system, code) = (coding.system.trim(), coding.code.trim());
+    if system.is_empty() || code.is_empty() {
+        return None;
+    }
+    // dm+d identifiers are SNOMED CT identifiers: one number names one thing in both.
+    let system = if system == "https://dmd.nhs.uk" { SNOMED } else { system };
+    let names_nothing = system == SNOMED && GENERIC_CODES.contains(&code);
+    (!names_nothing).then_some(Code { system, code })
+}
+
+/// The source's words, comparable; `None` if it gave none.
+pub(super) fn words(head: &EntryHead) -> Option<Cow<'_, str>> {
+    let mut texts = std::iter::once(&head.text).chain(head.codings.iter().map(|coding| &coding.display));
+    texts.find(|text| !text.trim().is_empty()).map(|text| fold(text))
+}
+
+fn contact_name(head: &EntryHead) -> Option<Cow<'_, str>> {
+    let named = head.distinguishing.iter().find(|field| fold(&field.name) == "name" && !field.value.trim().is_empty());
+    named.map(|field| fold(&field.value)).or_else(|| words(head))
+}
+
+/// The distinguishing fields that say something, in an order of their own.
+pub(super) fn fields(head: &EntryHead) -> Vec<FoldedField<'_>> {
+    let said = head.distinguishing.iter().filter(|field| !field.value.trim().is_empty());
+    let mut fields: Vec<FoldedField<'_>> = said
+        .map(|field| {
+            let name = fold(&field.name);
+            let value = fold_value(&name, &field.value);
+            (name, value)
+        })
+        .collect();
+    fields.sort_unstable();
+    fields
+}
+
+/// The dose, comparable.
+pub(super) fn dose(head: &EntryHead) -> Option<Cow<'_, str>> {
+    let dose = head.distinguishing.iter().find(|f| !f.value.trim().is_empty() && fold(&f.name) == "dose");
+    dose.map(|field| fold_value("dose", &field.value))
+}
+
+/// The names by which other items about the same thing are found: its first codes and its words.
+pub(super) fn names(dataset: Dataset, head: &EntryHead) -> impl Iterator<Item = Name<'_>> {
+    let text = if dataset == Dataset::Contacts { contact_name(head) } else { words(head) };
+    let coded = codes(head).take(if dataset == Dataset::Contacts { 0 } else { NAMES_MAX });
+    coded.map(Name::Code).chain(text.map(Name::Text))
+}
+
+/// Whether a statement holds now, or would: it is not over, cancelled or retracted.
+pub(super) fn in_force(head: &EntryHead) -> bool {
+    !matches!(head.status(), EntryStatus::Ended | EntryStatus::Cancelled | EntryStatus::EnteredInError)
+}
+
+/// What versions of one statement have said so far, to see whether they differ (CONFLICT-5).
+#[derive(Default)]
+pub(super) struct Said<'e> {
+    status: Option<EntryStatus>,
+    refuted: Option<bool>,
+    codes: Vec<Code<'e>>,
+    text: Option<Cow<'e, str>>,
+    start: &'e str,
+    end: &'e str,
+    fields: Vec<FoldedField<'e>>,
+}
+
+impl<'e> Said<'e> {
+    /// Adds a version; true if it says something else than one before it. Silence is no difference.
+    pub(super) fn differs(&mut self, head: &'e EntryHead) -> bool {
+        let status = Some(head.status()).filter(|status| *status != EntryStatus::Unspecified);
+        let refuted = head.assertion() == Assertion::Refuted;
+        let status_differs = changed(&mut self.status, status);
+        let assertion_differs = changed(&mut self.refuted, Some(refuted));
+        let thing_differs = self.thing_differs(head);
+        let start_differs = date_differs(&mut self.start, day(&head.effective_start));
+        let end_differs = date_differs(&mut self.end, day(&head.effective_end));
+        let fields_differ = self.fields_differ(head);
+        status_differs || assertion_differs || thing_differs || start_differs || end_differs || fields_differ
+    }
+
+    fn thing_differs(&mut self, head: &'e EntryHead) -> bool {
+        let mut own = codes(head).peekable();
+        if own.peek().is_some() {
+            let before = std::mem::replace(&mut self.codes, own.collect());
+            return !before.is_empty() && !before.iter().any(|code| self.codes.contains(code));
+        }
+        self.codes.is_empty() && changed(&mut self.text, words(head))
+    }
+
+    fn fields_differ(&mut self, head: &'e EntryHead) -> bool {
+        let own = fields(head);
+        if self.fields.is_empty() {
+            self.fields = own;
+            return false;
+        }
+        let values = |fields: &[FoldedField<'e>], name: &str| -> Vec<Cow<'e, str>> {
+            fields.iter().filter(|(field, _)| field == name).map(|(_, value)| value.clone()).collect()
+        };
+        let mut differs = false;
+        let mut new = Vec::new();
+        for (name, value) in &own {
+            let before = values(&self.fields, name);
+            if before.is_empty() {
+                new.push((name.clone(), value.clone()));
+            } else {
+                differs |= before != values(&own, name);
+            }
+        }
+        self.fields.extend(new);
+        differs
+    }
+}
+
+fn changed<T: PartialEq>(before: &mut Option<T>, now: Option<T>) -> bool {
+    match (&before, now) {
+        (_, None) => false,
+        (Some(before), Some(now)) => *before != now,
+        (None, now) => {
+            *before = now;
+            false
+        }
+    }
+}
+
+/// A date of less precision that fits is no difference: 2019 and 2019-04-03.
+fn date_differs<'e>(before: &mut &'e str, now: &'e str) -> bool {
+    if before.is_empty() || !has_year(before) {
+        *before = now;
+        return false;
+    }
+    if now.starts_with(*before) {
+        *before = now;
+        return false;
+    }
+    !before.starts_with(now)
+}

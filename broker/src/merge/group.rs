@@ -1,0 +1,183 @@
+//! Groups the entries of one dataset. First what came from one origin, by whatever routes (ORIGIN-1); then what says
+//! the same (one rule for each dataset that has one). Statements that none are known are never grouped (ABSENCE-1).
+
+use super::{
+    Scoped,
+    canon::Canon,
+    content::{self, ContentKey, Said},
+};
+use severn_proto::v1::{Assertion, EntryHead, EntryStatus};
+use std::collections::HashMap;
+
+/// The rules by which a group came about.
+#[derive(Clone, Copy, Default)]
+pub(super) struct GroupedBy {
+    /// One source sent the same entry more than once (SAME-1).
+    pub(super) same: bool,
+    /// One origin (ORIGIN-1).
+    pub(super) origin: bool,
+    /// The dataset's own rule.
+    pub(super) content: Option<&'static str>,
+}
+
+/// Entries that make one item.
+pub(super) struct Group {
+    /// Canonical positions, ascending. At least one.
+    pub(super) members: Vec<usize>,
+    /// The rules by which they were grouped.
+    pub(super) by: GroupedBy,
+    /// One of them, or one with the same origin, was entered in error (RETRACT-1).
+    pub(super) retracted: bool,
+    /// They are versions of one statement that differ (CONFLICT-5).
+    pub(super) versions_differ: bool,
+}
+
+/// Makes the groups of one dataset, ordered by their first member.
+pub(super) fn groups(scoped: &Scoped<'_>, canon: &Canon<'_>) -> Vec<Group> {
+    let mut joined = Joined::new(canon.heads.len());
+    join_same(canon, &mut joined);
+    let mut absences = join_origins(canon, &mut joined);
+    let retracted = retracted(scoped, canon, &mut joined, &mut absences);
+    if let Some(rule) = content::rule(scoped.dataset) {
+        join_content(scoped, canon, (&mut joined, &retracted), rule);
+    }
+    collect(canon, &mut joined, &retracted)
+}
+
+/// Whether an entry states that there is nothing of the kind.
+pub(super) fn is_absence(head: &EntryHead) -> bool {
+    head.assertion() == Assertion::NoneKnown
+}
+
+fn join_same(canon: &Canon<'_>, joined: &mut Joined) {
+    for position in 1..canon.heads.len() {
+        let (Some(one), Some(two)) = (canon.repeated.get(&(position - 1)), canon.repeated.get(&position)) else {
+            continue;
+        };
+        let same = one.first == two.first && one.digest == two.digest;
+        if same && !is_absence(canon.heads[position]) {
+            joined.join(position - 1, position);
+            joined.by[position].same = true;
+        }
+    }
+}
+
+/// Joins what shares an origin identifier. Absence statements are joined apart, only to find their retractions.
+fn join_origins(canon: &Canon<'_>, joined: &mut Joined) -> Joined {
+    let mut absences = Joined::new(if canon.heads.iter().any(|head| is_absence(head)) { canon.heads.len() } else { 0 });
+    let mut first: HashMap<(bool, &str, &str, &str), usize> = HashMap::new();
+    for (position, head) in canon.heads.iter().enumerate() {
+        let absence = is_absence(head);
+        for origin in head.origins.iter().filter(|origin| !origin.system.is_empty() && !origin.value.is_empty()) {
+            let key = (absence, origin.system.as_str(), origin.value.as_str(), origin.organisation_ods.as_str());
+            let known = *first.entry(key).or_insert(position);
+            if known == position {
+                continue;
+            }
+            if absence {
+                absences.join(known, position);
+            } else {
+                joined.join(known, position);
+                joined.by[position].origin = true;
+            }
+        }
+    }
+    absences
+}
+
+/// Which entries are, or share an origin with, one that was entered in error.
+fn retracted(scoped: &Scoped<'_>, canon: &Canon<'_>, joined: &mut Joined, absences: &mut Joined) -> Vec<bool> {
+    let roots: Vec<usize> = (0..canon.heads.len())
+        .map(|position| if is_absence(canon.heads[position]) { absences.root(position) } else { joined.root(position) })
+        .collect();
+    let mut retracted = vec![false; canon.heads.len()];
+    for (root, head) in roots.iter().zip(&canon.heads) {
+        retracted[*root] |= head.status() == EntryStatus::EnteredInError || scoped.retractions.cover(head);
+    }
+    roots.into_iter().map(|root| retracted[root]).collect()
+}
+
+/// Joins groups of which every member says the same. Left apart: absence statements, what was retracted, entries whose
+/// source gave their id twice, and versions that differ.
+fn join_content<'e>(
+    scoped: &Scoped<'_>,
+    canon: &Canon<'e>,
+    (joined, retracted): (&mut Joined, &[bool]),
+    rule: &'static str,
+) {
+    let mut keys: HashMap<usize, Option<ContentKey<'e>>> = HashMap::with_capacity(canon.heads.len());
+    let mut roots = Vec::new();
+    for (position, head) in canon.heads.iter().enumerate() {
+        let root = joined.root(position);
+        let apart = is_absence(head) || retracted[position] || canon.id_clashes(position);
+        let key = if apart { None } else { content::content_key(scoped.dataset, head) };
+        if root == position {
+            roots.push(root);
+            keys.insert(root, key);
+        } else if let Some(known) = keys.get_mut(&root)
+            && *known != key
+        {
+            *known = None;
+        }
+    }
+    let mut first: HashMap<ContentKey<'e>, usize> = HashMap::with_capacity(roots.len());
+    for root in roots {
+        let Some(key) = keys.remove(&root).flatten() else { continue };
+        let known = *first.entry(key).or_insert(root);
+        if known != root {
+            joined.join(known, root);
+            joined.by[root].content = Some(rule);
+        }
+    }
+}
+
+fn collect(canon: &Canon<'_>, joined: &mut Joined, retracted: &[bool]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut of_root = vec![0; canon.heads.len()];
+    for position in 0..canon.heads.len() {
+        let root = joined.root(position);
+        if root == position {
+            of_root[root] = groups.len();
+            let retracted = retracted[position];
+            groups.push(Group { members: Vec::new(), by: GroupedBy::default(), retracted, versions_differ: false });
+        }
+        let group = &mut groups[of_root[root]];
+        group.members.push(position);
+        let by = joined.by[position];
+        group.by.same |= by.same;
+        group.by.origin |= by.origin;
+        group.by.content = group.by.content.or(by.content);
+    }
+    for group in groups.iter_mut().filter(|group| group.by.origin && !group.retracted) {
+        let mut said = Said::default();
+        for position in &group.members {
+            group.versions_differ |= said.differs(canon.heads[*position]);
+        }
+    }
+    groups
+}
+
+/// Positions joined into sets; the root of a set is its smallest position, whatever the order of joining.
+struct Joined {
+    parent: Vec<usize>,
+    by: Vec<GroupedBy>,
+}
+
+impl Joined {
+    fn new(positions: usize) -> Joined {
+        Joined { parent: (0..positions).collect(), by: vec![GroupedBy::default(); positions] }
+    }
+
+    fn root(&mut self, mut position: usize) -> usize {
+        while self.parent[position] != position {
+            self.parent[position] = self.parent[self.parent[position]];
+            position = self.parent[position];
+        }
+        position
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parent[a.max(b)] = a.min(b);
+    }
+}

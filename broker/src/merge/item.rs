@@ -1,0 +1,174 @@
+//! Makes the items of a section out of groups: which entry leads, in which order items stand, and their ids. The order
+//! is total and does not depend on arrival (ORDER-1, ORDER-2).
+
+use super::{
+    Accepted, Scoped,
+    account::Accounts,
+    canon::Canon,
+    conflict::rule_and_text,
+    fold::has_year,
+    group::{Group, GroupedBy},
+    relate::{Relation, Relations},
+};
+use severn_proto::v1::{Conflict, Contribution, Entry, EntryHead, EntryStatus, Item, Section};
+use severn_trust::{hex, sha256};
+use std::{cmp::Reverse, collections::HashSet};
+
+const CONFLICTS: [Relation; 7] = [
+    Relation::NoneKnown,
+    Relation::Refuted,
+    Relation::Dose,
+    Relation::Ended,
+    Relation::Versions,
+    Relation::Retracted,
+    Relation::SameId,
+];
+
+/// Item ids given in this answer, so that none is given twice.
+#[derive(Default)]
+pub(super) struct Ids(HashSet<[u8; 8]>);
+
+/// An item that lacks only its entries.
+pub(super) struct Shape {
+    /// Without contributions.
+    item: Item,
+    /// Where its entries lie in what was accepted, the leading one first.
+    members: Vec<usize>,
+}
+
+/// Makes the items of a dataset, without their entries, in the order in which they are shown.
+pub(super) fn shapes(
+    scoped: &Scoped<'_>,
+    canon: &Canon<'_>,
+    groups: Vec<Group>,
+    (relations, given): (Relations, &mut Ids),
+) -> Vec<Shape> {
+    let ids: Vec<String> = groups.iter().map(|group| id(scoped, canon, group, given)).collect();
+    let mut shapes = Vec::with_capacity(groups.len());
+    for (own, mut group) in groups.into_iter().enumerate() {
+        lead(canon, &mut group.members);
+        let (conflicts, possibly_same) = related(&relations, own, &ids);
+        let heads = || group.members.iter().map(|position| canon.heads[*position]);
+        let place = (
+            group.retracted,
+            conflicts.is_empty(),
+            !heads().any(|head| head.status() == EntryStatus::Active),
+            Reverse(heads().map(date).max().unwrap_or("")),
+        );
+        let item = Item {
+            item_id: ids[own].clone(),
+            contributions: Vec::with_capacity(group.members.len()),
+            grouped_by: grouped_by(group.by),
+            conflicts,
+            possibly_same,
+            retracted: group.retracted,
+        };
+        let members = group.members.iter().map(|position| canon.at[*position]).collect();
+        shapes.push((place, Shape { item, members }));
+    }
+    shapes.sort_by(|(place, shape), (other_place, other)| {
+        place.cmp(other_place).then_with(|| shape.item.item_id.cmp(&other.item.item_id))
+    });
+    shapes.into_iter().map(|(_, shape)| shape).collect()
+}
+
+/// Gives the items their entries and counts each as shown or grouped.
+pub(super) fn section(
+    scoped: &Scoped<'_>,
+    entries: Vec<Accepted>,
+    shapes: Vec<Shape>,
+    accounts: &mut Accounts,
+) -> Section {
+    let mut entries: Vec<Option<Accepted>> = entries.into_iter().map(Some).collect();
+    let mut items = Vec::with_capacity(shapes.len());
+    for Shape { mut item, members } in shapes {
+        for at in members {
+            let Some(Accepted { source, head, body }) = entries[at].take() else { continue };
+            let account = accounts.of_pair(source as usize, scoped.at);
+            if item.contributions.is_empty() {
+                account.shown += 1;
+            } else {
+                account.grouped += 1;
+            }
+            let source_id = scoped.sources[source as usize].id.0.to_string();
+            item.contributions.push(Contribution { source_id, entry: Some(Entry { head: Some(head), body }) });
+        }
+        items.push(item);
+    }
+    Section { dataset: scoped.dataset as i32, items }
+}
+
+/// The date by which an entry stands among others: when it happened, else when it was written down or changed.
+pub(super) fn date(head: &EntryHead) -> &str {
+    let dates = [&head.effective_start, &head.recorded, &head.last_changed];
+    dates.into_iter().find(|date| has_year(date)).map_or("", String::as_str)
+}
+
+/// Puts the leading entry first: the one entered in error, if any, so that nobody reads its copies as active by
+/// reading only the first; then the one changed last.
+fn lead(canon: &Canon<'_>, members: &mut [usize]) {
+    if members.len() > 1 {
+        members.sort_by_key(|position| {
+            let head = canon.heads[*position];
+            let dates = [&head.last_changed, &head.recorded];
+            let changed = dates.into_iter().find(|date| has_year(date)).map_or("", String::as_str);
+            (head.status() != EntryStatus::EnteredInError, Reverse(changed), *position)
+        });
+    }
+}
+
+/// An id made of what identifies the entries: dataset, source and entry id, and the content where a source gave one id
+/// to several entries. Should two items come to one id, the later in canonical order is hashed again.
+fn id(scoped: &Scoped<'_>, canon: &Canon<'_>, group: &Group, given: &mut Ids) -> String {
+    let mut input = Vec::with_capacity(64 * group.members.len());
+    input.extend_from_slice(&(scoped.dataset as i32).to_be_bytes());
+    for position in &group.members {
+        for text in [&*scoped.sources[canon.source[*position] as usize].id.0, canon.heads[*position].entry_id.as_str()]
+        {
+            input.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            input.extend_from_slice(text.as_bytes());
+        }
+        if let Some(repeated) = canon.repeated.get(position) {
+            input.extend_from_slice(&repeated.digest);
+        }
+    }
+    loop {
+        let digest = sha256(&[&input]);
+        let mut id = [0; 8];
+        id.copy_from_slice(&digest[..8]);
+        if given.0.insert(id) {
+            return hex(&id);
+        }
+        input.extend_from_slice(&digest);
+    }
+}
+
+fn related(relations: &Relations, own: usize, ids: &[String]) -> (Vec<Conflict>, Vec<String>) {
+    let related = &relations.0[own];
+    if related.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let named = |others: Vec<usize>| others.into_iter().map(|other| ids[other].clone()).collect::<Vec<String>>();
+    let conflict = |relation, other_item_ids| {
+        let (rule, text) = rule_and_text(relation);
+        Conflict { rule: rule.to_owned(), text: text.to_owned(), other_item_ids }
+    };
+    let mut conflicts = Vec::new();
+    let mut any_more = false;
+    for relation in CONFLICTS {
+        if let Some((others, more)) = related.under(relation, own) {
+            conflicts.push(conflict(relation, named(others)));
+            any_more |= more;
+        }
+    }
+    let (possibly, more) = related.under(Relation::Possibly, own).unwrap_or_default();
+    if any_more || more {
+        conflicts.push(conflict(Relation::Possibly, Vec::new()));
+    }
+    (conflicts, named(possibly))
+}
+
+fn grouped_by(by: GroupedBy) -> String {
+    let rules = [by.same.then_some("SAME-1"), by.origin.then_some("ORIGIN-1"), by.content];
+    rules.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

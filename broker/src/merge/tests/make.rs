@@ -1,0 +1,345 @@
+//! Makes plans, replies and entries for tests: by hand for the rules, at random for the laws.
+
+use crate::model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId};
+use proptest::{collection::vec, prelude::*, sample::select};
+use severn_proto::v1::{
+    Assertion, Coding, Dataset, DatasetOutcome, Demographics, Entry, EntryBatch, EntryHead, EntryStatus, FetchOpened,
+    Field, OriginIdentifier, Outcome, Provenance, Reason, ReasonCode, SensitivityLabel,
+};
+use severn_trust::{Commitments, PersonKeys, SystemEntropy};
+use std::sync::{Arc, LazyLock};
+use uuid::Uuid;
+
+static MEANT: LazyLock<(PersonKeys, Commitments)> = LazyLock::new(|| {
+    let person = Demographics { nhs_number: "9434765919".into(), ..Demographics::default() };
+    let keys = PersonKeys::of(&person);
+    let commitments = Commitments::new(&keys, &SystemEntropy::default());
+    (keys, commitments)
+});
+
+/// Whom a reply about the person meant says it is about.
+pub(super) fn opened(local_id: &str) -> FetchOpened {
+    let (nhs, _) = MEANT.1.echo(&MEANT.0);
+    let nhs_commitment = nhs.map(|digest| digest.to_vec()).unwrap_or_default();
+    FetchOpened { local_id: local_id.into(), nhs_commitment, demographics_commitment: Vec::new() }
+}
+
+/// A plan that asks every one of `sources` (id, local id) for `datasets`.
+pub(super) fn plan(sources: &[(&str, &str)], datasets: &[Dataset]) -> Plan {
+    let planned = sources.iter().map(|(id, local_id)| PlannedSource {
+        source: Arc::new(Source {
+            id: SourceId((*id).into()),
+            name: format!("Source {id}"),
+            kind: "GP practice".into(),
+            ods: (*id).into(),
+        }),
+        local_id: LocalId((*local_id).into()),
+        ask: datasets.to_vec(),
+        not_asked: Vec::new(),
+    });
+    Plan {
+        query_id: Uuid::nil(),
+        datasets: datasets.to_vec(),
+        sources: planned.collect(),
+        commitments: MEANT.1.clone(),
+        labels: vec![SensitivityLabel::MentalHealth],
+    }
+}
+
+/// A reply that keeps the contract: `entries` in one batch for each of `datasets`, and their outcomes.
+pub(super) fn reply(source: &str, local_id: &str, datasets: &[Dataset], entries: Vec<Entry>) -> Reply {
+    let of = |dataset: Dataset| {
+        let of_dataset = |entry: &&Entry| entry.head.as_ref().is_some_and(|head| head.dataset == dataset as i32);
+        entries.iter().filter(of_dataset).cloned().collect::<Vec<Entry>>()
+    };
+    let batches: Vec<EntryBatch> =
+        datasets.iter().map(|d| EntryBatch { dataset: *d as i32, entries: of(*d) }).collect();
+    let outcomes = batches.iter().map(|batch| outcome(batch.dataset, batch.entries.len() as u32)).collect();
+    Reply {
+        source: SourceId(source.into()),
+        local_id: LocalId(local_id.into()),
+        opened: Some(opened(local_id)),
+        batches,
+        outcomes,
+        fault: None,
+        waited_ms: 7,
+    }
+}
+
+fn outcome(dataset: i32, entries: u32) -> DatasetOutcome {
+    let outcome = if entries == 0 { Outcome::AnsweredNone } else { Outcome::Answered };
+    DatasetOutcome { dataset, outcome: outcome as i32, reasons: Vec::new(), entries, as_of_ms: 5 }
+}
+
+/// An entry, built up by its methods. It starts as active and present.
+#[derive(Clone)]
+pub(super) struct Make(EntryHead);
+
+pub(super) fn entry(dataset: Dataset, id: &str) -> Make {
+    Make(EntryHead {
+        entry_id: id.into(),
+        dataset: dataset as i32,
+        text: "words".into(),
+        assertion: Assertion::Present as i32,
+        status: EntryStatus::Active as i32,
+        provenance: Some(Provenance { organisation: "Somewhere".into(), ..Provenance::default() }),
+        ..EntryHead::default()
+    })
+}
+
+impl Make {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut EntryHead)) -> Make {
+        change(&mut self.0);
+        self
+    }
+    pub(super) fn text(self, text: &str) -> Make {
+        self.with(|head| head.text = text.into())
+    }
+    pub(super) fn snomed(self, code: &str) -> Make {
+        self.code("http://snomed.info/sct", code)
+    }
+    pub(super) fn code(self, system: &str, code: &str) -> Make {
+        let coding = Coding { system: system.into(), code: code.into(), display: String::new() };
+        self.with(|head| head.codings.push(coding))
+    }
+    pub(super) fn status(self, status: EntryStatus) -> Make {
+        self.with(|head| head.status = status as i32)
+    }
+    pub(super) fn assertion(self, assertion: Assertion) -> Make {
+        self.with(|head| head.assertion = assertion as i32)
+    }
+    pub(super) fn field(self, name: &str, value: &str) -> Make {
+        self.with(|head| head.distinguishing.push(Field { name: name.into(), value: value.into() }))
+    }
+    pub(super) fn origin(self, value: &str) -> Make {
+        let origin = OriginIdentifier { system: "urn:a".into(), value: value.into(), organisation_ods: String::new() };
+        self.with(|head| head.origins.push(origin))
+    }
+    pub(super) fn period(self, start: &str, end: &str) -> Make {
+        self.with(|head| (head.effective_start, head.effective_end) = (start.into(), end.into()))
+    }
+    pub(super) fn label(self, label: i32) -> Make {
+        self.with(|head| head.labels.push(label))
+    }
+    pub(super) fn done(self) -> Entry {
+        Entry { head: Some(self.0), body: bytes::Bytes::from_static(b"body") }
+    }
+}
+
+/// A plan with replies to it.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) plan: Plan,
+    pub(super) replies: Vec<Reply>,
+}
+
+impl Case {
+    /// The same entries in replies that keep the contract.
+    pub(super) fn believed(self) -> Case {
+        let mut heard: Vec<(SourceId, LocalId)> = Vec::new();
+        let mut replies = self.replies;
+        replies.retain(|r| {
+            let key = (r.source.clone(), r.local_id.clone());
+            let new = !heard.contains(&key);
+            heard.push(key);
+            new
+        });
+        for reply in &mut replies {
+            let asked = self.plan.sources.iter().find(|p| p.source.id == reply.source && p.local_id == reply.local_id);
+            let asked: Vec<i32> = asked.map(|p| p.ask.iter().map(|d| *d as i32).collect()).unwrap_or_default();
+            reply.batches.retain(|batch| asked.contains(&batch.dataset));
+            reply.opened = Some(opened(&reply.local_id.0));
+            reply.fault = None;
+            recount(reply, &asked);
+        }
+        Case { plan: self.plan, replies }
+    }
+
+    /// Leaves entries out, from replies that keep the contract.
+    pub(super) fn drop_entries(&mut self, leave_out: impl Fn(&EntryHead) -> bool) {
+        for reply in &mut self.replies {
+            for batch in &mut reply.batches {
+                batch.entries.retain(|entry| !entry.head.as_ref().is_some_and(&leave_out));
+            }
+            let asked: Vec<i32> = reply.outcomes.iter().map(|o| o.dataset).collect();
+            recount(reply, &asked);
+        }
+    }
+}
+
+fn recount(reply: &mut Reply, asked: &[i32]) {
+    let count = |dataset: i32| {
+        let of_dataset = reply.batches.iter().filter(|b| b.dataset == dataset);
+        of_dataset.map(|b| b.entries.len() as u32).sum()
+    };
+    reply.outcomes = asked.iter().map(|dataset| outcome(*dataset, count(*dataset))).collect();
+}
+
+/// Plans with replies of which about half are sound. Values come from small sets, so that entries meet.
+pub(super) fn cases() -> impl Strategy<Value = Case> {
+    (plans(), vec(replies(), 0..7)).prop_map(|(plan, mut replies)| {
+        // Most replies are to what was planned; some are not, or come twice.
+        let planned = plan.sources.len().max(1);
+        for (at, reply) in replies.iter_mut().enumerate() {
+            if let Some(source) = plan.sources.get(at % (planned + 1)) {
+                reply.source = source.source.id.clone();
+                reply.local_id = source.local_id.clone();
+                if let Some(opened) = &mut reply.opened {
+                    opened.local_id = source.local_id.0.to_string();
+                }
+                let asked: Vec<i32> = source.ask.iter().map(|d| *d as i32).collect();
+                if reply.outcomes.is_empty() && reply.opened.is_some() {
+                    reply.batches.retain(|batch| asked.contains(&batch.dataset));
+                    recount(reply, &asked);
+                }
+            }
+        }
+        replies.truncate(plan.sources.len() + 1);
+        Case { plan, replies }
+    })
+}
+
+const DATASETS: [Dataset; 6] = [
+    Dataset::Alerts,
+    Dataset::Allergies,
+    Dataset::Medications,
+    Dataset::Problems,
+    Dataset::Observations,
+    Dataset::Contacts,
+];
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let sources =
+        proptest::sample::subsequence(vec![("A", "1"), ("A", "2"), ("B", "1"), ("C", "9"), ("D", "1")], 0..=5);
+    let datasets = proptest::sample::subsequence(DATASETS.to_vec(), 0..=6);
+    let not_asked = select(vec![
+        None,
+        None,
+        Some((Dataset::Allergies, Outcome::NotAsked, ReasonCode::Role)),
+        Some((Dataset::Problems, Outcome::NotShared, ReasonCode::Agreement)),
+        Some((Dataset::Contacts, Outcome::NoAnswer, ReasonCode::BreakerOpen)),
+    ]);
+    (sources, datasets, vec(not_asked, 5)).prop_map(|(sources, datasets, not_asked)| {
+        let mut plan = plan(&sources, &datasets);
+        for (source, not) in plan.sources.iter_mut().zip(not_asked) {
+            if let Some(not) = not {
+                source.ask.retain(|dataset| *dataset != not.0);
+                source.not_asked.push(not);
+            }
+        }
+        plan
+    })
+}
+
+fn replies() -> impl Strategy<Value = Reply> {
+    let batch = (select(DATASETS.to_vec()), vec(heads(), 0..5)).prop_map(|(dataset, heads)| EntryBatch {
+        dataset: dataset as i32,
+        entries: heads.into_iter().map(|head| filed(head, dataset)).collect(),
+    });
+    let about = prop_oneof![
+        8 => Just(Some(opened("1"))),
+        1 => Just(None),
+        1 => Just(Some(FetchOpened { local_id: "1".into(), nhs_commitment: vec![1; 32], ..FetchOpened::default() })),
+    ];
+    let fault = prop_oneof![
+        8 => Just(None),
+        1 => select(vec![ReasonCode::Timeout, ReasonCode::AdapterRefused, ReasonCode::Unspecified]).prop_map(Some),
+        1 => select(vec![ReasonCode::Invalid, ReasonCode::TooLarge]).prop_map(Some),
+    ];
+    let stray = (0..70i32, 0..12i32, 0..95i32, 0..4u32).prop_map(|(dataset, outcome, code, entries)| DatasetOutcome {
+        dataset,
+        outcome,
+        reasons: vec![Reason { code, count: 1 }],
+        entries,
+        as_of_ms: 3,
+    });
+    // No outcomes means: those that fit, see `cases`.
+    let outcomes = prop_oneof![6 => Just(Vec::new()), 1 => vec(stray, 1..4)];
+    (about, vec(batch, 0..4), outcomes, fault, 0..9u32).prop_map(|(opened, batches, outcomes, fault, waited_ms)| {
+        Reply {
+            source: SourceId("Z".into()),
+            local_id: LocalId("1".into()),
+            opened,
+            batches,
+            outcomes,
+            fault,
+            waited_ms,
+        }
+    })
+}
+
+fn filed(mut head: EntryHead, dataset: Dataset) -> Entry {
+    if head.dataset == 0 {
+        head.dataset = dataset as i32;
+    }
+    let body = bytes::Bytes::from_static(if head.recorded.is_empty() { b"one" } else { b"two" });
+    Entry { head: Some(head), body }
+}
+
+fn heads() -> impl Strategy<Value = EntryHead> {
+    let what = (
+        select(vec!["e1", "e2", "e3", "e4", "e5", "e6", "e7", ""]),
+        select(vec!["Penicillin", "penicillin ", "Aspirin", "Aspirin", " "]),
+        proptest::sample::subsequence(vec!["111", "222", "419199007"], 0..=2),
+        prop_oneof![8 => 0..4i32, 1 => Just(77)],
+        prop_oneof![4 => Just(1), 4 => 0..8i32, 1 => Just(99)],
+    );
+    let how = (
+        proptest::sample::subsequence(vec![("dose", "5 mg"), ("dose", "10 mg"), ("phone", "07700 900123")], 0..=2),
+        proptest::sample::subsequence(vec!["o1", "o2", "o3"], 0..=1),
+        select(vec!["", "", "2020-01-01", "2020", "2021-05-05"]),
+        select(vec!["", "", "2020-06-01"]),
+        proptest::sample::subsequence(vec![1, 2, 3, 0, 99], 0..=1),
+        prop_oneof![20 => Just(0), 1 => Just(33)],
+        prop_oneof![20 => Just(true), 1 => Just(false)],
+        0..3i64,
+    );
+    (what, how).prop_map(|((id, text, codes, assertion, status), how)| {
+        let (fields, origins, start, recorded, labels, dataset, provenance, read_at) = how;
+        let mut made = entry(Dataset::Unspecified, id).text(text).period(start, "").with(|head| {
+            (head.assertion, head.status, head.dataset) = (assertion, status, dataset);
+            (head.recorded, head.labels) = (recorded.into(), labels);
+            let place = Provenance { organisation: "X".into(), retrieved_at_ms: read_at, ..Provenance::default() };
+            head.provenance = provenance.then_some(place);
+        });
+        for code in codes {
+            made = made.snomed(code);
+        }
+        for (name, value) in fields {
+            made = made.field(name, value);
+        }
+        for origin in origins {
+            made = made.origin(origin);
+        }
+        made.0
+    })
+}
+
+/// The replies in another order, and their batches and entries too.
+pub(super) fn shuffled(replies: &[Reply], seed: u64) -> Vec<Reply> {
+    let mut replies = replies.to_vec();
+    let mut seed = shuffle(&mut replies, seed);
+    for reply in &mut replies {
+        seed = shuffle(&mut reply.batches, seed);
+        seed = shuffle(&mut reply.outcomes, seed);
+        for batch in &mut reply.batches {
+            seed = shuffle(&mut batch.entries, seed);
+        }
+    }
+    replies
+}
+
+fn shuffle<T>(list: &mut [T], mut seed: u64) -> u64 {
+    for at in (1..list.len()).rev() {
+        seed = next(seed);
+        list.swap(at, (seed % (at as u64 + 1)) as usize);
+    }
+    seed
+}
+
+/// The next of a sequence of numbers that look random.
+pub(super) fn next(seed: u64) -> u64 {
+    let mut x = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x ^ (x >> 31)
+}
