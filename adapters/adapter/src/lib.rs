@@ -3,7 +3,7 @@
 
 mod arguments;
 pub mod config;
-mod kind;
+pub mod kind;
 mod run;
 mod check;
 mod preview;
