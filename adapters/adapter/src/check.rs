@@ -45,7 +45,7 @@ async fn findings(file: &Path) -> Vec<Finding> {
     });
     findings.push(of_policy(&config.policy));
     findings.push(of_data(&config.data));
-    match open_source(&config, Arc::new(SystemClock)).await {
+    match open_source(&config, Arc::new(SystemClock)) {
         Ok(source) => findings.extend(source.check().await),
         Err(fault) => findings.push(wrong(format!("{}: {fault:#}", config.kind.word()))),
     }

@@ -105,11 +105,8 @@ impl Config {
         check_policy(&self.policy)?;
         self.feed.check()?;
         check_limits(&self.limits)?;
-        let sections = [
-            (Kind::Sql, self.sql.is_some()),
-            (Kind::Fhir, self.fhir.is_some()),
-            (Kind::File, self.file.is_some()),
-        ];
+        let sections =
+            [(Kind::Sql, self.sql.is_some()), (Kind::Fhir, self.fhir.is_some()), (Kind::File, self.file.is_some())];
         for (kind, there) in sections {
             let word = kind.word();
             if kind == self.kind && !there {

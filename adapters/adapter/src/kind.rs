@@ -13,7 +13,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// What is wrong with the kind's section, or with the source.
-pub async fn open_source(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Source>> {
+pub fn open_source(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Source>> {
     let context = SourceContext {
         source_id: config.source.id.clone(),
         organisation: config.source.name.clone(),
@@ -22,7 +22,7 @@ pub async fn open_source(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     };
     let missing = || format!("[{}] is missing", config.kind.word());
     Ok(match config.kind {
-        Kind::Sql => Arc::new(SqlSource::open(config.sql.clone().with_context(missing)?, context, clock).await?),
+        Kind::Sql => Arc::new(SqlSource::open(config.sql.as_ref().with_context(missing)?, context, clock)?),
         Kind::Fhir => Arc::new(FhirSource::open(config.fhir.clone().with_context(missing)?, context, clock)?),
         Kind::File => Arc::new(FileSource::open(config.file.clone().with_context(missing)?, context, clock)?),
     })

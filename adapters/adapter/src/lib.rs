@@ -18,6 +18,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// Puts something around the source that is served: another source that passes calls on to it.
@@ -39,6 +40,7 @@ pub fn main_around(args: impl IntoIterator<Item = OsString>, around: Around<'_>)
         }
     };
     log_to_stderr();
+    std::panic::set_hook(Box::new(log_panic));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -69,6 +71,14 @@ async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCo
 fn failed(error: &anyhow::Error) -> ExitCode {
     drop(writeln!(io::stderr(), "severn-adapter: {error:#}"));
     ExitCode::FAILURE
+}
+
+/// Says where a panic was and not what it said: a message could carry what was being read.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    match panic.location() {
+        Some(place) => error!(file = place.file(), line = place.line(), "panicked"),
+        None => error!("panicked"),
+    }
 }
 
 fn log_to_stderr() {

@@ -23,7 +23,7 @@ pub(crate) async fn preview(config: Config, asked: &PreviewArguments, out: &mut 
     };
     let purpose = purpose_from_word(&asked.purpose)
         .with_context(|| format!("--purpose: {:?} is none; direct_care, emergency ...", asked.purpose))?;
-    let source = open_source(&config, Arc::clone(&clock)).await?;
+    let source = open_source(&config, Arc::clone(&clock))?;
     let datasets = source.datasets();
     let previewer = Previewer { source, policy: config.policy, limits: config.limits, clock };
     let requester = Requester { role_code: &role_code, purpose };
@@ -100,6 +100,8 @@ fn line(head: &EntryHead) -> String {
         EntryStatus::Cancelled => "cancelled",
     };
     // What a source wrote must not steer the terminal it is shown on.
-    let plain = |text: &str| text.chars().map(|c| if c.is_control() || BIDI.contains(&c) { ' ' } else { c }).collect::<String>();
+    let plain = |text: &str| {
+        text.chars().map(|c| if c.is_control() || BIDI.contains(&c) { ' ' } else { c }).collect::<String>()
+    };
     plain(&format!("{text}{code} · {state} · {date} · id {}", head.entry_id))
 }

@@ -23,12 +23,14 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()> {
+    // From here on a signal is not lost, however long the source takes to open.
+    let told = told_to_stop()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tls = own_tls(&config)?;
     let _lock = only_one(&config)?;
     let disk: Arc<dyn Disk> = Arc::new(config.data.disk()?);
     let trail = Trail::open(Arc::clone(&disk), Arc::clone(&clock), config.data.key()?)?;
-    let source = around(open_source(&config, Arc::clone(&clock)).await?);
+    let source = around(open_source(&config, Arc::clone(&clock))?);
     let adapter = Adapter::new(Parts {
         about: about(&config),
         source: Arc::clone(&source),
@@ -49,7 +51,7 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     let feeding = tokio::spawn(feed(&config, &tls, source, disk, clock).run(stop.clone()));
     let mut serving = tokio::spawn(serve(adapter, incoming, config.serve.calls, stop.clone().cancelled_owned()));
     tokio::select! {
-        told = told_to_stop() => told?,
+        () = told => {}
         ended = &mut serving => {
             stop.cancel();
             return Ok(ended??);
@@ -111,16 +113,18 @@ fn feed(config: &Config, tls: &Tls, source: Arc<dyn Source>, disk: Arc<dyn Disk>
 }
 
 #[cfg(unix)]
-async fn told_to_stop() -> std::io::Result<()> {
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
+    let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn told_to_stop() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, PartialEq)]
 pub enum Provisional {
     /// What was asked, and of how many.
-    Opened(Opened),
+    Opened(Box<Opened>),
     /// All items of one dataset.
     Section(Section),
     /// What became of every source.
@@ -137,7 +137,7 @@ impl Retrieval {
             return match (&newest.ledger, newest.sections.last(), &newest.opened) {
                 (Some(ledger), _, _) => Some(Provisional::Ledger(ledger.clone())),
                 (None, Some(section), _) => Some(Provisional::Section(section.clone())),
-                (None, None, Some(opened)) => Some(Provisional::Opened(opened.clone())),
+                (None, None, Some(opened)) => Some(Provisional::Opened(Box::new(opened.clone()))),
                 (None, None, None) => None,
             };
         }

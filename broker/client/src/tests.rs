@@ -18,7 +18,7 @@ const DATASETS: [Dataset; 2] = [Dataset::Allergies, Dataset::Medications];
 
 /// One thing the fake broker does in a stream.
 enum Step {
-    Send(Part),
+    Send(Box<Part>),
     Fail,
     Hang,
 }
@@ -57,7 +57,7 @@ impl RecordBroker for Fake {
         let steps = (self.script)(proof["qid"].as_str().unwrap());
         let stream = tokio_stream::iter(steps).then(|step| async {
             match step {
-                Step::Send(part) => Ok(RetrieveRecordResponse { part: Some(part) }),
+                Step::Send(part) => Ok(RetrieveRecordResponse { part: Some(*part) }),
                 Step::Fail => Err(Status::unavailable("gone")),
                 Step::Hang => std::future::pending().await,
             }
@@ -209,18 +209,25 @@ fn seal(made: &Made) -> Seal {
     }
 }
 
+fn send(part: Part) -> Step {
+    Step::Send(Box::new(part))
+}
+
 fn sent(made: Made) -> Vec<Step> {
     let seal = seal(&made);
-    let mut steps = vec![Step::Send(Part::Opened(made.opened))];
-    steps.extend(made.sections.into_iter().map(|s| Step::Send(Part::Section(s))));
-    steps.extend([Step::Send(Part::Ledger(made.ledger)), Step::Send(Part::Seal(seal))]);
+    let mut steps = vec![send(Part::Opened(made.opened))];
+    steps.extend(made.sections.into_iter().map(|s| send(Part::Section(s))));
+    steps.extend([send(Part::Ledger(made.ledger)), send(Part::Seal(seal))]);
     steps
 }
 
 fn sealed(steps: &mut [Step]) -> &mut Seal {
     match steps.last_mut() {
-        Some(Step::Send(Part::Seal(seal))) => seal,
-        _ => panic!("the last part is no seal"),
+        Some(Step::Send(part)) => match part.as_mut() {
+            Part::Seal(seal) => seal,
+            _ => panic!("the last part is no seal"),
+        },
+        _ => panic!("there is no part"),
     }
 }
 
@@ -251,9 +258,9 @@ async fn a_wrong_stream_is_never_complete() {
         ("only opened", Flaw::NoSeal, |s| s.truncate(1)),
         ("ledger missing", Flaw::OutOfOrder, |s| drop(s.remove(3))),
         ("opened missing", Flaw::OutOfOrder, |s| drop(s.remove(0))),
-        ("opened twice", Flaw::OutOfOrder, |s| s.insert(1, Step::Send(Part::Opened(made("x").opened)))),
+        ("opened twice", Flaw::OutOfOrder, |s| s.insert(1, send(Part::Opened(made("x").opened)))),
         ("section lost", Flaw::WrongCounts, |s| drop(s.remove(1))),
-        ("section twice", Flaw::OutOfOrder, |s| s.insert(1, Step::Send(Part::Section(made("").sections.remove(0))))),
+        ("section twice", Flaw::OutOfOrder, |s| s.insert(1, send(Part::Section(made("").sections.remove(0))))),
         ("sections swapped", Flaw::WrongDigest, |s| s.swap(1, 2)),
         ("section after ledger", Flaw::OutOfOrder, |s| s.swap(2, 3)),
         ("section after seal", Flaw::AfterSeal, |s| {
@@ -262,7 +269,7 @@ async fn a_wrong_stream_is_never_complete() {
         }),
         ("seal twice", Flaw::AfterSeal, |s| {
             let again = sealed(s).clone();
-            s.push(Step::Send(Part::Seal(again)));
+            s.push(send(Part::Seal(again)));
         }),
         ("wrong digest", Flaw::WrongDigest, |s| sealed(s).digest[0] ^= 1),
         ("empty digest", Flaw::WrongDigest, |s| sealed(s).digest.clear()),
@@ -417,7 +424,7 @@ async fn a_document_is_handed_over_only_as_announced() {
             title: "letter.pdf".into(),
         })
     };
-    let chunks = [Chunk(bytes[..4].to_vec().into()), Chunk(bytes[4..].to_vec().into())];
+    let chunks = [Chunk(bytes[..4].iter().copied().collect()), Chunk(bytes[4..].iter().copied().collect())];
     let with = |first: fetch_document_response::Part| [vec![first], chunks.to_vec()].concat();
     let right = with(opened(bytes.len(), &bytes));
     let too_large = usize::try_from(DOCUMENT_BYTES_MAX).unwrap() + 1;

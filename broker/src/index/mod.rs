@@ -1,1 +1,247 @@
-//! Under construction.
+//! The master patient index: who is who, and which sources know them. It holds identities, and never an entry.
+//!
+//! Announcements and stewards' decisions become events (`plan`, `write`), durable in a `store` before anything shows
+//! them; who is who is derived from them (`state`), by rules that are pure (`normalise`, `decide`), and read by `find`.
+//!
+//! **Invariant:** if the store failed so that nobody knows what is durable, every call fails from then on: an answer
+//! that may be wrong is none.
+
+mod check;
+mod decide;
+mod event;
+mod find;
+mod golden;
+mod normalise;
+mod plan;
+mod state;
+pub mod store;
+mod write;
+
+pub use event::{Decision, Event, FeedPosition, RegistrationKey, Undone, What};
+pub use find::{CANDIDATES_MAX, Found, Resolved, Search};
+pub use state::Feed;
+
+use crate::model::{EnterpriseId, Person, SourceId};
+use plan::Announced;
+use severn_proto::v1::{FeedAnnounce, IndexEvent, ReviewPair};
+use severn_trust::{Clock, Entropy};
+use state::{Decided, State};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use store::{Store, StoreError};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+use uuid::Uuid;
+use write::Command;
+
+#[cfg(test)]
+mod tests;
+
+/// Requests that may wait for the writer; more of them wait at the door.
+const WAITING_MAX: usize = 256;
+
+/// Pairs of the review queue in one answer, at most.
+pub const REVIEW_MAX: usize = 1_000;
+
+/// What went wrong. No text names a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// The store did not take it, or cannot be read; nothing changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The registration is not known.
+    #[error("no source knows this registration; check source id and local id")]
+    UnknownRegistration,
+    /// It contradicts what is known or decided.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// A field is wrong.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// The field at fault.
+        field: &'static str,
+        /// What to do.
+        message: String,
+    },
+    /// Announcements were left out.
+    #[error("the next announcement must have cursor {}; open the feed again and go on from there", last + 1)]
+    Gap {
+        /// The last cursor taken.
+        last: u64,
+    },
+    /// Nobody knows what is durable.
+    #[error("the index is closed because its store failed; restart the broker once the store is well")]
+    Poisoned,
+}
+
+/// An announcement that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its cursor.
+    pub cursor: u64,
+    /// The field at fault.
+    pub field: &'static str,
+    /// What to do, without patient data.
+    pub message: String,
+}
+
+/// The index.
+pub struct Index {
+    shared: Arc<Shared>,
+    writer: mpsc::Sender<Command>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    // A std lock: nothing is awaited while it is held, and a reader needs microseconds.
+    state: RwLock<State>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    broken: AtomicBool,
+}
+
+impl Shared {
+    fn read(&self) -> Result<RwLockReadGuard<'_, State>, IndexError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(IndexError::Poisoned);
+        }
+        self.state.read().map_err(|_| IndexError::Poisoned)
+    }
+}
+
+impl Index {
+    /// Reads all events of `store` and opens the index on them.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] if the store cannot be read.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Index, IndexError> {
+        let mut state = State::default();
+        let feeds = store.load(&mut |event| state.apply(&event)).await?;
+        feeds.iter().for_each(|feed| state.apply_feed(feed));
+        let broken = AtomicBool::new(false);
+        let shared = Arc::new(Shared { state: RwLock::new(state), store, clock, entropy, broken });
+        let (writer, commands) = mpsc::channel(WAITING_MAX);
+        let task = tokio::spawn(write::write(shared.clone(), commands));
+        Ok(Index { shared, writer, task })
+    }
+
+    /// Writes what waits and lets go of the store.
+    pub async fn close(self) {
+        drop(self.writer);
+        // A writer that panicked has let go too.
+        let _ = self.task.await;
+    }
+
+    /// Finds who is meant.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`]: the query must fail as a whole.
+    pub fn resolve(&self, search: &Search) -> Result<Resolved, IndexError> {
+        Ok(find::resolve(&*self.shared.read()?, search))
+    }
+
+    /// The person an id stands for, though it forwards to another; `None` if no source knows such a person.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`]: the query must fail as a whole.
+    pub fn locate(&self, person: EnterpriseId) -> Result<Option<Person>, IndexError> {
+        Ok(self.shared.read()?.person(person))
+    }
+
+    /// Takes announcements of `source`, in ascending cursor order, and returns once they are durable and seen by
+    /// queries. Cursors taken before and registrations that did not change are passed over; a new epoch starts at 1.
+    ///
+    /// # Errors
+    /// [`IndexError::Gap`] if a cursor is missing, [`IndexError::Store`] if the store refused; nothing was taken then.
+    pub async fn announce(
+        &self,
+        source: &SourceId,
+        epoch: Uuid,
+        announcements: Vec<FeedAnnounce>,
+    ) -> Result<Vec<Refusal>, IndexError> {
+        let announced = Announced { source: source.clone(), epoch, announcements };
+        self.ask(|reply| Command::Announce(announced, reply)).await
+    }
+
+    /// Links two registrations by a steward's decision, and returns the person both belong to.
+    ///
+    /// # Errors
+    /// [`IndexError::Conflict`] if their persons have two different verified NHS numbers, or a person separated them.
+    pub async fn link(
+        &self,
+        a: RegistrationKey,
+        b: RegistrationKey,
+        decision: Decision,
+    ) -> Result<EnterpriseId, IndexError> {
+        self.ask(|reply| Command::Decide(Decided::Link(a, b), decision, reply)).await
+    }
+
+    /// Takes a registration out of its person by a steward's decision, and returns the person it belongs to then.
+    /// Where a steward's link of this registration made the person, that link is undone, which gives back the persons
+    /// of before; otherwise it is taken out of what the rules made, and stands alone.
+    ///
+    /// # Errors
+    /// [`IndexError::Conflict`] if it stands alone already.
+    pub async fn unlink(
+        &self,
+        registration: RegistrationKey,
+        decision: Decision,
+    ) -> Result<EnterpriseId, IndexError> {
+        self.ask(|reply| Command::Decide(Decided::Unlink(registration), decision, reply)).await
+    }
+
+    /// Pairs that a human should decide, strongest evidence first; at most `limit`, and [`REVIEW_MAX`].
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn review_queue(&self, limit: usize) -> Result<Vec<ReviewPair>, IndexError> {
+        Ok(self.shared.read()?.review_queue(limit.min(REVIEW_MAX)))
+    }
+
+    /// What happened to a person, oldest first; empty for an id that never was.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn history(&self, person: EnterpriseId) -> Result<Vec<IndexEvent>, IndexError> {
+        Ok(self.shared.read()?.history(person))
+    }
+
+    /// The last durable cursor of a source's feed in this epoch; 0 for none.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn feed_cursor(&self, source: &SourceId, epoch: Uuid) -> Result<u64, IndexError> {
+        let position = self.shared.read()?.feeds().get(source).and_then(|feed| feed.position);
+        Ok(position.filter(|(known, _)| *known == epoch).map_or(0, |(_, cursor)| cursor))
+    }
+
+    /// Every source that was ever heard, and how far its feed is.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn feed_states(&self) -> Result<BTreeMap<SourceId, Feed>, IndexError> {
+        Ok(self.shared.read()?.feeds().clone())
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, IndexError>>) -> Command,
+    ) -> Result<T, IndexError> {
+        let (reply, answer) = oneshot::channel();
+        // The writer goes on though the asker leaves, so a dropped call never leaves a change half done.
+        self.writer.send(command(reply)).await.map_err(|_| IndexError::Poisoned)?;
+        answer.await.map_err(|_| IndexError::Poisoned)?
+    }
+}

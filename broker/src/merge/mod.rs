@@ -90,9 +90,7 @@ fn section(scoped: &Scoped<'_>, entries: Vec<Accepted>, accounts: &mut Accounts,
 
 fn seal(plan: &Plan, mut sections: Vec<Section>, ledger: Ledger) -> Merged {
     let mut digest = RecordDigest::default();
-    for section in &mut sections {
-        digest.add_section(section);
-    }
+    let section_digests = sections.iter_mut().map(|section| digest.add_section(section)).collect();
     let sum = |count: fn(&LedgerRow) -> u32| ledger.rows.iter().map(|row| u64::from(count(row))).sum();
     let seal = Seal {
         query_id: plan.query_id.to_string(),
@@ -106,5 +104,5 @@ fn seal(plan: &Plan, mut sections: Vec<Section>, ledger: Ledger) -> Merged {
         digest: digest.finish(&ledger).to_vec(),
         rules_version: RULES_VERSION.to_owned(),
     };
-    Merged { sections, ledger, seal }
+    Merged { sections, section_digests, ledger, seal }
 }

@@ -35,12 +35,21 @@ pub fn hex(bytes: &[u8]) -> String {
     out
 }
 
-/// Bytes of hexadecimal digits; `None` if `text` is anything else.
+/// Bytes of lower-case hexadecimal digits; `None` if `text` is anything else, so that bytes have one spelling.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
         return None;
     }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect()
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
 }
 
 /// The digest of a record, as `Seal.digest` defines it: sections in the order sent, then the ledger.
@@ -95,5 +104,19 @@ fn take_times(section: &mut Section) -> Vec<i64> {
 fn put_times(section: &mut Section, times: Vec<i64>) {
     for (slot, time) in provenances(section).zip(times) {
         *slot = time;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_has_one_spelling() {
+        assert_eq!(unhex(&hex(&[0, 15, 160, 255])), Some(vec![0, 15, 160, 255]));
+        assert_eq!(unhex(""), Some(vec![]));
+        for wrong in ["0", "0F", "+f", "0x", " f", "é", "00 "] {
+            assert_eq!(unhex(wrong), None, "{wrong:?}");
+        }
     }
 }

@@ -106,6 +106,8 @@ impl Disk for SystemDisk {
         let next = self.folder.join(format!("{name}.next"));
         let mut file = private().write(true).create(true).truncate(true).open(&next)?;
         file.write_all(bytes)?;
+        // The bytes before the name: else a power cut may leave the new name with nothing behind it.
+        file.sync_data()?;
         fs::rename(next, self.folder.join(name))
     }
 }

@@ -1,9 +1,10 @@
 //! Signing and checking: JWS (RFC 7515) with ES256 or EdDSA, nothing else.
 
-use crate::digest::sha256;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, ThumbprintHash},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::HashSet, fmt};
@@ -58,11 +59,11 @@ impl SigningKey {
     /// [`KeyError::NotAKey`] for anything else.
     pub fn from_pem(pem: &str) -> Result<SigningKey, KeyError> {
         let attempts = [
-            (Algorithm::ES256, EncodingKey::from_ec_pem(pem.as_bytes())),
-            (Algorithm::EdDSA, EncodingKey::from_ed_pem(pem.as_bytes())),
+            (Algorithm::ES256, EncodingKey::from_ec_pem(pem.as_bytes()).ok()),
+            (Algorithm::EdDSA, ed25519_from_pem(pem)),
         ];
         for (algorithm, key) in attempts {
-            let Ok(key) = key else { continue };
+            let Some(key) = key else { continue };
             if let Ok(jwk) = Jwk::from_encoding_key(&key, algorithm) {
                 return Ok(SigningKey { key, algorithm, public: PublicKey::from_jwk(jwk)? });
             }
@@ -87,6 +88,14 @@ impl SigningKey {
     }
 }
 
+fn ed25519_from_pem(pem: &str) -> Option<EncodingKey> {
+    let body = pem.trim().strip_prefix("-----BEGIN PRIVATE KEY-----")?.strip_suffix("-----END PRIVATE KEY-----")?;
+    let der = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
+    // The library takes version 1 of PKCS#8 only; many programs write version 2, which carries the public key too.
+    let version_1 = Ed25519KeyPair::from_pkcs8(&der).ok()?.to_pkcs8v1().ok()?;
+    Some(EncodingKey::from_ed_der(version_1.as_ref()))
+}
+
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey(…)")
@@ -105,7 +114,10 @@ impl PublicKey {
             _ => return Err(KeyError::UnsupportedJwk),
         };
         let key = DecodingKey::from_jwk(&jwk).map_err(|_| KeyError::UnsupportedJwk)?;
-        let kid = jwk.common.key_id.clone().unwrap_or_else(|| thumbprint(&jwk.algorithm));
+        let kid = match &jwk.common.key_id {
+            Some(kid) => kid.clone(),
+            None => jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| KeyError::UnsupportedJwk)?,
+        };
         Ok(PublicKey { jwk, key, algorithm, kid })
     }
 
@@ -124,7 +136,7 @@ impl PublicKey {
         jwk
     }
 
-    /// The key id: the JWK's own, or a thumbprint of it.
+    /// The key id: the JWK's own, or its thumbprint (RFC 7638, SHA-256), which any other program computes alike.
     pub fn kid(&self) -> &str {
         &self.kid
     }
@@ -139,8 +151,10 @@ impl PublicKey {
         }
         let header = jsonwebtoken::decode_header(jws).map_err(|_| KeyError::WrongHeader)?;
         let carries_key = header.jku.is_some() || header.x5u.is_some() || header.jwk.is_some() || header.x5c.is_some();
+        // Nothing here understands an extension, so whoever insists on one is refused (RFC 7515, section 4.1.11).
+        let insists = header.crit.is_some();
         let typ_fits = header.typ.as_deref().is_some_and(|t| typ.contains(&t));
-        if header.alg != self.algorithm || carries_key || !typ_fits {
+        if header.alg != self.algorithm || carries_key || insists || !typ_fits {
             return Err(KeyError::WrongHeader);
         }
         // The library would read the machine's clock and allow 60 s; the callers check times against their own clock.
@@ -175,7 +189,5 @@ pub(crate) fn named_kid(jws: &str) -> Result<Option<String>, KeyError> {
     jsonwebtoken::decode_header(jws).map(|header| header.kid).map_err(|_| KeyError::WrongHeader)
 }
 
-fn thumbprint(parameters: &AlgorithmParameters) -> String {
-    let json = serde_json::to_vec(parameters).unwrap_or_default();
-    crate::digest::hex(&sha256(&[&json])[..8])
-}
+#[cfg(test)]
+pub(crate) mod tests;

@@ -8,7 +8,7 @@ use crate::{
     token::User,
     words::{dataset_from_word, dataset_word, purpose_from_word, purpose_word},
 };
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use serde::{Deserialize, Serialize};
 use severn_proto::v1::{Dataset, PurposeOfUse};
 use std::time::Duration;
@@ -121,7 +121,10 @@ const REPLAYS_MAX: u64 = 1_000_000;
 impl Default for Replays {
     fn default() -> Self {
         let life = Duration::from_secs(SKEW_MAX_S.unsigned_abs() * 4);
-        Replays { seen: Cache::builder().max_capacity(REPLAYS_MAX).time_to_live(life).build() }
+        // Not the default policy: that one, when full, would rather not admit the newest.
+        let oldest_first = EvictionPolicy::lru();
+        let seen = Cache::builder().max_capacity(REPLAYS_MAX).time_to_live(life).eviction_policy(oldest_first).build();
+        Replays { seen }
     }
 }
 
@@ -144,3 +147,6 @@ impl Replays {
         if entry.is_fresh() { Ok(()) } else { Err(ProofError::Replayed) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,3 +98,6 @@ pub fn verify_statement(
     }
     Ok(statement)
 }
+
+#[cfg(test)]
+mod tests;

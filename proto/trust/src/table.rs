@@ -84,6 +84,9 @@ impl AccessTable {
             if twice {
                 return fault(format!("roles[{at}]"), format!("the name or a code of {:?} is used twice", role.name));
             }
+            if role.name.trim().is_empty() || role.codes.iter().any(|code| code.trim().is_empty()) {
+                return fault(format!("roles[{at}]"), "a role and each of its codes needs a name".into());
+            }
             for label in role.labels.iter().filter(|label| *label != ALL) {
                 if label_from_word(label).is_none() {
                     return fault(format!("roles[{at}].labels"), format!("{label:?} is no sensitivity label"));
@@ -144,6 +147,11 @@ impl AccessTable {
 
 impl Rule {
     fn covers(&self, dataset: Dataset) -> bool {
-        self.datasets.iter().any(|word| word == ALL || dataset_from_word(word) == Some(dataset))
+        // `*` means every dataset that is known; an unknown one arrives here as unspecified.
+        dataset != Dataset::Unspecified
+            && self.datasets.iter().any(|word| word == ALL || dataset_from_word(word) == Some(dataset))
     }
 }
+
+#[cfg(test)]
+mod tests;

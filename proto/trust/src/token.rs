@@ -14,6 +14,9 @@ use std::{collections::HashMap, fmt};
 /// Seconds a token may live.
 pub const TOKEN_LIFE_MAX_S: i64 = 300;
 
+/// Bytes of the longest claim about the user.
+const CLAIM_BYTES_MAX: usize = 256;
+
 const TYPES: [&str; 2] = ["JWT", "at+jwt"];
 
 /// The claims of a user's token.
@@ -169,10 +172,8 @@ impl TokenVerifier {
         }
         check_times(claims.iat, claims.nbf, claims.exp, now_s)?;
         let purpose = purpose_from_word(&claims.purpose).ok_or(TokenError::WrongClaims)?;
-        let generic =
-            ["system", "unk", "unknown", "anonymous", "admin"].contains(&claims.sub.to_ascii_lowercase().as_str());
         let texts = [&claims.sub, &claims.name, &claims.role, &claims.org, &claims.jti];
-        if generic || texts.iter().any(|text| text.trim().is_empty() || text.len() > 256) {
+        if is_generic(&claims.sub) || !texts.iter().all(|text| is_acceptable(text)) {
             return Err(TokenError::WrongClaims);
         }
         let app_key = PublicKey::from_jwk(claims.cnf.jwk).map_err(TokenError::Key)?;
@@ -188,6 +189,17 @@ impl TokenVerifier {
             app_key,
         })
     }
+}
+
+/// Whether an id stands for no person: an audit trail that names "system" names nobody.
+fn is_generic(user_id: &str) -> bool {
+    let id = user_id.trim().to_ascii_lowercase();
+    ["system", "unk", "unknown", "anonymous", "admin"].contains(&id.as_str())
+}
+
+/// Whether a claim may go into a trail and a report: not empty, not endless, no line breaks or terminal commands.
+fn is_acceptable(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= CLAIM_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 fn check_times(iat: i64, nbf: i64, exp: i64, now_s: i64) -> Result<(), TokenError> {
@@ -225,3 +237,6 @@ impl Issuer {
         self.key.sign(TYPES[0], claims)
     }
 }
+
+#[cfg(test)]
+mod tests;

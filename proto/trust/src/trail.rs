@@ -116,19 +116,20 @@ struct Writer {
 }
 
 impl Trail {
-    /// Opens the trail in `disk`, checks it whole, and cuts off a last line that a crash left unfinished.
+    /// Opens the trail in `disk`, checks it whole and against its head, and cuts off a last line that a crash left
+    /// unfinished. A head that another key signed vouches for nothing; `verify` reports it.
     /// Must be called within a tokio runtime; the writing task ends when the last clone is dropped.
     ///
     /// # Errors
-    /// [`TrailError::Damaged`] if a line was changed, [`TrailError::Storage`] if the file cannot be opened.
+    /// [`TrailError::Damaged`] if a line was changed or the tail cut, [`TrailError::Storage`] if the file cannot be opened.
     pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, key: SigningKey) -> Result<Trail, TrailError> {
         let mut file = disk.open_append(LOG).map_err(TrailError::Storage)?;
         let bytes = disk.read(LOG).map_err(TrailError::Storage)?;
         let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let end = check_against_head(&bytes[..whole], disk.as_ref(), key.public())?;
         if whole < bytes.len() {
             file.truncate(whole as u64).map_err(TrailError::Storage)?;
         }
-        let end = follow(&bytes[..whole], |_, _| ()).map_err(TrailError::Damaged)?;
         let (queue, waiting) = mpsc::channel(COMMIT_EVENTS_MAX);
         let writer = Writer {
             file,
@@ -256,6 +257,38 @@ impl Writer {
     }
 }
 
+/// Follows the chain up to where it ends. Going on behind a cut tail would sign a new head and so hide the cut.
+fn check_against_head(log: &[u8], disk: &dyn Disk, key: &PublicKey) -> Result<End, TrailError> {
+    let head = read_head(disk, key).map_err(TrailError::Storage)?;
+    let mut vouched = head.is_none();
+    let end = follow(log, |hash, line| vouched |= head.as_ref().is_some_and(|h| h.is_of(line.seq, hash)));
+    let end = end.map_err(TrailError::Damaged)?;
+    match head {
+        Some(head) if !vouched => Err(TrailError::Damaged(head.fault(end.seq))),
+        _ => Ok(end),
+    }
+}
+
+/// The head beside the log, if there is one that `key` signed.
+fn read_head(disk: &dyn Disk, key: &PublicKey) -> io::Result<Option<Head>> {
+    match disk.read(HEAD) {
+        Ok(bytes) => Ok(String::from_utf8(bytes).ok().and_then(|jws| key.verify(&[HEAD_TYPE], &jws).ok())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Head {
+    fn is_of(&self, seq: u64, hash: &Digest) -> bool {
+        self.seq == seq && self.hash == hex(hash)
+    }
+
+    fn fault(&self, ends_at: u64) -> String {
+        let seq = self.seq;
+        format!("the tail was cut or replaced: the signed head vouches for event {seq}, the trail ends at {ends_at}")
+    }
+}
+
 struct End {
     seq: u64,
     hash: Digest,
@@ -264,8 +297,9 @@ struct End {
 /// Follows the chain, line by line; an error names the first line at fault.
 fn follow(bytes: &[u8], mut visit: impl FnMut(&Digest, Line)) -> Result<End, String> {
     let mut end = End { seq: 0, hash: [0; 32] };
-    for (raw, number) in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).zip(1_u64..) {
+    for (raw, number) in bytes.split_inclusive(|b| *b == b'\n').zip(1_u64..) {
         let fault = |what: &str| format!("line {number} {what}");
+        let raw = raw.strip_suffix(b"\n").ok_or_else(|| fault("is cut short"))?;
         let (said, json) = raw.split_at_checked(64).ok_or_else(|| fault("is cut short"))?;
         let said = std::str::from_utf8(said).ok().and_then(unhex).ok_or_else(|| fault("has no hash"))?;
         let json = json.strip_prefix(b" ").ok_or_else(|| fault("has no event"))?;
@@ -299,28 +333,19 @@ pub struct VerifyReport {
 /// # Errors
 /// As the storage gives them.
 pub fn verify_trail(disk: &dyn Disk, key: &PublicKey) -> io::Result<VerifyReport> {
+    // The head first: the trail may grow between the two, and must not seem cut for that.
+    let head = read_head(disk, key)?;
     let log = disk.read(LOG)?;
-    let head = match disk.read(HEAD) {
-        Ok(bytes) => String::from_utf8(bytes).ok(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    let head: Option<Head> = head.and_then(|jws| key.verify(&[HEAD_TYPE], &jws).ok());
     let mut report = VerifyReport { events: 0, head_seq: head.as_ref().map_or(0, |h| h.seq), faults: Vec::new() };
-    let mut hash_at_head = None;
+    let mut vouched = false;
     let followed = follow(&log, |hash, line| {
         report.events = line.seq;
-        if Some(line.seq) == head.as_ref().map(|h| h.seq) {
-            hash_at_head = Some(hex(hash));
-        }
+        vouched |= head.as_ref().is_some_and(|h| h.is_of(line.seq, hash));
     });
     report.faults.extend(followed.err());
     match head {
         None if report.events > 0 => report.faults.push("there is no head signed by this key".into()),
-        Some(head) if report.faults.is_empty() && hash_at_head.as_deref() != Some(head.hash.as_str()) => {
-            let fault = format!("the signed head vouches for event {}, the trail ends at {}", head.seq, report.events);
-            report.faults.push(format!("the tail was cut or replaced: {fault}"));
-        }
+        Some(head) if report.faults.is_empty() && !vouched => report.faults.push(head.fault(report.events)),
         _ => {}
     }
     Ok(report)

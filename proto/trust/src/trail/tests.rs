@@ -1,5 +1,5 @@
 use super::*;
-use crate::disk::MemoryDisk;
+use crate::{disk::MemoryDisk, keys::tests::es256_key as key};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 struct Ticking(AtomicI64);
@@ -8,18 +8,6 @@ impl Clock for Ticking {
     fn now_ms(&self) -> i64 {
         self.0.fetch_add(1, Ordering::Relaxed)
     }
-}
-
-fn key() -> SigningKey {
-    // A throw-away key for tests only: P-256, PKCS#8.
-    let generated = aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(
-        &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING,
-        &aws_lc_rs::rand::SystemRandom::new(),
-    )
-    .unwrap();
-    use base64::Engine as _;
-    let body = base64::engine::general_purpose::STANDARD.encode(generated.as_ref());
-    SigningKey::from_pem(&format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")).unwrap()
 }
 
 fn event(n: usize) -> TrailEvent {
@@ -71,10 +59,17 @@ async fn every_changed_removed_reordered_or_cut_line_is_found() {
         !report.faults.is_empty()
     };
     for at in 0..log.len() {
-        let mut changed = log.clone();
-        changed[at] ^= 1;
-        assert!(tampered(changed), "a change of byte {at} was not found");
+        // 32 changes the case of a letter, also of a hexadecimal digit.
+        for bits in [1, 32] {
+            let mut changed = log.clone();
+            changed[at] ^= bits;
+            assert!(tampered(changed), "a change of byte {at} was not found");
+        }
+        let mut longer = log.clone();
+        longer.insert(at, b'\n');
+        assert!(tampered(longer), "a line break before byte {at} was not found");
     }
+    assert!(tampered(log[..log.len() - 1].to_vec()), "the removal of the last line break was not found");
     let lines: Vec<&[u8]> = log.split_inclusive(|b| *b == b'\n').collect();
     for at in 0..lines.len() {
         let mut removed = lines.clone();
@@ -117,4 +112,17 @@ async fn an_unfinished_last_line_is_cut_off_and_a_changed_line_is_refused() {
     disk.replace(LOG, &log).unwrap();
     let reopened = Trail::open(Arc::new(disk), Arc::new(Ticking(AtomicI64::new(0))), key);
     assert!(matches!(reopened, Err(TrailError::Damaged(_))));
+}
+
+#[tokio::test]
+async fn a_cut_tail_is_not_continued() {
+    let key = key();
+    let disk = written(&key, 3).await;
+    let log = disk.read(LOG).unwrap();
+    let lines: Vec<&[u8]> = log.split_inclusive(|b| *b == b'\n').collect();
+    for kept in 0..3 {
+        disk.replace(LOG, &lines[..kept].concat()).unwrap();
+        let opened = Trail::open(Arc::new(disk.clone()), Arc::new(Ticking(AtomicI64::new(0))), key.clone());
+        assert!(matches!(opened, Err(TrailError::Damaged(_))), "{kept} of 3 lines were taken for the whole trail");
+    }
 }

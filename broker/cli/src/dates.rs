@@ -1,0 +1,81 @@
+//! Dates as a reader is shown them: 03-Mar-2019, with the precision the source gave and no more. Pure.
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+/// An ISO 8601 date of any precision as a reader is shown it; anything else as it is.
+pub(crate) fn show_date(iso: &str) -> String {
+    let (date, time) = iso.split_once('T').unwrap_or((iso, ""));
+    let shown = match date.len() {
+        7 => parse(&format!("{date}-01")).map(|d| d.strftime("%b-%Y").to_string()),
+        10 => parse(date).map(|d| d.strftime("%d-%b-%Y").to_string()),
+        _ => None,
+    };
+    match (shown, clock_time(time)) {
+        (Some(date), Some(time)) => format!("{date} {time}"),
+        (Some(date), None) if time.is_empty() => date,
+        // A time that is not understood is shown, not dropped.
+        _ => iso.to_owned(),
+    }
+}
+
+fn parse(date: &str) -> Option<Date> {
+    Date::strptime("%Y-%m-%d", date).ok()
+}
+
+/// Hours and minutes as the source wrote them; its own local time where it gave an offset.
+fn clock_time(time: &str) -> Option<String> {
+    let (hours, rest) = (time.get(..5)?, time.get(5..)?);
+    let wellformed = hours.bytes().enumerate().all(|(at, b)| if at == 2 { b == b':' } else { b.is_ascii_digit() });
+    let zone = if rest.ends_with('Z') { " UTC" } else { "" };
+    wellformed.then(|| format!("{hours}{zone}"))
+}
+
+/// A moment as a reader is shown it, in `zone`; empty for 0, which means none.
+pub(crate) fn show_moment(at_ms: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_millisecond(at_ms) {
+        Ok(at) if at_ms != 0 => at.to_zoned(zone.clone()).strftime("%d-%b-%Y %H:%M").to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A whole birth date, as people in Britain write one, in ISO 8601.
+pub(crate) fn read_birth_date(text: &str) -> Option<String> {
+    let text = text.trim();
+    let formats = ["%Y-%m-%d", "%d-%b-%Y", "%d %b %Y", "%d/%m/%Y"];
+    let date = formats.iter().find_map(|format| Date::strptime(format, text).ok())?;
+    (date.year() >= 1850).then(|| date.strftime("%Y-%m-%d").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_keep_their_precision() {
+        for (iso, shown) in [
+            ("2019", "2019"),
+            ("2019-03", "Mar-2019"),
+            ("2019-03-03", "03-Mar-2019"),
+            ("2019-03-03T10:15:00+01:00", "03-Mar-2019 10:15"),
+            ("2019-03-03T10:15:00Z", "03-Mar-2019 10:15 UTC"),
+            ("2019-02-31", "2019-02-31"),
+            ("2019-03-03T1", "2019-03-03T1"),
+            ("last spring", "last spring"),
+            ("", ""),
+        ] {
+            assert_eq!(show_date(iso), shown);
+        }
+        assert_eq!(show_moment(1_774_000_000_000, &TimeZone::UTC), "20-Mar-2026 09:46");
+        assert_eq!(show_moment(0, &TimeZone::UTC), "");
+    }
+
+    #[test]
+    fn birth_dates_are_read_as_written_here() {
+        for text in ["1951-03-04", "04-Mar-1951", "4-Mar-1951", "04 Mar 1951", "04/03/1951"] {
+            assert_eq!(read_birth_date(text).as_deref(), Some("1951-03-04"), "{text}");
+        }
+        for text in ["", "1951", "1951-13-01", "31/02/1951", "03/04/51", "0051-03-04"] {
+            assert_eq!(read_birth_date(text), None, "{text}");
+        }
+    }
+}

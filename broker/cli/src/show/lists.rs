@@ -1,0 +1,151 @@
+//! The smaller views: persons found, sources, who looked, a steward's lists.
+
+use super::{
+    page::{Ink, Page, Style},
+    record::who,
+    words,
+};
+use crate::dates::show_moment;
+use severn_client::{Document, Found};
+use severn_proto::v1::{Access, AccessReportResponse, Candidate, IndexEvent, Registration, ReviewPair, SourceState};
+use std::path::Path;
+
+/// What a search found. Possible persons are for a human to choose from.
+pub fn render_candidates(found: &Found, style: &Style) -> String {
+    let mut page = Page::new(style);
+    match found {
+        Found::One(candidate) => {
+            page.put(0, Ink::Plain, "One person:");
+            put_candidate(&mut page, candidate);
+        }
+        Found::Possible(candidates) => {
+            page.put(0, Ink::Warn, "Possible persons. None was chosen: compare, then name one by its enterprise id.");
+            for candidate in candidates {
+                put_candidate(&mut page, candidate);
+            }
+            page.put(0, Ink::Plain, "Then: severn record ENTERPRISE_ID --family … --born … (or --nhs …)");
+        }
+        Found::Nobody => page.put(
+            0,
+            Ink::Warn,
+            "Nobody was found. That does not mean that no source knows the person: check the spelling, the birth date \
+             and the number.",
+        ),
+        Found::TooMany => {
+            page.put(0, Ink::Warn, "Too many persons fit. Add a postcode or the sex, or search by NHS number.");
+        }
+    }
+    page.finish()
+}
+
+fn put_candidate(page: &mut Page<'_>, candidate: &Candidate) {
+    let person = candidate.golden.as_ref().map(who).unwrap_or_default();
+    page.put_marked(0, "• ", Ink::Strong, &person);
+    let postcode = candidate.golden.iter().flat_map(|golden| &golden.addresses).map(|address| &address.postcode);
+    let postcode = postcode.filter(|code| !code.is_empty()).map(|code| format!("{code}, ")).next().unwrap_or_default();
+    let sources = if candidate.sources == 1 { "1 source".into() } else { format!("{} sources", candidate.sources) };
+    page.put(4, Ink::Plain, &format!("{postcode}known to {sources}, likelihood {:.2}", candidate.score));
+    for why in &candidate.why {
+        page.put_marked(4, "- ", Ink::Plain, why);
+    }
+    page.put(4, Ink::Plain, &format!("enterprise id {}", candidate.enterprise_id));
+}
+
+/// Each source and how it is doing.
+pub fn render_sources(sources: &[SourceState], style: &Style) -> String {
+    let mut page = Page::new(style);
+    for source in sources {
+        let state = if source.reachable { "reachable" } else { "NOT REACHABLE" };
+        let ink = if source.reachable { Ink::Strong } else { Ink::Loud };
+        page.put(0, ink, &format!("{} {} ({}): {state}", source.source_id, source.name, source.kind));
+        let heard = moment_or(source.feed_heard_at_ms, style, "NEVER");
+        page.put(4, Ink::Plain, &format!("feed last heard: {heard}; {} registrations", source.registrations));
+        let called = moment_or(source.last_called_at_ms, style, "");
+        let at = if called.is_empty() { String::new() } else { format!(", {called}") };
+        page.put(4, Ink::Plain, &format!("last call: {}{at}", words::outcome(source.last_outcome())));
+        let datasets: Vec<_> = source.datasets.iter().map(|number| words::heading(*number)).collect();
+        let datasets = if datasets.is_empty() { "not known".into() } else { datasets.join(", ") };
+        page.put_marked(4, "datasets: ", Ink::Plain, &datasets);
+    }
+    let reachable = sources.iter().filter(|source| source.reachable).count();
+    page.put(0, Ink::Plain, &format!("{reachable} of {} sources reachable", sources.len()));
+    page.finish()
+}
+
+fn moment_or(at_ms: i64, style: &Style, none: &str) -> String {
+    let shown = show_moment(at_ms, &style.zone);
+    if shown.is_empty() { none.to_owned() } else { shown }
+}
+
+/// Who looked at a record, newest first.
+pub(crate) fn render_report(report: &AccessReportResponse, style: &Style) -> String {
+    let mut page = Page::new(style);
+    for access in &report.accesses {
+        put_access(&mut page, access);
+    }
+    page.put(0, Ink::Plain, &format!("{} accesses", report.accesses.len()));
+    if report.truncated {
+        page.put(0, Ink::Loud, "There are older ones, which are not in this report.");
+    }
+    page.finish()
+}
+
+fn put_access(page: &mut Page<'_>, access: &Access) {
+    let when = moment_or(access.at_ms, page.style, "time not known");
+    let purpose = words::purpose(access.purpose);
+    let line = format!(
+        "{when}  {} ({}, {}): {}, for {purpose}",
+        access.user, access.role, access.organisation_ods, access.action
+    );
+    page.put(0, Ink::Strong, &line);
+    let sources = if access.sources.is_empty() { "no source".into() } else { access.sources.join(", ") };
+    let counts = format!("{} entries shown, {} withheld; asked: {sources}", access.shown, access.withheld);
+    page.put(4, Ink::Plain, &counts);
+    page.put(4, Ink::Quiet, &format!("query {}", access.query_id));
+}
+
+/// What was written where.
+pub(crate) fn render_document(document: &Document, out: &Path) -> String {
+    let style = Style::default();
+    let mut page = Page::new(&style);
+    let size = document.bytes.len();
+    page.put(0, Ink::Plain, &format!("Wrote {size} bytes ({}) to {}.", document.media_type, out.display()));
+    page.put(0, Ink::Plain, "Size and digest are as the owner announced.");
+    page.finish()
+}
+
+/// Pairs of registrations to decide.
+pub(crate) fn render_review(pairs: &[ReviewPair], style: &Style) -> String {
+    let mut page = Page::new(style);
+    for pair in pairs {
+        page.put_marked(0, "? ", Ink::Strong, &pair.why);
+        for registration in [&pair.a, &pair.b].into_iter().flatten() {
+            put_registration(&mut page, registration);
+        }
+    }
+    page.put(0, Ink::Plain, &format!("{} pairs to decide", pairs.len()));
+    page.finish()
+}
+
+fn put_registration(page: &mut Page<'_>, registration: &Registration) {
+    let local_id = registration.local_id.as_ref().map(|id| id.value.as_str()).unwrap_or_default();
+    let person = registration.demographics.as_ref().map(who).unwrap_or_default();
+    page.put_marked(4, "- ", Ink::Plain, &format!("{} {local_id}: {person}", registration.source_id));
+    let addresses = registration.demographics.iter().flat_map(|person| &person.addresses);
+    for address in addresses.filter(|address| address.until.is_empty()) {
+        page.put(6, Ink::Plain, &format!("{} {}", address.lines.join(", "), address.postcode));
+    }
+}
+
+/// What happened to a person, oldest first.
+pub(crate) fn render_history(events: &[IndexEvent], style: &Style) -> String {
+    let mut page = Page::new(style);
+    for event in events {
+        let of = event.registration.as_ref().map(|r| format!("{} {}", r.source_id, r.local_id)).unwrap_or_default();
+        let when = moment_or(event.at_ms, style, "time not known");
+        page.put(0, Ink::Strong, &format!("{} {when} {}: {of}", event.sequence, event.kind));
+        page.put(4, Ink::Plain, &format!("{}; person {} afterwards", event.why, event.enterprise_id));
+    }
+    page.put(0, Ink::Plain, &format!("{} events", events.len()));
+    page.finish()
+}

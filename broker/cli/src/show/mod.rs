@@ -1,0 +1,18 @@
+//! Readable views for a terminal: words a tired doctor understands at 3 a.m. Pure: the same answer and style give the
+//! same text.
+
+mod record;
+mod conflicts;
+mod item;
+mod ledger;
+mod lists;
+mod words;
+mod page;
+
+pub use lists::{render_candidates, render_sources};
+pub(crate) use lists::{render_document, render_history, render_report, render_review};
+pub use page::{Colour, Style};
+pub use record::render_record;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! The commands, against a broker made up in this process.

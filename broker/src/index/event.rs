@@ -1,0 +1,122 @@
+//! What happened to the index, in words that outlive every rule: events are stored for ever and read again at each
+//! start. Shapes only. What an event means for who is who is told in `state`.
+
+use crate::model::{EnterpriseId, LocalId, SourceId};
+use bytes::Bytes;
+use std::fmt;
+use uuid::Uuid;
+
+/// Names one registration in the federation.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RegistrationKey {
+    /// The source.
+    pub source: SourceId,
+    /// Its name for the person.
+    pub local_id: LocalId,
+}
+
+/// One event. Its `Debug` shows no identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Position in the index's history, from 1, without gaps.
+    pub sequence: u64,
+    /// When: milliseconds since 1970-01-01T00:00:00Z.
+    pub at_ms: i64,
+    /// The registration concerned.
+    pub registration: RegistrationKey,
+    /// What happened to it.
+    pub what: What,
+}
+
+/// What happened to a registration.
+#[derive(Clone, PartialEq, Eq)]
+pub enum What {
+    /// Its source announced it, for the first time or again after withdrawing it.
+    Registered {
+        /// A serialised `severn.v1.Registration`.
+        body: Bytes,
+        /// The enterprise id it brings, used if it is nobody who is known already.
+        person: EnterpriseId,
+    },
+    /// Its source changed it.
+    Changed {
+        /// A serialised `severn.v1.Registration`.
+        body: Bytes,
+        /// The enterprise id it takes if the change parts it from its person.
+        person: EnterpriseId,
+    },
+    /// Its source no longer knows it.
+    Withdrawn,
+    /// A person linked it.
+    Linked {
+        /// With whom.
+        with: RegistrationKey,
+        /// Who decided, and why.
+        decision: Decision,
+    },
+    /// A person took it out of where it was.
+    Unlinked {
+        /// What was undone.
+        undone: Undone,
+        /// Who decided, and why.
+        decision: Decision,
+    },
+    /// It must never be with this one again, whatever the rules say. Follows an `Unlinked`.
+    DoNotLink {
+        /// With whom it must not be.
+        with: RegistrationKey,
+    },
+}
+
+/// What an unlink undid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Undone {
+    /// Persons' links of this registration.
+    Link,
+    /// What the rules had made.
+    Rule,
+}
+
+/// A steward's decision.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Who decided: the user's id in their organisation.
+    pub by: String,
+    /// Why, in the steward's words: 10 characters to 1 KiB.
+    pub reason: String,
+    /// A retry with the same key changes nothing.
+    pub idempotency_key: Uuid,
+}
+
+/// How far a source's feed is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedPosition {
+    /// The source.
+    pub source: SourceId,
+    /// The feed's epoch.
+    pub epoch: Uuid,
+    /// The last durable cursor of that epoch.
+    pub cursor: u64,
+    /// When that was announced: milliseconds since 1970-01-01T00:00:00Z.
+    pub heard_at_ms: i64,
+}
+
+impl What {
+    /// The kind of event, as it is stored and shown.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            What::Registered { .. } => "registered",
+            What::Changed { .. } => "changed",
+            What::Withdrawn => "withdrawn",
+            What::Linked { .. } => "linked",
+            What::Unlinked { .. } => "unlinked",
+            What::DoNotLink { .. } => "do-not-link",
+        }
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({}, {} at {})", self.sequence, self.what.kind(), self.registration.source)
+    }
+}

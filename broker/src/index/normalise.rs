@@ -1,0 +1,268 @@
+//! Makes names, postcodes and dates comparable, and takes from a registration what the linking rules and the search
+//! look at. Pure. What two such facts mean for each other is decided in `decide`, never here.
+
+use jiff::civil::Date;
+use severn_proto::v1::{Demographics, HumanName, Sex, human_name::Use};
+use severn_trust::{NhsNumber, sha256};
+use std::fmt;
+
+/// A hash of normalised demographics: equal texts give equal keys, and none can be read back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key([u8; 16]);
+
+/// What the linking rules look at. Its `Debug` shows nothing of it.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The NHS number, if its check digit is right.
+    pub number: Option<NhsNumber>,
+    /// Whether the source traced that number.
+    pub verified: bool,
+    /// The birth date, if it is whole and no placeholder.
+    pub birth: Option<Date>,
+    /// Current family name, all given names, birth date, sex and postcode, if all are present and none is a placeholder.
+    pub key: Option<Key>,
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Facts(…)")
+    }
+}
+
+/// Everything the index remembers of a registration beside its bytes.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// What the linking rules look at.
+    pub facts: Facts,
+    /// One for each name, former ones too: family name, first given name, birth date.
+    pub names: Vec<Key>,
+    /// The source gave an NHS number that is none.
+    pub unusable_number: bool,
+}
+
+/// A name as it is compared: upper-case letters without accents.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Name {
+    /// The family name, in one word.
+    pub family: String,
+    /// All given names, in one word.
+    pub given: String,
+    /// The first given name.
+    pub first: String,
+}
+
+impl Profile {
+    /// Reads `demographics`.
+    pub fn of(demographics: &Demographics) -> Profile {
+        let number = NhsNumber::parse(&demographics.nhs_number).ok();
+        let birth = whole_date(&demographics.birth_date).filter(|date| !is_placeholder_date(*date));
+        let facts = Facts {
+            number,
+            verified: number.is_some() && demographics.nhs_number_verified,
+            birth,
+            key: birth.and_then(|birth| linking_key(demographics, birth)),
+        };
+        let mut names: Vec<Key> = birth
+            .map(|birth| demographics.names.iter().filter_map(|name| search_key(&Name::of(name), birth)).collect())
+            .unwrap_or_default();
+        names.sort_unstable();
+        names.dedup();
+        Profile { facts, names, unusable_number: number.is_none() && !demographics.nhs_number.trim().is_empty() }
+    }
+}
+
+fn linking_key(demographics: &Demographics, birth: Date) -> Option<Key> {
+    let name = Name::of(demographics.names.iter().find(|name| !matches!(name.r#use(), Use::Old | Use::Alias))?);
+    let postcode = current_postcode(demographics)?;
+    let sex = match demographics.sex() {
+        Sex::Female => "F",
+        Sex::Male => "M",
+        Sex::Other => "O",
+        Sex::Unspecified | Sex::Unknown => return None,
+    };
+    if name.is_placeholder() {
+        return None;
+    }
+    Some(key(&[&name.family, &name.given, &birth.to_string(), sex, &postcode]))
+}
+
+/// The key under which a name is searched; `None` where a part is missing.
+pub fn search_key(name: &Name, birth: Date) -> Option<Key> {
+    if name.family.is_empty() || name.first.is_empty() {
+        return None;
+    }
+    Some(key(&[&name.family, &name.first, &birth.to_string()]))
+}
+
+fn key(parts: &[&str]) -> Key {
+    // Parts hold letters, digits and hyphens only, so the separator keeps them apart.
+    let digest = sha256(&[parts.join("|").as_bytes()]);
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest[..16]);
+    Key(short)
+}
+
+impl Name {
+    /// Reads a name. Where only the whole text is kept, its last word is the family name.
+    pub fn of(name: &HumanName) -> Name {
+        if !name.family.trim().is_empty() || !name.given.is_empty() {
+            return Name::from_parts(&name.family, name.given.iter().map(String::as_str));
+        }
+        let words: Vec<&str> = name.text.split_whitespace().filter(|word| !is_title(word)).collect();
+        match words.split_last() {
+            Some((family, given)) => Name::from_parts(family, given.iter().copied()),
+            None => Name::default(),
+        }
+    }
+
+    /// Reads a name from its parts.
+    pub fn from_parts<'a>(family: &str, given: impl IntoIterator<Item = &'a str>) -> Name {
+        let words: Vec<String> = given.into_iter().flat_map(str::split_whitespace).map(letters).collect();
+        Name { family: letters(family), given: words.concat(), first: words.into_iter().next().unwrap_or_default() }
+    }
+
+    /// Whether this stands for "no name known", or is too short to tell anybody apart.
+    pub fn is_placeholder(&self) -> bool {
+        let stands_for_nobody = |word: &str| word.chars().count() < 2 || PLACEHOLDERS.contains(&word);
+        // "Baby Girl", "Twin 2", "ZZZTest": only the beginning is fixed.
+        let begins_badly = |word: &str| ["BABY", "TWIN", "ZZ", "XX", "TEST"].iter().any(|p| word.starts_with(p));
+        [&self.family, &self.given, &self.first].into_iter().any(|word| stands_for_nobody(word))
+            || begins_badly(&self.given)
+            || ["ZZ", "XX"].iter().any(|p| self.family.starts_with(p))
+    }
+}
+
+const PLACEHOLDERS: [&str; 22] = [
+    "ANON", "ANONYMOUS", "BABY", "BOY", "DONOTUSE", "DUMMY", "DUPLICATE", "FEMALE", "GIRL", "INFANT", "MALE", "NEWBORN",
+    "NOTGIVEN", "NOTKNOWN", "NONE", "NONAME", "PATIENT", "TEST", "UNIDENTIFIED", "UNKNOWN", "UNNAMED", "NULL",
+];
+
+fn is_title(word: &str) -> bool {
+    matches!(letters(word).as_str(), "MR" | "MRS" | "MS" | "MISS" | "MX" | "DR" | "PROF" | "SIR" | "REV" | "MASTER")
+}
+
+/// Upper-case letters without accents; all else is dropped.
+pub fn letters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_uppercase) {
+        match base(c) {
+            Some(plain) => out.push_str(plain),
+            None => out.push(c),
+        }
+    }
+    out
+}
+
+/// The plain letters of an accented Latin capital. Combining accents are no letters, so both spellings of É agree.
+fn base(c: char) -> Option<&'static str> {
+    Some(match c {
+        'À'..='Å' | 'Ā' | 'Ă' | 'Ą' => "A",
+        'Æ' => "AE",
+        'Ç' | 'Ć' | 'Ĉ' | 'Ċ' | 'Č' => "C",
+        'Ð' | 'Ď' | 'Đ' => "D",
+        'È'..='Ë' | 'Ē' | 'Ĕ' | 'Ė' | 'Ę' | 'Ě' => "E",
+        'Ĝ' | 'Ğ' | 'Ġ' | 'Ģ' => "G",
+        'Ĥ' | 'Ħ' => "H",
+        'Ì'..='Ï' | 'Ĩ' | 'Ī' | 'Ĭ' | 'Į' | 'İ' => "I",
+        'Ĵ' => "J",
+        'Ķ' => "K",
+        'Ĺ' | 'Ļ' | 'Ľ' | 'Ŀ' | 'Ł' => "L",
+        'Ñ' | 'Ń' | 'Ņ' | 'Ň' => "N",
+        'Ò'..='Ö' | 'Ø' | 'Ō' | 'Ŏ' | 'Ő' => "O",
+        'Œ' => "OE",
+        'Ŕ' | 'Ŗ' | 'Ř' => "R",
+        'Ś' | 'Ŝ' | 'Ş' | 'Š' | 'Ș' => "S",
+        'Ţ' | 'Ť' | 'Ŧ' | 'Ț' => "T",
+        'Þ' => "TH",
+        'Ù'..='Ü' | 'Ũ' | 'Ū' | 'Ŭ' | 'Ů' | 'Ű' | 'Ų' => "U",
+        'Ŵ' => "W",
+        'Ý' | 'Ŷ' | 'Ÿ' => "Y",
+        'Ź' | 'Ż' | 'Ž' => "Z",
+        _ => return None,
+    })
+}
+
+/// A British postcode without its space; `None` for another shape, and for ZZ99, which stands for "no fixed abode",
+/// "not known" and countries abroad (NHS Data Dictionary).
+pub fn postcode(text: &str) -> Option<String> {
+    let code: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
+    let inward = code.get(code.len().checked_sub(3)?..)?.as_bytes();
+    let shaped = (5..=7).contains(&code.len())
+        && inward[0].is_ascii_digit()
+        && inward[1..].iter().all(u8::is_ascii_uppercase)
+        && code.starts_with(|c: char| c.is_ascii_uppercase());
+    (shaped && !code.starts_with("ZZ99")).then_some(code)
+}
+
+/// The postcode of the address that holds now.
+fn current_postcode(demographics: &Demographics) -> Option<String> {
+    let current = demographics.addresses.iter().find(|address| address.until.is_empty())?;
+    postcode(&current.postcode)
+}
+
+/// A whole date, YYYY-MM-DD; `None` for anything else.
+pub fn whole_date(text: &str) -> Option<Date> {
+    let shaped = text.len() == 10 && text.bytes().enumerate().all(|(i, b)| (b == b'-') == (i == 4 || i == 7));
+    if shaped { text.parse().ok() } else { None }
+}
+
+/// Whether the text is a date, whole or partial: YYYY, YYYY-MM, YYYY-MM-DD.
+pub fn is_partial_date(text: &str) -> bool {
+    match text.len() {
+        4 => whole_date(&format!("{text}-01-01")).is_some(),
+        7 => whole_date(&format!("{text}-01")).is_some(),
+        _ => whole_date(text).is_some(),
+    }
+}
+
+/// 1 January 1900 is what systems write when they do not know; nobody alive was born before 1890.
+fn is_placeholder_date(date: Date) -> bool {
+    date == Date::constant(1900, 1, 1) || date.year() < 1890
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_without_accents_case_and_marks() {
+        for (a, b) in [("O'Brien", "O’BRIEN"), ("Müller", "Mu\u{308}ller"), ("Smith-Jones", "smith jones"), ("Łukasz", "LUKASZ")] {
+            assert_eq!(letters(a), letters(b), "{a}");
+        }
+        assert_ne!(letters("Anne"), letters("Anna"));
+        assert_eq!(letters("Иванова"), "ИВАНОВА");
+        let from_text = Name::of(&HumanName { text: "Mrs Mary Ann Smith".into(), ..HumanName::default() });
+        assert!(from_text == Name::from_parts("Smith", ["Mary", "Ann"]));
+        assert_eq!(from_text.first, "MARY");
+    }
+
+    #[test]
+    fn placeholders_are_known() {
+        for (family, given) in
+            [("Unknown", "Mary"), ("Smith", "Baby Girl"), ("Smith", "Twin One"), ("ZZZTest", "Ann"), ("Smith", "M"), ("", "Ann"), ("Smith", "")]
+        {
+            assert!(Name::from_parts(family, [given]).is_placeholder(), "{family} {given}");
+        }
+        for (family, given) in [("Testa", "Mary"), ("Boyd", "Girlie"), ("Ng", "Xi"), ("Babylon", "Ann")] {
+            assert!(!Name::from_parts(family, [given]).is_placeholder(), "{family} {given}");
+        }
+    }
+
+    #[test]
+    fn postcodes_and_dates() {
+        assert_eq!(postcode("b15 2th").as_deref(), Some("B152TH"));
+        for none in ["", "B15", "ZZ99 3VZ", "12345", "B15 2T1", "é1"] {
+            assert_eq!(postcode(none), None, "{none}");
+        }
+        for good in ["1980", "1980-02", "1980-02-29"] {
+            assert!(is_partial_date(good), "{good}");
+        }
+        for bad in ["", "80", "1980-13", "1981-02-29", "19800229", "1980-2-29", "1980-02-29T00:00", "abcd", "-980"] {
+            assert!(!is_partial_date(bad), "{bad}");
+        }
+        let born = |text: &str| Profile::of(&Demographics { birth_date: text.into(), ..Demographics::default() }).facts.birth;
+        assert!(born("1980-02-29").is_some());
+        assert!(born("1900-01-01").is_none());
+        assert!(born("1980").is_none());
+    }
+}

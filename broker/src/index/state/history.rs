@@ -1,0 +1,142 @@
+//! What happened to each registration and where it belonged afterwards: the events, and what followed from them for
+//! others. Derived like everything else in the state.
+
+use super::State;
+use crate::{
+    index::{
+        decide::{Row, Rule},
+        event::{Decision, Event, RegistrationKey, What},
+    },
+    model::EnterpriseId,
+};
+use severn_proto::v1::{IndexEvent, RegistrationRef};
+use std::collections::{BTreeSet, HashMap};
+
+/// The lines of all histories. Each registration's lines are chained from its last.
+#[derive(Default)]
+pub(super) struct Histories {
+    lines: Vec<Line>,
+    last: HashMap<Row, u32>,
+    /// Registrations that left their ids to another.
+    predecessors: HashMap<Row, Vec<Row>>,
+}
+
+struct Line {
+    sequence: u64,
+    at_ms: i64,
+    kind: &'static str,
+    why: Why,
+    person: Option<EnterpriseId>,
+    previous: Option<u32>,
+}
+
+enum Why {
+    Source,
+    Rule(Rule),
+    NoRule,
+    Decision(Box<str>),
+}
+
+impl Histories {
+    /// From now on the past of `from` belongs to the past of `heir` too.
+    pub(super) fn inherit(&mut self, heir: Row, from: Row) {
+        let predecessors = self.predecessors.entry(heir).or_default();
+        if !predecessors.contains(&from) {
+            predecessors.push(from);
+        }
+    }
+
+    fn add(&mut self, row: Row, mut line: Line) {
+        // Beyond four thousand million lines a history would end; memory does so before.
+        let place = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        line.previous = self.last.insert(row, place);
+        self.lines.push(line);
+    }
+
+    fn of(&self, row: Row) -> impl Iterator<Item = (u32, &Line)> {
+        let line = |place: u32| self.lines.get(place as usize).map(|line| (place, line));
+        std::iter::successors(self.last.get(&row).and_then(|place| line(*place)), move |(_, l)| l.previous.and_then(line))
+    }
+}
+
+impl State {
+    /// Notes an event, and for everybody whose person it changed, that it did.
+    pub(super) fn write_history(&mut self, event: &Event, row: Row, before: &[(Row, Option<EnterpriseId>)]) {
+        let line = |kind, why, person| Line {
+            sequence: event.sequence,
+            at_ms: event.at_ms,
+            kind,
+            why,
+            person,
+            previous: None,
+        };
+        let own_before = before.iter().find(|(r, _)| *r == row).and_then(|(_, id)| *id);
+        // What is withdrawn belongs to nobody afterwards; its last line is kept under the person it left.
+        let own_after = self.id_of(row).or(own_before);
+        self.histories.add(row, line(event.what.kind(), why_of(&event.what), own_after));
+        let decided = matches!(event.what, What::Linked { .. } | What::Unlinked { .. });
+        for (other, id_before) in before {
+            let id_after = self.id_of(*other);
+            if id_after.is_none() || id_after == *id_before || (decided && *other == row) {
+                continue;
+            }
+            match self.get(*other).rule {
+                Rule::Alone if id_before.is_none() => {}
+                Rule::Alone => self.histories.add(*other, line("unlinked", Why::NoRule, id_after)),
+                rule => self.histories.add(*other, line("linked", Why::Rule(rule), id_after)),
+            }
+        }
+    }
+
+    /// What happened to a person, oldest first; empty for an id that never was.
+    pub fn history(&self, person: EnterpriseId) -> Vec<IndexEvent> {
+        let Some(carrier) = self.carriers.get(&person).copied() else { return Vec::new() };
+        let members: BTreeSet<Row> = self.members(carrier).iter().copied().collect();
+        let mut rows = members.clone();
+        let mut open: Vec<Row> = members.iter().copied().collect();
+        while let Some(row) = open.pop() {
+            let predecessors = self.histories.predecessors.get(&row).into_iter().flatten();
+            open.extend(predecessors.filter(|p| rows.insert(**p)).copied().collect::<Vec<_>>());
+        }
+        let here = |id: EnterpriseId| self.carriers.get(&id).is_some_and(|row| members.contains(row));
+        let mut found: Vec<(u32, Row, &Line)> = Vec::new();
+        for row in rows {
+            // Of one that has gone elsewhere since, only its time with this person counts.
+            let lines = self.histories.of(row).filter(|(_, l)| members.contains(&row) || l.person.is_some_and(here));
+            found.extend(lines.map(|(place, line)| (place, row, line)));
+        }
+        found.sort_unstable_by_key(|(place, ..)| *place);
+        found.into_iter().map(|(_, row, line)| show(&self.get(row).key, line)).collect()
+    }
+}
+
+fn why_of(what: &What) -> Why {
+    match what {
+        What::Registered { .. } | What::Changed { .. } | What::Withdrawn => Why::Source,
+        What::Linked { decision, .. } | What::Unlinked { decision, .. } => Why::Decision(told(decision)),
+        What::DoNotLink { .. } => Why::Rule(Rule::Person),
+    }
+}
+
+fn told(decision: &Decision) -> Box<str> {
+    format!("{}: {}", decision.by, decision.reason).into()
+}
+
+fn show(key: &RegistrationKey, line: &Line) -> IndexEvent {
+    let why = match &line.why {
+        Why::Source => "its source announced it",
+        Why::Rule(Rule::Number) => "rule: same NHS number and birth date",
+        Why::Rule(Rule::Demographics) => "rule: same name, birth date, sex and postcode",
+        Why::Rule(Rule::Person) => "follows from a person's decision",
+        Why::Rule(Rule::Alone) | Why::NoRule => "nothing joins it to others any more",
+        Why::Decision(text) => text,
+    };
+    IndexEvent {
+        sequence: line.sequence,
+        at_ms: line.at_ms,
+        kind: line.kind.into(),
+        registration: Some(RegistrationRef { source_id: key.source.to_string(), local_id: key.local_id.0.to_string() }),
+        enterprise_id: line.person.map(|id| id.to_string()).unwrap_or_default(),
+        why: why.into(),
+    }
+}

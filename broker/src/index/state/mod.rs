@@ -1,0 +1,408 @@
+//! Who is who, in memory: derived from the events and from nothing else, so that the same events always give the same
+//! persons under the same enterprise ids. No store, clock or randomness is known here.
+//!
+//! **Enterprise ids.** Every registration brings an id of its own; a person goes by the oldest id among its
+//! registrations, and the others forward to it. So ids survive joins, and a separation gives back the ids of before.
+//! A registration that leaves its person by its source's doing (changed or withdrawn) leaves its ids behind, for they
+//! mean the person, not the row at that source.
+
+mod block;
+mod history;
+mod person;
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    decide::{Decisions, Link, Review, Row, Rule},
+    event::{Event, FeedPosition, RegistrationKey, Undone, What},
+    normalise::{Facts, Key, Profile},
+};
+use crate::model::{EnterpriseId, SourceId};
+use bytes::Bytes;
+use history::Histories;
+use prost::Message as _;
+use severn_proto::v1::Registration;
+use severn_trust::NhsNumber;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+/// Who is who.
+#[derive(Default)]
+pub struct State {
+    /// The last event taken.
+    pub sequence: u64,
+    held: Vec<Held>,
+    places: HashMap<RegistrationKey, Row>,
+    by_number: HashMap<NhsNumber, Vec<Row>>,
+    by_key: HashMap<Key, Vec<Row>>,
+    by_name: HashMap<Key, Vec<Row>>,
+    /// Persons of two registrations or more, by their first registration.
+    clusters: HashMap<Row, Cluster>,
+    carriers: HashMap<EnterpriseId, Row>,
+    /// Ids beside its oldest, for the few registrations that carry several.
+    further_ids: HashMap<Row, Vec<Aged>>,
+    decisions: Decisions,
+    links_of: HashMap<Row, Vec<u64>>,
+    decided: HashMap<Uuid, Decided>,
+    reviews: BTreeSet<Review>,
+    reviews_of: HashMap<Row, Vec<Review>>,
+    feeds: BTreeMap<SourceId, Feed>,
+    histories: Histories,
+}
+
+/// A registration.
+struct Held {
+    key: RegistrationKey,
+    live: bool,
+    body: Bytes,
+    facts: Facts,
+    names: Vec<Key>,
+    unusable_number: bool,
+    /// The event that brought this content.
+    changed: u64,
+    /// The first registration of its person.
+    person: Row,
+    rule: Rule,
+    /// The oldest id it carries; `None` for one that has handed on its ids.
+    id: Option<Aged>,
+}
+
+/// An enterprise id and the event that brought it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Aged {
+    since: u64,
+    id: EnterpriseId,
+}
+
+struct Cluster {
+    rows: Vec<Row>,
+    id: Option<Aged>,
+}
+
+/// What a steward asked for, to know a retry from another request.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// A link of these two.
+    Link(RegistrationKey, RegistrationKey),
+    /// An unlink.
+    Unlink(RegistrationKey),
+}
+
+/// A source's feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Feed {
+    /// Epoch and last durable cursor; `None` before the first announcement.
+    pub position: Option<(Uuid, u64)>,
+    /// When the feed was last heard: milliseconds since 1970-01-01T00:00:00Z; 0 for never.
+    pub heard_at_ms: i64,
+    /// Registrations known from the source.
+    pub registrations: u64,
+    /// Registrations with an NHS number that is none.
+    pub unusable_numbers: u64,
+    /// Registrations the source holds by its own count; `None` until its first heartbeat since the start.
+    pub source_counts: Option<u64>,
+}
+
+impl State {
+    /// Takes one event. Events come in sequence, each once, and are durable.
+    pub fn apply(&mut self, event: &Event) {
+        self.sequence = event.sequence;
+        let row = self.place(&event.registration);
+        let mut seeds = vec![row];
+        if let What::Linked { with, .. } | What::DoNotLink { with } = &event.what {
+            seeds.push(self.place(with));
+        }
+        let own_before = self.id_of(row);
+        let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
+        let mut touched = self.block(&seeds);
+        self.take(event, &seeds);
+        touched.extend(self.block(&seeds));
+        touched.insert(row);
+        let before: Vec<(Row, Option<EnterpriseId>)> =
+            touched.iter().map(|r| (*r, if *r == row { own_before } else { self.id_of(*r) })).collect();
+        self.settle(&touched);
+        self.hand_over(event, row, &companions);
+        self.write_history(event, row, &before);
+    }
+
+    /// Takes a feed's position. The events it covers are applied already.
+    pub fn apply_feed(&mut self, position: &FeedPosition) {
+        let feed = self.feeds.entry(position.source.clone()).or_default();
+        feed.position = Some((position.epoch, position.cursor));
+        feed.heard_at_ms = feed.heard_at_ms.max(position.heard_at_ms);
+    }
+
+    /// Notes that a source was heard, and how many registrations it says it holds.
+    pub fn heard(&mut self, source: &SourceId, at_ms: i64, source_counts: Option<u64>) {
+        let feed = self.feeds.entry(source.clone()).or_default();
+        feed.heard_at_ms = feed.heard_at_ms.max(at_ms);
+        feed.source_counts = source_counts.or(feed.source_counts);
+    }
+
+    /// Where a registration lies, if its source knows it now.
+    pub fn find(&self, key: &RegistrationKey) -> Option<Row> {
+        self.places.get(key).copied().filter(|row| self.get(*row).live)
+    }
+
+    /// The bytes of a registration its source knows now.
+    pub fn body(&self, key: &RegistrationKey) -> Option<&Bytes> {
+        self.find(key).map(|row| &self.get(row).body)
+    }
+
+    /// The id by which a registration's person goes; `None` if its source does not know it any more.
+    pub fn id_of(&self, row: Row) -> Option<EnterpriseId> {
+        let held = self.get(row);
+        let id = match self.clusters.get(&held.person) {
+            Some(cluster) => cluster.id,
+            None => held.id,
+        };
+        id.filter(|_| held.live).map(|aged| aged.id)
+    }
+
+    /// What a steward asked for under this idempotency key.
+    pub fn decided(&self, idempotency_key: &Uuid) -> Option<&Decided> {
+        self.decided.get(idempotency_key)
+    }
+
+    /// Every feed, by source.
+    pub fn feeds(&self) -> &BTreeMap<SourceId, Feed> {
+        &self.feeds
+    }
+
+    fn get(&self, row: Row) -> &Held {
+        &self.held[row.0 as usize]
+    }
+
+    fn get_mut(&mut self, row: Row) -> &mut Held {
+        &mut self.held[row.0 as usize]
+    }
+
+    /// The registrations of one person.
+    fn members(&self, row: Row) -> &[Row] {
+        let held = self.get(row);
+        match self.clusters.get(&held.person) {
+            Some(cluster) => &cluster.rows,
+            None => std::slice::from_ref(&held.person),
+        }
+    }
+
+    /// The place of a registration, made where it was never heard of.
+    fn place(&mut self, key: &RegistrationKey) -> Row {
+        if let Some(row) = self.places.get(key) {
+            return *row;
+        }
+        // Four thousand million registrations would fill any memory long before.
+        let row = Row(u32::try_from(self.held.len()).unwrap_or(u32::MAX));
+        // One copy of the source's id serves all its registrations.
+        let source = match self.feeds.get_key_value(&key.source) {
+            Some((known, _)) => known.clone(),
+            None => {
+                self.feeds.insert(key.source.clone(), Feed::default());
+                key.source.clone()
+            }
+        };
+        let key = RegistrationKey { source, local_id: key.local_id.clone() };
+        self.places.insert(key.clone(), row);
+        self.held.push(Held {
+            key,
+            live: false,
+            body: Bytes::new(),
+            facts: Facts::default(),
+            names: Vec::new(),
+            unusable_number: false,
+            changed: 0,
+            person: row,
+            rule: Rule::Alone,
+            id: None,
+        });
+        row
+    }
+
+    /// Changes content and decisions as the event says; who is who is settled afterwards.
+    fn take(&mut self, event: &Event, seeds: &[Row]) {
+        let row = seeds[0];
+        match &event.what {
+            What::Registered { body, person } => {
+                self.drop_content(row);
+                self.set_content(row, body, event.sequence);
+                if self.get(row).id.is_none() {
+                    self.give(row, Aged { since: event.sequence, id: *person });
+                }
+            }
+            What::Changed { body, .. } => {
+                self.drop_content(row);
+                self.set_content(row, body, event.sequence);
+            }
+            What::Withdrawn => self.drop_content(row),
+            What::Linked { with, decision } => {
+                let decided = Decided::Link(event.registration.clone(), with.clone());
+                self.decided.insert(decision.idempotency_key, decided);
+                self.take_link(row, seeds[1], event.sequence);
+            }
+            What::Unlinked { undone, decision } => {
+                self.decided.insert(decision.idempotency_key, Decided::Unlink(event.registration.clone()));
+                self.take_unlink(row, *undone);
+            }
+            What::DoNotLink { .. } => {
+                self.decisions.apart.entry(row).or_default().insert(seeds[1]);
+            }
+        }
+    }
+
+    fn take_link(&mut self, a: Row, b: Row, sequence: u64) {
+        let link = self.link_of(a, b);
+        for (row, others) in self.taken_back(a, b) {
+            self.decisions.disputed.remove(&row);
+            if let Some(apart) = self.decisions.apart.get_mut(&row) {
+                apart.retain(|other| !others.contains(other));
+            }
+        }
+        self.decisions.apart.retain(|_, others| !others.is_empty());
+        self.decisions.links.insert(sequence, link);
+        self.links_of.entry(a).or_default().push(sequence);
+        self.links_of.entry(b).or_default().push(sequence);
+    }
+
+    fn take_unlink(&mut self, row: Row, undone: Undone) {
+        for sequence in self.links_of.remove(&row).unwrap_or_default() {
+            let Some(link) = self.decisions.links.remove(&sequence) else { continue };
+            for end in [link.a, link.b] {
+                if let Some(links) = self.links_of.get_mut(&end) {
+                    links.retain(|other| *other != sequence);
+                }
+            }
+        }
+        if undone == Undone::Rule {
+            self.decisions.disputed.insert(row, self.get(row).facts);
+        }
+    }
+
+    fn drop_content(&mut self, row: Row) {
+        let held = &mut self.held[row.0 as usize];
+        if !held.live {
+            return;
+        }
+        held.live = false;
+        let (facts, unusable) = (held.facts, held.unusable_number);
+        let names = std::mem::take(&mut held.names);
+        held.body = Bytes::new();
+        if let Some(feed) = self.feeds.get_mut(&held.key.source) {
+            feed.registrations = feed.registrations.saturating_sub(1);
+            feed.unusable_numbers = feed.unusable_numbers.saturating_sub(u64::from(unusable));
+        }
+        if let Some(number) = facts.number {
+            remove(&mut self.by_number, &number, row);
+        }
+        if let Some(key) = facts.key {
+            remove(&mut self.by_key, &key, row);
+        }
+        for name in names {
+            remove(&mut self.by_name, &name, row);
+        }
+    }
+
+    fn set_content(&mut self, row: Row, body: &Bytes, sequence: u64) {
+        // Bytes that do not decode were never written; should they be, the registration stays and links with nobody.
+        let registration = Registration::decode(body.clone()).unwrap_or_default();
+        let profile = Profile::of(&registration.demographics.unwrap_or_default());
+        if let Some(number) = profile.facts.number {
+            self.by_number.entry(number).or_default().push(row);
+        }
+        if let Some(key) = profile.facts.key {
+            self.by_key.entry(key).or_default().push(row);
+        }
+        for name in &profile.names {
+            self.by_name.entry(*name).or_default().push(row);
+        }
+        let held = &mut self.held[row.0 as usize];
+        held.live = true;
+        held.body = body.clone();
+        held.facts = profile.facts;
+        held.names = profile.names;
+        held.unusable_number = profile.unusable_number;
+        held.changed = sequence;
+        if let Some(feed) = self.feeds.get_mut(&held.key.source) {
+            feed.registrations += 1;
+            feed.unusable_numbers += u64::from(profile.unusable_number);
+        }
+    }
+
+    /// Leaves the ids of a registration that left with those it left, or gives it its first.
+    fn hand_over(&mut self, event: &Event, row: Row, companions: &[Row]) {
+        let fresh = match &event.what {
+            What::Withdrawn => None,
+            What::Changed { person, .. } => Some(Aged { since: event.sequence, id: *person }),
+            _ => return,
+        };
+        let stayed = fresh.is_some() && companions.iter().any(|other| self.get(*other).person == self.get(row).person);
+        let Some(heir) = companions.iter().copied().min_by_key(|r| self.get(*r).id) else { return };
+        if stayed {
+            return;
+        }
+        let ids = self.further_ids.remove(&row).unwrap_or_default();
+        for id in ids.into_iter().chain(self.get_mut(row).id.take()) {
+            self.give(heir, id);
+        }
+        self.histories.inherit(heir, row);
+        if let Some(fresh) = fresh {
+            self.give(row, fresh);
+        }
+        self.name_cluster(heir);
+        self.name_cluster(row);
+    }
+
+    fn give(&mut self, row: Row, id: Aged) {
+        self.carriers.insert(id.id, row);
+        let held = self.get_mut(row);
+        match held.id.replace(id) {
+            None => {}
+            Some(other) => {
+                held.id = Some(id.min(other));
+                self.further_ids.entry(row).or_default().push(id.max(other));
+            }
+        }
+    }
+
+    fn name_cluster(&mut self, row: Row) {
+        let first = self.get(row).person;
+        let Some(cluster) = self.clusters.get(&first) else { return };
+        let id = oldest(&self.held, &cluster.rows);
+        if let Some(cluster) = self.clusters.get_mut(&first) {
+            cluster.id = id;
+        }
+    }
+
+    /// A link as it would be decided now.
+    pub fn link_of(&self, a: Row, b: Row) -> Link {
+        let both = self.members(a).iter().chain(self.members(b));
+        Link { a, b, seen: both.filter_map(|row| self.get(*row).facts.number).collect() }
+    }
+
+    /// The separations that a link of `a` and `b` takes back: those by which one of the two itself was taken out of the
+    /// other's person. Any other separation between the two persons stands, and the link is refused.
+    pub fn taken_back(&self, a: Row, b: Row) -> Vec<(Row, BTreeSet<Row>)> {
+        let mut taken_back = Vec::new();
+        for (row, others) in [(a, self.members(b)), (b, self.members(a))] {
+            if let Some(apart) = self.decisions.apart.get(&row) {
+                let common: BTreeSet<Row> = others.iter().filter(|other| apart.contains(other)).copied().collect();
+                if !common.is_empty() {
+                    taken_back.push((row, common));
+                }
+            }
+        }
+        taken_back
+    }
+}
+
+fn oldest(held: &[Held], rows: &[Row]) -> Option<Aged> {
+    rows.iter().filter_map(|row| held[row.0 as usize].id).min()
+}
+
+fn remove<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Vec<Row>>, key: &K, row: Row) {
+    let Some(rows) = map.get_mut(key) else { return };
+    rows.retain(|other| *other != row);
+    if rows.is_empty() {
+        map.remove(key);
+    }
+}

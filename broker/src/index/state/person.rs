@@ -1,0 +1,129 @@
+//! Reads from the state: persons, what a human should decide, and what a decision would do.
+
+use super::State;
+use crate::{
+    index::{
+        decide::{Doubt, Row, decide},
+        event::{RegistrationKey, Undone},
+        golden::{Member, golden},
+        normalise::{Facts, Key},
+    },
+    model::{EnterpriseId, Located, Person},
+};
+use prost::Message as _;
+use severn_proto::v1::{Registration, ReviewPair};
+use severn_trust::NhsNumber;
+use std::collections::BTreeSet;
+
+impl State {
+    /// The person an id stands for, though it forwards to another; `None` if no source knows the person any more.
+    pub fn person(&self, id: EnterpriseId) -> Option<Person> {
+        self.carriers.get(&id).and_then(|row| self.person_at(*row))
+    }
+
+    /// The person a registration belongs to.
+    pub fn person_at(&self, row: Row) -> Option<Person> {
+        let id = self.id_of(row)?;
+        let mut members: Vec<(Located, Member)> = self.members(row).iter().map(|row| self.member(*row)).collect();
+        members.sort_unstable_by(|(a, _), (b, _)| (&a.source, &a.local_id).cmp(&(&b.source, &b.local_id)));
+        let (located, members): (Vec<Located>, Vec<Member>) = members.into_iter().unzip();
+        Some(Person { id, golden: golden(&members), located })
+    }
+
+    fn member(&self, row: Row) -> (Located, Member) {
+        let held = self.get(row);
+        let located = Located { source: held.key.source.clone(), local_id: held.key.local_id.clone() };
+        let demographics = self.registration(row).demographics.unwrap_or_default();
+        (located, Member { demographics, changed: held.changed })
+    }
+
+    /// A registration as its source announced it.
+    pub fn registration(&self, row: Row) -> Registration {
+        Registration::decode(self.get(row).body.clone()).unwrap_or_default()
+    }
+
+    /// The first registration of the person a registration belongs to: equal for two of one person.
+    pub fn person_row(&self, row: Row) -> Row {
+        self.get(row).person
+    }
+
+    /// What the rules know of a registration, and whether a person disputes its number.
+    pub fn claim(&self, row: Row) -> (Facts, bool) {
+        let facts = self.get(row).facts;
+        (facts, self.decisions.disputes(row, &facts))
+    }
+
+    /// The registrations that give this number.
+    pub fn with_number(&self, number: NhsNumber) -> &[Row] {
+        self.by_number.get(&number).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The registrations that give this name and birth date.
+    pub fn with_name(&self, key: Key) -> &[Row] {
+        self.by_name.get(&key).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The pairs that a human should decide, at most `limit`, strongest evidence first.
+    pub fn review_queue(&self, limit: usize) -> Vec<ReviewPair> {
+        let pairs = self.reviews.iter().take(limit);
+        pairs
+            .map(|review| ReviewPair {
+                a: Some(self.registration(review.a)),
+                b: Some(self.registration(review.b)),
+                why: doubt_text(review.doubt).into(),
+            })
+            .collect()
+    }
+
+    /// Whether a link of `a` and `b`, decided now, would make them one person.
+    pub fn link_would_hold(&self, a: Row, b: Row) -> bool {
+        let mut rows = self.block(&[a, b]);
+        rows.extend([a, b]);
+        let mut decisions = self.decisions_on(&rows);
+        for (row, others) in self.taken_back(a, b) {
+            decisions.disputed.remove(&row);
+            if let Some(apart) = decisions.apart.get_mut(&row) {
+                apart.retain(|other| !others.contains(other));
+            }
+        }
+        decisions.links.insert(u64::MAX, self.link_of(a, b));
+        let verdict = decide(&self.known(&rows), &decisions);
+        verdict.persons.iter().any(|rows| rows.contains(&a) && rows.contains(&b))
+    }
+
+    /// The verified NHS numbers of two registrations' persons.
+    pub fn verified_numbers(&self, a: Row, b: Row) -> BTreeSet<NhsNumber> {
+        let both = self.members(a).iter().chain(self.members(b)).map(|row| self.get(*row).facts);
+        both.filter(|facts| facts.verified).filter_map(|facts| facts.number).collect()
+    }
+
+    /// What an unlink of `row` has to undo, and from whom it parts; `None` if it stands alone. Where a person's link
+    /// holds it, that link is undone, which gives back what was before; otherwise it is taken out of what the rules made.
+    pub fn unlink_of(&self, row: Row) -> Option<(Undone, Vec<RegistrationKey>)> {
+        let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
+        if companions.is_empty() {
+            return None;
+        }
+        let rows = self.block(&[row]);
+        let mut decisions = self.decisions_on(&rows);
+        decisions.links.retain(|_, link| link.a != row && link.b != row);
+        let verdict = decide(&self.known(&rows), &decisions);
+        let left = verdict.persons.into_iter().find(|rows| rows.contains(&row)).unwrap_or_default();
+        let key = |row: &Row| self.get(*row).key.clone();
+        let parted: Vec<RegistrationKey> = companions.iter().filter(|r| !left.contains(r)).map(key).collect();
+        if parted.is_empty() {
+            return Some((Undone::Rule, companions.iter().map(key).collect()));
+        }
+        Some((Undone::Link, parted))
+    }
+}
+
+fn doubt_text(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::LinkRests => "linked by a person, but their NHS numbers contradict that now",
+        Doubt::BirthDateMissing => "same NHS number, birth date missing or partial on one side",
+        Doubt::DifferentNumbers => "same name, birth date, sex and postcode, different NHS numbers",
+        Doubt::Ambiguous => "same name, birth date, sex and postcode as several persons",
+        Doubt::BirthDateDiffers => "same NHS number, different birth date",
+    }
+}

@@ -1,0 +1,27 @@
+use super::*;
+use crate::index::decide::decide;
+
+impl State {
+    /// Asserts that what was settled part by part is what the rules make of everything at once.
+    pub fn check_whole(&self) {
+        let everybody: BTreeSet<Row> = (0..).take(self.held.len()).map(Row).collect();
+        let verdict = decide(&self.known(&everybody), &self.decisions_on(&everybody));
+        for person in &verdict.persons {
+            for row in person {
+                assert_eq!(self.members(*row), person);
+                let id = self.id_of(*row).expect("a live registration belongs to a person");
+                assert_eq!(self.members(self.carriers[&id]), person, "an id leads to those it names");
+            }
+        }
+        assert_eq!(self.reviews, verdict.reviews);
+        assert_eq!(self.clusters.len(), verdict.persons.iter().filter(|p| p.len() > 1).count());
+        for (id, row) in &self.carriers {
+            let carried = self.further_ids.get(row).into_iter().flatten().chain(&self.get(*row).id);
+            assert!(carried.into_iter().any(|aged| aged.id == *id), "every id is carried");
+        }
+        let live = |rows: &[Row]| rows.iter().all(|row| self.get(*row).live);
+        assert!(self.by_number.values().chain(self.by_key.values()).chain(self.by_name.values()).all(|r| live(r)));
+        let known: u64 = self.feeds.values().map(|feed| feed.registrations).sum();
+        assert_eq!(known as usize, self.held.iter().filter(|held| held.live).count());
+    }
+}

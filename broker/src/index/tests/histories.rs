@@ -1,0 +1,158 @@
+//! Random histories: whatever happened, opening the store again gives the same index, and the order in which
+//! registrations arrived does not matter for who is who.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Register(usize, Said),
+    Withdraw(usize),
+    Link(usize, usize),
+    Unlink(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    number: usize,
+    verified: bool,
+    given: usize,
+    born: usize,
+}
+
+const PLACES: [&str; 8] = ["A/1", "A/2", "A/3", "B/1", "B/2", "C/1", "C/2", "C/3"];
+
+fn demographics(said: Said) -> Demographics {
+    Demographics {
+        nhs_number_verified: said.verified,
+        birth_date: ["1980-02-01", "1980-02-01", "1990-03-03", "1980"][said.born].into(),
+        ..numbered(["", "", ANNA, BETH, "rubbish"][said.number], ["Anna", "Beth"][said.given])
+    }
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    (0..5_usize, any::<bool>(), 0..2_usize, 0..4_usize)
+        .prop_map(|(number, verified, given, born)| Said { number, verified, given, born })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let place = || 0..PLACES.len();
+    prop_oneof![
+        5 => (place(), said()).prop_map(|(place, said)| Step::Register(place, said)),
+        1 => place().prop_map(Step::Withdraw),
+        2 => (place(), place()).prop_map(|(a, b)| Step::Link(a, b)),
+        2 => place().prop_map(Step::Unlink),
+    ]
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+async fn take(index: &Index, n: usize, step: &Step) {
+    let allowed = |result: Result<EnterpriseId, IndexError>| match result {
+        Ok(_) | Err(IndexError::Conflict(_) | IndexError::UnknownRegistration | IndexError::Invalid { .. }) => {}
+        Err(other) => panic!("{other}"),
+    };
+    let decision = decision(n as u128 + 1);
+    match step {
+        Step::Register(place, said) => register(index, PLACES[*place], &demographics(*said)).await,
+        Step::Withdraw(place) => withdraw(index, PLACES[*place]).await,
+        Step::Link(a, b) => {
+            let result = index.link(at(PLACES[*a]), at(PLACES[*b]), decision).await;
+            if result.is_ok() {
+                assert_eq!(who(index, PLACES[*a]), who(index, PLACES[*b]), "a link that was taken joins");
+            }
+            allowed(result);
+        }
+        Step::Unlink(place) => {
+            let companions = known_at_place(index, PLACES[*place]);
+            let result = index.unlink(at(PLACES[*place]), decision).await;
+            if result.is_ok() {
+                assert!(known_at_place(index, PLACES[*place]).len() < companions.len(), "an unlink takes out");
+            }
+            allowed(result);
+        }
+    }
+}
+
+fn known_at_place(index: &Index, name: &str) -> Vec<String> {
+    let RegistrationKey { source, local_id } = at(name);
+    match index.resolve(&Search::Registration { source, local_id }).unwrap() {
+        Resolved::One(found) => known_at(index, found.person.id),
+        _ => vec![],
+    }
+}
+
+/// Everything that can be asked of an index, about everybody who ever was in it.
+fn everything(index: &Index, persons: &BTreeSet<EnterpriseId>) -> String {
+    let mut all = String::new();
+    for person in persons {
+        let found = index.locate(*person).unwrap();
+        all += &format!("{person} is {:?} {:?}\n", found.as_ref().map(|p| p.id.to_string()), known_at(index, *person));
+        all += &format!("{:?}\n{:?}\n", found.map(|p| p.golden), index.history(*person).unwrap());
+    }
+    for birth_date in ["1980-02-01", "1990-03-03"] {
+        for number in [ANNA, BETH] {
+            all += &format!("{}\n", found(index, &by_number(number, birth_date)));
+        }
+    }
+    let feeds = index.feed_states().unwrap();
+    all + &format!("{:?}\n{:?}\n", index.review_queue(100).unwrap(), feeds.values().map(|f| (f.position, f.registrations)).collect::<Vec<_>>())
+}
+
+fn partition(index: &Index) -> BTreeSet<Vec<String>> {
+    PLACES.iter().map(|name| known_at_place(index, name)).filter(|rows| !rows.is_empty()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+
+    #[test]
+    fn opening_again_gives_the_same_index(steps in prop::collection::vec(step(), 1..40)) {
+        run(async {
+            let (store, index) = memory().await;
+            let mut persons = BTreeSet::new();
+            for (n, step) in steps.iter().enumerate() {
+                take(&index, n, step).await;
+                index.shared.read().unwrap().check_whole();
+                persons.extend(PLACES.iter().filter(|p| !known_at_place(&index, p).is_empty()).map(|p| who(&index, p)));
+            }
+            let reopened = open(Arc::new(store), 9).await;
+            assert_eq!(everything(&index, &persons), everything(&reopened, &persons));
+        });
+    }
+
+    #[test]
+    fn the_order_of_arrival_does_not_matter(said in prop::collection::vec(said(), PLACES.len()), turn in 1..PLACES.len()) {
+        run(async {
+            let (_, forward) = memory().await;
+            let (_, turned) = memory().await;
+            for n in 0..PLACES.len() {
+                register(&forward, PLACES[n], &demographics(said[n])).await;
+                // Every other place from the far end, so that both neighbours and order change.
+                let m = PLACES.len() - 1 - (n * 3 + turn) % PLACES.len();
+                register(&turned, PLACES[m], &demographics(said[m])).await;
+            }
+            assert_eq!(partition(&forward), partition(&turned));
+        });
+    }
+
+    #[test]
+    fn an_unlink_undoes_a_link(said in prop::collection::vec(said(), PLACES.len()), a in 0..PLACES.len(), b in 0..PLACES.len()) {
+        run(async {
+            let (_, index) = memory().await;
+            for n in 0..PLACES.len() {
+                register(&index, PLACES[n], &demographics(said[n])).await;
+            }
+            let ids = || PLACES.iter().map(|p| who(&index, p)).collect::<Vec<_>>();
+            let before = ids();
+            let joined = index.link(at(PLACES[a]), at(PLACES[b]), decision(1)).await.is_ok() && ids() != before;
+            if joined {
+                index.unlink(at(PLACES[b]), decision(2)).await.unwrap();
+                assert_eq!(ids(), before, "the same persons under the same ids");
+            }
+        });
+    }
+}

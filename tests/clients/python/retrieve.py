@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Finds a person and retrieves their record, with nothing of ours but the contract: what a care app in another language does.
+
+Makes the proof, speaks mutual TLS, reads the stream and checks the seal; prints one JSON document. Ends with 1 when
+nobody is found or the answer is incomplete. Shows no more than it was told to: the record goes to standard output only.
+"""
+
+import argparse
+import base64
+import hashlib
+import importlib
+import json
+import pathlib
+import secrets
+import sys
+import tempfile
+import time
+import uuid
+
+import grpc
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from google.protobuf.json_format import MessageToDict
+from grpc_tools import protoc
+
+CONTRACT = pathlib.Path(__file__).resolve().parents[3] / "proto/wire/proto"
+TOKEN_LIFE_S = 300
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--address", required=True, help="the broker's HOST:PORT")
+    parser.add_argument("--server-name", help="name in the broker's certificate, where it is not the host's")
+    parser.add_argument("--ca", required=True, help="PEM of the authority that signed the broker's certificate")
+    parser.add_argument("--cert", required=True, help="PEM of this app's certificate")
+    parser.add_argument("--key", required=True, help="PEM of that certificate's key")
+    parser.add_argument("--app-key", required=True, help="PEM of the key the user's token is bound to (ES256 or EdDSA)")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--token", help="file with the user's token")
+    given.add_argument("--issuer-key", help="PEM of a development issuer's key, to make a token with")
+    parser.add_argument("--issuer", help="the development issuer's name")
+    parser.add_argument("--audience", default="severn", help="the federation's name")
+    parser.add_argument("--user", default="u-python", help="the user's id")
+    parser.add_argument("--role", help="the user's role code")
+    parser.add_argument("--org", help="ODS code of the user's organisation")
+    parser.add_argument("--purpose", default="direct_care", help="purpose of use; that of the token, where one is given")
+    parser.add_argument("--nhs", required=True, help="the person's NHS number")
+    parser.add_argument("--born", required=True, help="the person's birth date, YYYY-MM-DD")
+    parser.add_argument("--datasets", default="", help="such as allergies,medications; all where none is named")
+    parser.add_argument("--deadline-ms", type=int, default=0, help="0 for the broker's own")
+    return parser.parse_args()
+
+
+def compile_contract():
+    """Stubs for `severn.v1`, made now from the .proto files: (record_broker_pb2, record_broker_pb2_grpc, dataset_pb2)."""
+    folder = tempfile.TemporaryDirectory(prefix="severn-stubs-")
+    files = [str(path) for path in sorted((CONTRACT / "severn/v1").glob("*.proto"))]
+    into = [f"--python_out={folder.name}", f"--grpc_python_out={folder.name}"]
+    if protoc.main(["protoc", f"-I{CONTRACT}", *into, *files]) != 0:
+        sys.exit("the contract does not compile")
+    sys.path.insert(0, folder.name)
+    names = ("record_broker_pb2", "record_broker_pb2_grpc", "dataset_pb2")
+    modules = [importlib.import_module(f"severn.v1.{name}") for name in names]
+    folder.cleanup()
+    return modules
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def read_key(path):
+    key = load_pem_private_key(pathlib.Path(path).read_bytes(), password=None)
+    return key, "ES256" if isinstance(key, EllipticCurvePrivateKey) else "EdDSA"
+
+
+def public_jwk(key):
+    """The public half as a JWK (RFC 7517) of the members that its thumbprint is made of."""
+    public = key.public_key()
+    if isinstance(key, EllipticCurvePrivateKey):
+        numbers = public.public_numbers()
+        x, y = (base64url(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+        return {"crv": "P-256", "kty": "EC", "x": x, "y": y}
+    return {"crv": "Ed25519", "kty": "OKP", "x": base64url(public.public_bytes_raw())}
+
+
+def thumbprint(jwk):
+    """The key id by RFC 7638."""
+    return base64url(hashlib.sha256(json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode()).digest())
+
+
+def make_token(options):
+    """A user's token as a development issuer makes it, bound to the app's key."""
+    key, algorithm = read_key(options.issuer_key)
+    now = int(time.time())
+    claims = {
+        "iss": options.issuer, "sub": options.user, "aud": options.audience, "purpose": options.purpose,
+        "iat": now, "nbf": now, "exp": now + TOKEN_LIFE_S, "jti": str(uuid.uuid4()),
+        "name": options.user, "role": options.role, "org": options.org,
+        "cnf": {"jwk": public_jwk(read_key(options.app_key)[0])},
+    }
+    return jwt.encode(claims, key, algorithm, headers={"typ": "JWT", "kid": thumbprint(public_jwk(key))})
+
+
+def commit(nhs, demographics):
+    """A salted commitment to who is meant, so that nobody on the way can swap the person."""
+    salt = secrets.token_bytes(16)
+
+    def digest(tag, text):
+        return base64url(hashlib.sha256(tag + salt + text.encode()).digest())
+
+    person = {"salt": base64url(salt)}
+    if nhs:
+        person["nhs"] = digest(b"severn-nhs", "".join(c for c in nhs if c in "0123456789"))
+    family = "".join(c for c in demographics.names[0].family if c.isalpha()).upper() if demographics else ""
+    if family and len(demographics.birth_date) == 10:
+        person["demographics"] = digest(b"severn-dem", f"{demographics.birth_date}|{family}")
+    return person
+
+
+def make_proof(options, query_id, datasets, person):
+    """The app's signature over query, person, datasets and purpose."""
+    key, algorithm = read_key(options.app_key)
+    payload = {
+        "qid": query_id, "iat": int(time.time()), "datasets": datasets, "purpose": options.purpose, "person": person,
+    }
+    headers = {"typ": "severn-proof+jwt", "kid": thumbprint(public_jwk(key))}
+    return jwt.encode(payload, key, algorithm, headers=headers)
+
+
+def record_digest(sections, ledger):
+    """The digest of a record as Seal.digest defines it."""
+    digest = hashlib.sha256()
+    for message in [*sections, ledger]:
+        copy = type(message)()
+        copy.CopyFrom(message)
+        for item in getattr(copy, "items", ()):
+            for contribution in item.contributions:
+                if contribution.entry.head.HasField("provenance"):
+                    contribution.entry.head.provenance.retrieved_at_ms = 0
+        for row in getattr(copy, "rows", ()):
+            row.as_of_ms = 0
+            row.waited_ms = 0
+        data = copy.SerializeToString(deterministic=True)
+        digest.update(hashlib.sha256(data).digest())
+    return digest.digest()
+
+
+def faults(query_id, order, sections, ledger, seal):
+    """Why the answer is not complete; nothing where it is."""
+    if order[:1] != ["opened"] or order[-2:] != ["ledger", "seal"] or set(order[1:-2]) - {"section"}:
+        return ["the stream is not opened, sections, ledger, seal"]
+    found = []
+    if seal.query_id != query_id:
+        found.append("the seal is of another query")
+    if (seal.sections, seal.rows) != (len(sections), len(ledger.rows)):
+        found.append("the seal counts other sections or rows")
+    for name in ("received", "shown", "grouped", "withheld", "rejected"):
+        if getattr(seal, name) != sum(getattr(row, name) for row in ledger.rows):
+            found.append(f"the seal and the ledger disagree on {name}")
+    if seal.received != seal.shown + seal.grouped + seal.withheld + seal.rejected:
+        found.append("entries are lost")
+    items = [item for section in sections for item in section.items]
+    entries = sum(len(item.contributions) for item in items)
+    if (seal.shown, seal.shown + seal.grouped) != (len(items), entries):
+        found.append("the seal counts other entries than were sent")
+    if seal.digest != record_digest(sections, ledger):
+        found.append("the digest is of another record")
+    return found
+
+
+def find(stub, broker, options, token):
+    proof = make_proof(options, str(uuid.uuid4()), [], {"salt": base64url(secrets.token_bytes(16))})
+    context = broker.RequestContext(user_token=token, request_proof=proof)
+    request = broker.FindPersonRequest(context=context, nhs_number=options.nhs, birth_date=options.born)
+    answer = stub.FindPerson(request, timeout=15)
+    if answer.resolution != broker.FindPersonResponse.RESOLUTION_ONE:
+        name = broker.FindPersonResponse.Resolution.Name(answer.resolution)
+        sys.exit(f"no one person is found: {name}")
+    return answer.candidates[0]
+
+
+def retrieve(stub, broker, options, token, person, datasets):
+    query_id = str(uuid.uuid4())
+    proof = make_proof(options, query_id, datasets, commit(person.golden.nhs_number, person.golden))
+    context = broker.RequestContext(user_token=token, request_proof=proof)
+    request = broker.RetrieveRecordRequest(
+        context=context, enterprise_id=person.enterprise_id, deadline_ms=options.deadline_ms
+    )
+    parts = {"opened": [], "section": [], "ledger": [], "seal": []}
+    order = []
+    for part in stub.RetrieveRecord(request, timeout=15):
+        kind = part.WhichOneof("part") or "unknown"
+        order.append(kind)
+        parts.setdefault(kind, []).append(getattr(part, kind, None))
+    return query_id, order, parts
+
+
+def main():
+    options = arguments()
+    broker, services, dataset_words = compile_contract()
+    token = pathlib.Path(options.token).read_text().strip() if options.token else make_token(options)
+    names = [name for name in dataset_words.Dataset.keys() if name != "DATASET_UNSPECIFIED"]
+    everything = [name.removeprefix("DATASET_").lower() for name in names]
+    datasets = [word.strip() for word in options.datasets.split(",") if word.strip()] or everything
+    files = [pathlib.Path(path).read_bytes() for path in (options.ca, options.key, options.cert)]
+    name = [("grpc.ssl_target_name_override", options.server_name)] if options.server_name else []
+    limits = [("grpc.max_receive_message_length", 64 << 20), *name]
+    with grpc.secure_channel(options.address, grpc.ssl_channel_credentials(*files), limits) as channel:
+        stub = services.RecordBrokerStub(channel)
+        try:
+            person = find(stub, broker, options, token)
+            query_id, order, parts = retrieve(stub, broker, options, token, person, datasets)
+        except grpc.RpcError as error:
+            sys.exit(f"the broker refused: {error.code().name}: {error.details()}")
+    ledger, seal = (parts[kind][0] if parts[kind] else None for kind in ("ledger", "seal"))
+    wrong = faults(query_id, order, parts["section"], ledger, seal)
+
+    def plain(message):
+        return MessageToDict(message, preserving_proto_field_name=True) if message else None
+
+    print(json.dumps({
+        "complete": not wrong, "faults": wrong, "query_id": query_id, "person": plain(person),
+        "opened": plain(next(iter(parts["opened"]), None)), "sections": [plain(part) for part in parts["section"]],
+        "ledger": plain(ledger), "seal": plain(seal),
+    }, indent=2, ensure_ascii=False))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
