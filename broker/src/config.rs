@@ -1,1 +1,210 @@
-//! Under construction.
+//! The broker's configuration: one struct for each section, units in names, unknown keys refused.
+
+use crate::{
+    access::{AccessSettings, IssuerSettings},
+    fanout::AskLimits,
+    model::{Source, SourceId},
+};
+use serde::Deserialize;
+use severn_link::{ListenLimits, ServerLimits, TlsFiles};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// The whole file. `deploy/broker.example.toml` shows every key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where care apps and adapters connect.
+    pub listen: ListenSection,
+    /// The broker's certificate, key, and the federation's authorities.
+    pub tls: TlsFiles,
+    /// Where index and audit trail lie.
+    pub data: DataSection,
+    /// Whose tokens are believed.
+    pub tokens: TokensSection,
+    /// Who may see what.
+    pub access: AccessSettings,
+    /// The sources.
+    #[serde(default)]
+    pub sources: Vec<SourceSection>,
+    /// Limits of a call to a source.
+    #[serde(default)]
+    pub fanout: AskLimits,
+    /// How the program runs.
+    #[serde(default)]
+    pub runtime: RuntimeSection,
+}
+
+/// Where the broker listens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenSection {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Limits of the listener.
+    #[serde(default)]
+    pub limits: ListenLimits,
+    /// Limits of a connection.
+    #[serde(default)]
+    pub connection: ServerLimits,
+}
+
+/// Where the broker keeps what it keeps.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSection {
+    /// A folder of the broker's own.
+    pub folder: PathBuf,
+    /// PEM: the key that signs the head of the audit trail, and keys the hashes of what was shown.
+    pub audit_key: PathBuf,
+    /// PEM: the key that signs the broker's statements to adapters.
+    pub statement_key: PathBuf,
+}
+
+/// Whose tokens are believed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokensSection {
+    /// The federation's name: the `aud` of every token.
+    pub audience: String,
+    /// The issuers.
+    pub issuers: Vec<IssuerSettings>,
+}
+
+/// One source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSection {
+    /// Its id in the federation; the same as in its certificate.
+    pub id: String,
+    /// Name of the organisation, for readers.
+    pub name: String,
+    /// Kind, for readers.
+    pub kind: String,
+    /// ODS code of the organisation.
+    pub ods: String,
+    /// Where its adapter listens: host:port.
+    pub address: String,
+}
+
+/// How the program runs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuntimeSection {
+    /// Threads that run queries. One is cheapest and enough for most regions; see the README's figures.
+    pub threads: usize,
+    /// Milliseconds a connection to an adapter may take.
+    pub connect_ms: u64,
+}
+
+impl Default for RuntimeSection {
+    fn default() -> Self {
+        RuntimeSection { threads: 1, connect_ms: 2000 }
+    }
+}
+
+/// What is wrong with a configuration, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Unreadable(PathBuf, std::io::Error),
+    /// Not TOML, an unknown key, or a value of the wrong kind.
+    #[error("{0}: {1}")]
+    Malformed(PathBuf, Box<toml::de::Error>),
+    /// A value that makes no sense.
+    #[error("{key}: {message}")]
+    Value {
+        /// The key.
+        key: String,
+        /// What to do.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks the file. Relative paths in it are taken from its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file or the key.
+    pub fn load(file: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Unreadable(file.to_owned(), e))?;
+        let malformed = |e| ConfigError::Malformed(file.to_owned(), Box::new(e));
+        let mut config: Config = toml::from_str(&text).map_err(malformed)?;
+        config.resolve_paths(file.parent().unwrap_or(Path::new(".")));
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] names the first key at fault.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let fault = |key: String, message: &str| Err(ConfigError::Value { key, message: message.to_owned() });
+        self.access.check().map_err(|e| ConfigError::Value { key: format!("access.{}", e.key), message: e.message })?;
+        if self.tokens.audience.trim().is_empty() {
+            return fault("tokens.audience".into(), "name the federation");
+        }
+        if self.tokens.issuers.is_empty() {
+            return fault("tokens.issuers".into(), "name at least one; without one nobody can ask anything");
+        }
+        for (at, source) in self.sources.iter().enumerate() {
+            let key = |field: &str| format!("sources[{at}].{field}");
+            if source.id.is_empty() || source.id.len() > 64 {
+                return fault(key("id"), "give 1 to 64 characters");
+            }
+            if self.sources[..at].iter().any(|other| other.id == source.id) {
+                return fault(key("id"), "is used twice; every source has an id of its own");
+            }
+            if source.name.trim().is_empty() {
+                return fault(key("name"), "name the organisation; readers see it");
+            }
+            if !source.address.contains(':') {
+                return fault(key("address"), "write host:port");
+            }
+        }
+        for (key, value) in [
+            ("fanout.in_flight_max", self.fanout.in_flight_max),
+            ("fanout.message_bytes_max", self.fanout.message_bytes_max),
+            ("fanout.answer_bytes_max", self.fanout.answer_bytes_max),
+            ("fanout.messages_max", self.fanout.messages_max),
+            ("runtime.threads", self.runtime.threads),
+        ] {
+            if value == 0 {
+                return fault(key.into(), "must be at least 1");
+            }
+        }
+        Ok(())
+    }
+
+    /// The sources as the registry knows them.
+    pub fn registered(&self) -> impl Iterator<Item = Source> + '_ {
+        self.sources.iter().map(|source| Source {
+            id: SourceId(source.id.as_str().into()),
+            name: source.name.clone(),
+            kind: source.kind.clone(),
+            ods: source.ods.clone(),
+        })
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        let issuer_files = self.tokens.issuers.iter_mut().filter_map(|issuer| issuer.jwks_file.as_mut());
+        let files = [
+            &mut self.tls.certificate,
+            &mut self.tls.key,
+            &mut self.tls.authorities,
+            &mut self.data.folder,
+            &mut self.data.audit_key,
+            &mut self.data.statement_key,
+        ];
+        for path in files.into_iter().chain(issuer_files) {
+            *path = folder.join(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,231 @@
-//! Under construction.
+//! The program: reads the configuration, builds the stages, serves, stops. Its subcommands look after the trail.
+
+use crate::{
+    access::{Access, IssuerKeys},
+    audit::Audit,
+    config::Config,
+    fanout::{Fanout, Registry},
+    index::{Index, store::SqliteStore},
+    model::SourceId,
+    retrieve::Broker,
+    service,
+};
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
+use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen};
+use severn_trust::{Clock, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail, verify_trail};
+use std::{
+    ffi::OsString,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tracing::info;
+
+/// The broker of a Severn federation: it asks every source that knows a person, at the moment of asking.
+#[derive(Parser)]
+#[command(name = "severn-broker", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves care apps and adapters until it is told to stop.
+    Serve(ConfigArgument),
+    /// Says whether the configuration can be used.
+    Check(ConfigArgument),
+    /// Looks after the audit trail.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Prints the public half of the broker's statement key, for the adapters' configuration.
+    Key(ConfigArgument),
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Finds any changed, removed or reordered line, and a cut tail.
+    Verify(ConfigArgument),
+}
+
+#[derive(clap::Args)]
+struct ConfigArgument {
+    /// The configuration file.
+    #[arg(long, default_value = "broker.toml")]
+    config: PathBuf,
+}
+
+/// Runs the program with `arguments`, the first of which is its name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let result = match arguments.command {
+        Command::Serve(file) => serve(&file.config),
+        Command::Check(file) => check(&file.config),
+        Command::Audit(AuditCommand::Verify(file)) => verify(&file.config),
+        Command::Key(file) => key(&file.config),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("severn-broker: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(file: &Path) -> Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .init();
+    hush_panics();
+    let config = Config::load(file)?;
+    let mut runtime = match config.runtime.threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.worker_threads(config.runtime.threads).enable_all().build()?;
+    runtime.block_on(run_broker(config))
+}
+
+async fn run_broker(config: Config) -> Result<()> {
+    let tls = tls_of(&config)?;
+    let (broker, dialler) = build(&config, &tls).await?;
+    for source in &config.sources {
+        let identity = Identity::Source(source.id.clone());
+        let channel = dialler.dial(&source.address, &identity)?;
+        broker.fanout.registry().attach(&SourceId(source.id.as_str().into()), channel);
+    }
+    let listener = TcpListener::bind(config.listen.address).await;
+    let listener = listener.with_context(|| format!("listen.address: cannot listen on {}", config.listen.address))?;
+    info!(address = %config.listen.address, sources = config.sources.len(), "broker serves");
+    let incoming = listen(listener, &tls, config.listen.limits);
+    let (mut stop, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! {
+            _ = stop.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    };
+    serve_until(broker, incoming, config, stop).await
+}
+
+/// How long calls under way may take to end once the broker is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+async fn serve_until(
+    broker: Arc<Broker>,
+    incoming: tokio_stream::wrappers::ReceiverStream<std::io::Result<severn_link::Conn>>,
+    config: Config,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let (told, stopping) = tokio::sync::oneshot::channel();
+    let stop = async move {
+        stop.await;
+        info!("broker stops");
+        let _ = told.send(());
+    };
+    let serving = service::serve(broker, incoming, config.listen.connection, stop);
+    let drained = async move {
+        drop(stopping.await);
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(|error| anyhow::anyhow!("the server failed: {error}")),
+        () = drained => Ok(()),
+    }
+}
+
+async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let folder = &config.data.folder;
+    let disk = SystemDisk::open(folder).with_context(|| format!("data.folder: cannot use {}", folder.display()))?;
+    let trail = Trail::open(Arc::new(disk), Arc::clone(&clock), signing_key("data.audit_key", &config.data.audit_key)?)?;
+    let store = SqliteStore::open(folder).await.context("data.folder: cannot open the index")?;
+    let entropy = Arc::new(SystemEntropy::default());
+    let index = Index::open(Arc::new(store), Arc::clone(&clock), entropy).await.context("cannot read the index")?;
+    let keys = IssuerKeys::open(&config.tokens.audience, &config.tokens.issuers, Arc::clone(&clock))?;
+    let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;
+    let registry = Registry::new(config.registered(), config.fanout.in_flight_max);
+    let broker = Broker {
+        audit: Audit::new(trail, &std::fs::read(&config.data.audit_key)?),
+        access: Access::new(config.access.clone(), keys, Arc::clone(&clock)),
+        index: Arc::new(index),
+        fanout: Fanout::new(registry, statement_key, clock, config.fanout),
+    };
+    let dialler = TlsDialler::new(tls.clone(), Duration::from_millis(config.runtime.connect_ms));
+    Ok((Arc::new(broker), dialler))
+}
+
+fn tls_of(config: &Config) -> Result<Tls> {
+    let tls = Tls::load(&config.tls).context("tls")?;
+    match tls.identity() {
+        Identity::Broker(_) => Ok(tls),
+        other => bail!("tls.certificate: names {other:?}, which is no broker; ask for one with spiffe://severn/broker/<id>"),
+    }
+}
+
+fn signing_key(name: &str, file: &Path) -> Result<SigningKey> {
+    let pem = std::fs::read_to_string(file).with_context(|| format!("{name}: cannot read {}", file.display()))?;
+    SigningKey::from_pem(&pem).with_context(|| format!("{name}: {}", file.display()))
+}
+
+fn check(file: &Path) -> Result<()> {
+    let config = Config::load(file)?;
+    tls_of(&config)?;
+    signing_key("data.audit_key", &config.data.audit_key)?;
+    signing_key("data.statement_key", &config.data.statement_key)?;
+    for issuer in config.tokens.issuers.iter().filter_map(|issuer| issuer.jwks_file.as_ref()) {
+        std::fs::read_to_string(issuer).with_context(|| format!("tokens.issuers: cannot read {}", issuer.display()))?;
+    }
+    say(&format!("{}: good; {} sources", file.display(), config.sources.len()));
+    Ok(())
+}
+
+fn key(file: &Path) -> Result<()> {
+    let config = Config::load(file)?;
+    let key = signing_key("data.statement_key", &config.data.statement_key)?;
+    say(&serde_json::to_string(&key.public().jwk())?);
+    Ok(())
+}
+
+fn verify(file: &Path) -> Result<()> {
+    let config = Config::load(file)?;
+    let disk = SystemDisk::open(&config.data.folder)?;
+    let key = signing_key("data.audit_key", &config.data.audit_key)?;
+    let report = verify_trail(&disk, key.public()).context("cannot read the audit trail")?;
+    if report.faults.is_empty() {
+        say(&format!("the audit trail is whole: {} events, head signed at event {}", report.events, report.head_seq));
+        return Ok(());
+    }
+    for fault in &report.faults {
+        say(&format!("FAULT: {fault}"));
+    }
+    bail!("the audit trail was changed after event {}; keep it as evidence and call your information-governance lead", report.events)
+}
+
+/// A panic's message could carry what was being read; its place cannot.
+fn hush_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+}
+
+fn say(line: &str) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+fn complain(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}

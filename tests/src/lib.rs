@@ -1,1 +1,6 @@
-//! A whole federation in one process, house rules, golden tables, benchmarks.
+//! A whole federation in one process, and what the benchmarks run. The tests themselves lie under `tests/tests`.
+
+pub mod bench;
+pub mod keys;
+pub mod records;
+pub mod world;

@@ -35,7 +35,7 @@ impl AccessSettings {
     /// # Errors
     /// [`TableError`] names the key at fault.
     pub fn check(&self) -> Result<(), TableError> {
-        self.table.check()?;
+        self.table.check().map_err(|e| TableError { key: format!("table.{}", e.key), ..e })?;
         let known = |name: &&String| !self.table.roles.iter().any(|role| role.name == **name);
         for (key, names) in [("stewards", &self.stewards), ("auditors", &self.auditors)] {
             if let Some(unknown) = names.iter().find(known) {

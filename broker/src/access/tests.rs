@@ -1,0 +1,138 @@
+use super::*;
+use crate::model::{Located, LocalId, Source, SourceId};
+use severn_proto::v1::{Demographics, HumanName, Outcome, PurposeOfUse, ReasonCode, SensitivityLabel};
+use severn_trust::{Commitments, SystemEntropy, TokenVerifier};
+use uuid::Uuid;
+
+const TABLE: &str = r#"
+stewards = ["steward"]
+auditors = ["officer"]
+[table]
+roles = [
+    { name = "clinician", codes = ["R8000"], labels = ["*"] },
+    { name = "social worker", codes = ["R9001"], labels = ["safeguarding"] },
+    { name = "steward", codes = ["R9100"] },
+    { name = "officer", codes = ["R9200"] },
+]
+rules = [
+    { roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] },
+    { roles = ["social worker"], purposes = ["safeguarding"], datasets = ["alerts", "safeguarding"] },
+    { roles = ["social worker"], purposes = ["safeguarding"], datasets = ["risks"], withhold = true },
+]
+"#;
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now_ms(&self) -> i64 {
+        1_700_000_000_000
+    }
+}
+
+fn access() -> Access {
+    let settings: AccessSettings = toml::from_str(TABLE).unwrap();
+    settings.check().unwrap();
+    Access::new(settings, IssuerKeys::fixed(TokenVerifier::new("severn")), Arc::new(Noon))
+}
+
+fn user(role_code: &str, purpose: PurposeOfUse) -> User {
+    let jwk = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+    User {
+        id: "u1".into(),
+        issuer: "i".into(),
+        name: "Dr A".into(),
+        role_code: role_code.into(),
+        organisation_ods: "RRK".into(),
+        purpose,
+        token_id: "t1".into(),
+        expires_s: 0,
+        app_key: severn_trust::PublicKey::from_json(jwk).unwrap(),
+    }
+}
+
+fn anne() -> Demographics {
+    let name = HumanName { family: "Ash".into(), given: vec!["Anne".into()], ..HumanName::default() };
+    Demographics { birth_date: "1980-02-01".into(), names: vec![name], ..Demographics::default() }
+}
+
+fn person() -> Person {
+    let located = ["A", "B"].map(|id| Located { source: SourceId(id.into()), local_id: LocalId("1".into()) });
+    Person { id: EnterpriseId(Uuid::from_u128(1)), golden: anne(), located: located.to_vec() }
+}
+
+fn question(access: &Access, user: User, meant: &Demographics, datasets: Vec<Dataset>) -> Result<Question, AccessError> {
+    let commitments = Commitments::new(&PersonKeys::of(meant), &SystemEntropy::default());
+    let (query_id, purpose) = (Uuid::from_u128(7), user.purpose);
+    let proof = Proof { query_id, issued_s: 0, datasets, purpose, person: commitments };
+    access.question((user, proof), person().id, RequestContext::default(), Duration::from_secs(3))
+}
+
+fn registered(id: &SourceId) -> Option<Arc<Source>> {
+    (&*id.0 == "A").then(|| Arc::new(Source { id: id.clone(), name: "A".into(), kind: "k".into(), ods: "A".into() }))
+}
+
+#[test]
+fn the_plan_covers_every_source_and_dataset_once() {
+    let access = access();
+    for (role, purpose, asked, refused) in [
+        ("R8000", PurposeOfUse::DirectCare, 33, None),
+        ("R8000", PurposeOfUse::Emergency, 0, Some(ReasonCode::Purpose)),
+        ("R9100", PurposeOfUse::DirectCare, 0, Some(ReasonCode::Role)),
+        ("nobody", PurposeOfUse::DirectCare, 0, Some(ReasonCode::Role)),
+    ] {
+        let question = question(&access, user(role, purpose), &anne(), vec![]).unwrap();
+        let plan = access.plan(&question, &person(), registered);
+        assert_eq!(plan.sources.len(), 2, "a source that is not registered is planned, too");
+        for planned in &plan.sources {
+            assert_eq!(planned.ask.len(), asked);
+            assert_eq!(planned.ask.len() + planned.not_asked.len(), 33);
+            assert!(planned.not_asked.iter().all(|(_, _, reason)| Some(*reason) == refused));
+        }
+    }
+}
+
+#[test]
+fn the_strictest_rule_wins_and_labels_follow_the_role() {
+    let access = access();
+    let asker = user("R9001", PurposeOfUse::Safeguarding);
+    let datasets = vec![Dataset::Alerts, Dataset::Risks, Dataset::Allergies];
+    let question = question(&access, asker, &anne(), datasets).unwrap();
+    let plan = access.plan(&question, &person(), registered);
+    assert_eq!(plan.datasets, vec![Dataset::Alerts, Dataset::Allergies, Dataset::Risks]);
+    assert_eq!(plan.sources[0].ask, vec![Dataset::Alerts]);
+    assert!(plan.sources[0].not_asked.contains(&(Dataset::Risks, Outcome::Withheld, ReasonCode::ByOwner)));
+    assert!(plan.sources[0].not_asked.contains(&(Dataset::Allergies, Outcome::NotAsked, ReasonCode::Role)));
+    assert_eq!(plan.labels, vec![SensitivityLabel::Normal, SensitivityLabel::Safeguarding]);
+}
+
+#[test]
+fn the_person_found_must_be_the_person_meant() {
+    let access = access();
+    let asker = || user("R8000", PurposeOfUse::DirectCare);
+    let meant = question(&access, asker(), &anne(), vec![]).unwrap();
+    assert_eq!(access.confirm(&meant, &person()), Ok(()));
+    let other = Demographics { birth_date: "1980-02-02".into(), ..anne() };
+    let other = question(&access, asker(), &other, vec![]).unwrap();
+    assert_eq!(access.confirm(&other, &person()), Err(AccessError::OtherPerson));
+    let nobody = question(&access, asker(), &Demographics::default(), vec![]);
+    assert_eq!(nobody.unwrap_err(), AccessError::NobodyMeant);
+}
+
+#[test]
+fn acts_are_given_to_roles() {
+    let access = access();
+    for (role, find, steward, report) in
+        [("R8000", true, false, false), ("R9100", true, true, false), ("R9200", false, false, true), ("?", false, false, false)]
+    {
+        let user = user(role, PurposeOfUse::DirectCare);
+        for (act, may) in [(Act::Find, find), (Act::Steward, steward), (Act::Report, report)] {
+            assert_eq!(access.may(&user, act).is_ok(), may, "{role} {act:?}");
+        }
+    }
+}
+
+#[test]
+fn without_a_token_nobody_is_admitted() {
+    let refused = access().admit(&RequestContext::default()).unwrap_err();
+    assert_eq!(refused, AccessError::Token(TokenError::Missing));
+}

@@ -1,0 +1,153 @@
+//! The gRPC doors: wire → model → wire, and the one map from error to status. Nothing is decided here but who may
+//! knock at which door: care apps at `RecordBroker`, adapters and stewards at `PatientIndex`.
+
+mod patients;
+mod records;
+
+use crate::{
+    access::{AccessError, Act},
+    audit::details,
+    index::IndexError,
+    model::EnterpriseId,
+    retrieve::{Broker, RetrieveError},
+};
+use serde_json::{Map, Value};
+use severn_link::{Conn, Identity, Peer, RefuseMalformedTimeout, ServerLimits, server};
+use severn_proto::v1::{
+    RequestContext, patient_index_server::PatientIndexServer, record_broker_server::RecordBrokerServer,
+};
+use severn_trust::{Proof, TrailError, User};
+use std::{io, sync::Arc};
+use tonic::{Request, Status};
+use tonic::service::interceptor::InterceptedService;
+use tracing::error;
+
+/// Bytes of one request.
+const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// Serves the broker on `incoming` connections until `stop` resolves; calls under way are finished.
+///
+/// # Errors
+/// As the transport gives them.
+pub async fn serve(
+    broker: Arc<Broker>,
+    incoming: impl futures::Stream<Item = io::Result<Conn>> + Send + 'static,
+    limits: ServerLimits,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let records = RecordBrokerServer::new(records::Records::new(Arc::clone(&broker)));
+    let patients = PatientIndexServer::new(patients::Patients::new(broker));
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(severn_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    server(limits)
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(InterceptedService::new(records.max_decoding_message_size(REQUEST_BYTES_MAX), RefuseMalformedTimeout))
+        .add_service(InterceptedService::new(patients.max_decoding_message_size(REQUEST_BYTES_MAX), RefuseMalformedTimeout))
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await?;
+    Ok(())
+}
+
+fn peer<T>(request: &Request<T>) -> Result<Identity, Status> {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.identity.clone());
+    peer.ok_or_else(|| Status::unauthenticated("the connection has no identity; connect with a client certificate"))
+}
+
+/// Care apps, and nobody else.
+fn from_app<T>(request: &Request<T>) -> Result<(), Status> {
+    match peer(request)? {
+        Identity::App(_) => Ok(()),
+        Identity::Broker(_) | Identity::Source(_) => {
+            Err(Status::permission_denied("this door is for care apps; use a certificate of an app"))
+        }
+    }
+}
+
+fn context_of(context: Option<RequestContext>) -> Result<RequestContext, Status> {
+    context.ok_or_else(|| Status::invalid_argument("context: required; send the user's token and the app's proof"))
+}
+
+fn enterprise_id(text: &str) -> Result<EnterpriseId, Status> {
+    let wrong = |_| Status::invalid_argument("enterprise_id: a UUID as FindPerson gave it; find the person again");
+    text.parse().map(EnterpriseId).map_err(wrong)
+}
+
+fn text<'a>(field: &str, value: &'a str, chars_max: usize) -> Result<&'a str, Status> {
+    if value.chars().count() > chars_max {
+        return Err(Status::invalid_argument(format!("{field}: at most {chars_max} characters; shorten it")));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(Status::invalid_argument(format!("{field}: control characters are not allowed; remove them")));
+    }
+    Ok(value.trim())
+}
+
+impl Broker {
+    /// Admits a request that is not a retrieval and records it before anything is done; a refusal is recorded, too.
+    async fn admit_act(
+        &self,
+        context: &RequestContext,
+        act: Act,
+        action: &str,
+        about: (&str, Map<String, Value>),
+    ) -> Result<(User, Proof), Status> {
+        let (person, what) = about;
+        let who = self.access.admit(context);
+        let allowed = who.clone().and_then(|(user, proof)| self.access.may(&user, act).map(|()| (user, proof)));
+        match allowed {
+            Ok(who) => {
+                self.audit.act(action, &who, person, what).await.map_err(audit_status)?;
+                Ok(who)
+            }
+            Err(error) => {
+                let recorded = self.audit.refused(action, who.ok().as_ref(), person, &error.to_string()).await;
+                recorded.map_err(audit_status)?;
+                Err(access_status(error))
+            }
+        }
+    }
+}
+
+fn access_status(error: AccessError) -> Status {
+    match error {
+        AccessError::Token(_) | AccessError::Proof(_) => Status::unauthenticated(error.to_string()),
+        AccessError::Act(_) | AccessError::OtherPerson => Status::permission_denied(error.to_string()),
+        AccessError::NobodyMeant => Status::invalid_argument(error.to_string()),
+    }
+}
+
+fn audit_status(error: TrailError) -> Status {
+    error!(%error, "audit trail not writable");
+    Status::unavailable("the broker cannot write its audit trail, so it answers nothing; try again or tell its operator")
+}
+
+fn index_status(error: IndexError) -> Status {
+    match error {
+        IndexError::Store(_) | IndexError::Poisoned => {
+            error!(%error, "index not available");
+            Status::unavailable("the index cannot answer, so nothing is known about anybody; do not assume there is nothing, try again")
+        }
+        IndexError::UnknownRegistration => Status::not_found(error.to_string()),
+        IndexError::Conflict(_) | IndexError::Gap { .. } => Status::failed_precondition(error.to_string()),
+        IndexError::Invalid { .. } => Status::invalid_argument(error.to_string()),
+    }
+}
+
+fn retrieve_status(error: RetrieveError) -> Status {
+    match error {
+        RetrieveError::AccessDenied(error) => access_status(error),
+        RetrieveError::UnknownPerson => Status::not_found(error.to_string()),
+        RetrieveError::IndexUnavailable(error) => index_status(error),
+        RetrieveError::AuditUnavailable(error) => audit_status(error),
+        RetrieveError::CannotSign(error) => {
+            error!(%error, "statement not signed");
+            Status::unavailable("the broker cannot sign its requests; tell its operator")
+        }
+        RetrieveError::AskerGone => Status::cancelled("the answer was not read in time"),
+    }
+}

@@ -1,0 +1,163 @@
+//! `PatientIndex`: what adapters announce and stewards correct.
+
+use super::{context_of, details, enterprise_id, index_status, peer, text};
+use crate::{
+    access::Act,
+    feed::{FeedError, feed},
+    index::{Decision, RegistrationKey},
+    model::{LocalId, SourceId},
+    retrieve::Broker,
+};
+use serde_json::json;
+use severn_link::Identity;
+use severn_proto::v1::{
+    FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, RegistrationRef,
+    ReviewQueueRequest, ReviewQueueResponse, UnlinkRequest, UnlinkResponse, patient_index_server::PatientIndex,
+};
+use severn_trust::User;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+/// Acknowledgements that wait for a slow adapter.
+const ANSWERS_WAITING: usize = 16;
+
+const REVIEW_DEFAULT: u32 = 100;
+const REVIEW_MAX: u32 = 1000;
+const REASON_CHARS_MIN: usize = 10;
+const REASON_CHARS_MAX: usize = 500;
+
+pub(super) struct Patients {
+    broker: Arc<Broker>,
+}
+
+impl Patients {
+    pub(super) fn new(broker: Arc<Broker>) -> Patients {
+        Patients { broker }
+    }
+}
+
+#[tonic::async_trait]
+impl PatientIndex for Patients {
+    type FeedStream = ReceiverStream<Result<FeedResponse, Status>>;
+
+    async fn feed(&self, request: Request<Streaming<FeedRequest>>) -> Result<Response<Self::FeedStream>, Status> {
+        let Identity::Source(id) = peer(&request)? else {
+            return Err(Status::permission_denied("this door is for adapters; use the certificate of a source"));
+        };
+        let source = SourceId(id.into());
+        if self.broker.fanout.registry().get(&source).is_none() {
+            return Err(Status::permission_denied("this source is not registered at the broker; ask its operator"));
+        }
+        let (out, answers) = mpsc::channel(ANSWERS_WAITING);
+        let index = Arc::clone(&self.broker.index);
+        let announced = request.into_inner();
+        tokio::spawn(async move {
+            let (forward, mut said) = mpsc::channel::<FeedResponse>(ANSWERS_WAITING);
+            let pass = async {
+                while let Some(answer) = said.recv().await {
+                    if out.send(Ok(answer)).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let (result, ()) = tokio::join!(feed(&index, &source, announced, forward), pass);
+            if let Err(error) = result {
+                drop(out.send(Err(feed_status(error))).await);
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+
+    async fn link(&self, request: Request<LinkRequest>) -> Result<Response<LinkResponse>, Status> {
+        let request = request.into_inner();
+        let (a, b) = (registration("a", request.a)?, registration("b", request.b)?);
+        let (idempotency_key, reason) = decision(&request.idempotency_key, &request.reason)?;
+        let what = details([("a", said(&a)), ("b", said(&b)), ("reason", json!(reason))]);
+        let context = context_of(request.context)?;
+        let (user, _) = self.broker.admit_act(&context, Act::Steward, "link", ("", what)).await?;
+        let decision = Decision { idempotency_key, reason, by: by(&user) };
+        let person = self.broker.index.link(a, b, decision).await.map_err(index_status)?;
+        Ok(Response::new(LinkResponse { enterprise_id: person.to_string() }))
+    }
+
+    async fn unlink(&self, request: Request<UnlinkRequest>) -> Result<Response<UnlinkResponse>, Status> {
+        let request = request.into_inner();
+        let registration = registration("registration", request.registration)?;
+        let (idempotency_key, reason) = decision(&request.idempotency_key, &request.reason)?;
+        let what = details([("registration", said(&registration)), ("reason", json!(reason))]);
+        let context = context_of(request.context)?;
+        let (user, _) = self.broker.admit_act(&context, Act::Steward, "unlink", ("", what)).await?;
+        let decision = Decision { idempotency_key, reason, by: by(&user) };
+        let person = self.broker.index.unlink(registration, decision).await.map_err(index_status)?;
+        Ok(Response::new(UnlinkResponse { enterprise_id: person.to_string() }))
+    }
+
+    async fn review_queue(
+        &self,
+        request: Request<ReviewQueueRequest>,
+    ) -> Result<Response<ReviewQueueResponse>, Status> {
+        let request = request.into_inner();
+        let limit = match request.limit {
+            0 => REVIEW_DEFAULT,
+            limit @ 1..=REVIEW_MAX => limit,
+            _ => return Err(Status::invalid_argument(format!("limit: 0 for {REVIEW_DEFAULT}, or 1 to {REVIEW_MAX}"))),
+        };
+        let context = context_of(request.context)?;
+        self.broker.admit_act(&context, Act::Steward, "review_queue", ("", details([]))).await?;
+        let pairs = self.broker.index.review_queue(limit as usize).map_err(index_status)?;
+        Ok(Response::new(ReviewQueueResponse { pairs }))
+    }
+
+    async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
+        let request = request.into_inner();
+        let person = enterprise_id(&request.enterprise_id)?;
+        let about = (request.enterprise_id.as_str(), details([]));
+        self.broker.admit_act(&context_of(request.context)?, Act::Steward, "history", about).await?;
+        let events = self.broker.index.history(person).map_err(index_status)?;
+        Ok(Response::new(HistoryResponse { events }))
+    }
+}
+
+fn registration(field: &str, reference: Option<RegistrationRef>) -> Result<RegistrationKey, Status> {
+    let reference = reference.unwrap_or_default();
+    let source = text(&format!("{field}.source_id"), &reference.source_id, 64)?;
+    let local_id = text(&format!("{field}.local_id"), &reference.local_id, 256)?;
+    if source.is_empty() || local_id.is_empty() {
+        return Err(Status::invalid_argument(format!("{field}: give source_id and local_id")));
+    }
+    Ok(RegistrationKey { source: SourceId(source.into()), local_id: LocalId(local_id.into()) })
+}
+
+fn decision(key: &str, reason: &str) -> Result<(Uuid, String), Status> {
+    let wrong = |_| Status::invalid_argument("idempotency_key: a UUID, the same for every retry of this decision");
+    let key = key.parse().map_err(wrong)?;
+    let reason = text("reason", reason, REASON_CHARS_MAX)?;
+    if reason.chars().count() < REASON_CHARS_MIN {
+        let message = format!("reason: at least {REASON_CHARS_MIN} characters; say how you know");
+        return Err(Status::invalid_argument(message));
+    }
+    Ok((key, reason.to_owned()))
+}
+
+fn said(key: &RegistrationKey) -> serde_json::Value {
+    json!([key.source.to_string(), &*key.local_id.0])
+}
+
+fn by(user: &User) -> String {
+    format!("{} ({}) at {}", user.name, user.id, user.organisation_ods)
+}
+
+fn feed_status(error: FeedError) -> Status {
+    match error {
+        FeedError::Index(error) => index_status(error),
+        FeedError::Broken => Status::cancelled("the adapter has gone"),
+        FeedError::NoHello
+        | FeedError::SecondHello
+        | FeedError::Empty
+        | FeedError::NotYourSource
+        | FeedError::BadEpoch => Status::invalid_argument(error.to_string()),
+    }
+}

@@ -1,0 +1,273 @@
+//! `RecordBroker`: what care apps ask.
+
+use super::{
+    audit_status, context_of, details, enterprise_id, from_app, index_status, retrieve_status, text,
+};
+use crate::{
+    access::Act,
+    index::{Found, Resolved, Search},
+    model::{LocalId, Question, SourceId},
+    retrieve::{Asked, Broker},
+};
+use futures::{Stream, StreamExt as _, stream::BoxStream};
+use serde_json::json;
+use severn_proto::v1::{
+    AccessReportRequest, AccessReportResponse, Candidate, Dataset, FetchDocumentRequest, FetchDocumentResponse,
+    FindPersonRequest, FindPersonResponse, ListSourcesRequest, ListSourcesResponse, RetrieveRecordRequest,
+    RetrieveRecordResponse, RetrieveRecordUnaryRequest, RetrieveRecordUnaryResponse, SourceState, fetch_bytes_response,
+    fetch_document_response, find_person_response::Resolution, record_broker_server::RecordBroker,
+    retrieve_record_response::Part,
+};
+use severn_trust::NhsNumber;
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+/// Milliseconds an answer takes at most, when the caller does not say, and whatever the caller says.
+const DEADLINE_MS: u32 = 3_000;
+const DEADLINE_MS_MAX: u32 = 10_000;
+const DEADLINE_MS_MIN: u32 = 100;
+
+/// Parts that wait for a slow reader.
+const PARTS_WAITING: usize = 8;
+
+/// How long sources may take to say that they are there.
+const DESCRIBE_MAX: Duration = Duration::from_millis(1000);
+
+pub(super) struct Records {
+    broker: Arc<Broker>,
+}
+
+impl Records {
+    pub(super) fn new(broker: Arc<Broker>) -> Records {
+        Records { broker }
+    }
+}
+
+#[tonic::async_trait]
+impl RecordBroker for Records {
+    type RetrieveRecordStream = Pin<Box<dyn Stream<Item = Result<RetrieveRecordResponse, Status>> + Send>>;
+    type FetchDocumentStream = BoxStream<'static, Result<FetchDocumentResponse, Status>>;
+
+    async fn find_person(&self, request: Request<FindPersonRequest>) -> Result<Response<FindPersonResponse>, Status> {
+        from_app(&request)?;
+        let mut request = request.into_inner();
+        let context = context_of(request.context.take())?;
+        let search = search_of(&request)?;
+        let by = details([("by", json!(kind_of(&search)))]);
+        let who = self.broker.admit_act(&context, Act::Find, "find", ("", by)).await?;
+        let resolved = self.broker.index.resolve(&search).map_err(index_status)?;
+        let response = found(resolved);
+        let person = match response.candidates.as_slice() {
+            [one] => one.enterprise_id.as_str(),
+            _ => "",
+        };
+        let shown: Vec<&str> = response.candidates.iter().map(|c| c.enterprise_id.as_str()).collect();
+        let shown = details([("candidates", json!(shown))]);
+        self.broker.audit.act("found", &who, person, shown).await.map_err(audit_status)?;
+        Ok(Response::new(response))
+    }
+
+    async fn retrieve_record(
+        &self,
+        request: Request<RetrieveRecordRequest>,
+    ) -> Result<Response<Self::RetrieveRecordStream>, Status> {
+        from_app(&request)?;
+        let asked = asked_of(request.into_inner())?;
+        Ok(Response::new(Box::pin(answer(Arc::clone(&self.broker), asked))))
+    }
+
+    async fn retrieve_record_unary(
+        &self,
+        request: Request<RetrieveRecordUnaryRequest>,
+    ) -> Result<Response<RetrieveRecordUnaryResponse>, Status> {
+        from_app(&request)?;
+        let inner = request.into_inner().request;
+        let asked = asked_of(inner.ok_or_else(|| Status::invalid_argument("request: required"))?)?;
+        let mut parts = Box::pin(answer(Arc::clone(&self.broker), asked));
+        let mut whole = RetrieveRecordUnaryResponse::default();
+        while let Some(part) = parts.next().await {
+            match part?.part {
+                Some(Part::Opened(opened)) => whole.opened = Some(opened),
+                Some(Part::Section(section)) => whole.sections.push(section),
+                Some(Part::Ledger(ledger)) => whole.ledger = Some(ledger),
+                Some(Part::Seal(seal)) => whole.seal = Some(seal),
+                None => {}
+            }
+        }
+        Ok(Response::new(whole))
+    }
+
+    async fn fetch_document(
+        &self,
+        request: Request<FetchDocumentRequest>,
+    ) -> Result<Response<Self::FetchDocumentStream>, Status> {
+        from_app(&request)?;
+        let stream = document(&self.broker, request.into_inner()).await?;
+        Ok(Response::new(stream))
+    }
+
+    async fn access_report(
+        &self,
+        request: Request<AccessReportRequest>,
+    ) -> Result<Response<AccessReportResponse>, Status> {
+        from_app(&request)?;
+        let request = request.into_inner();
+        let person = enterprise_id(&request.enterprise_id)?;
+        let about = (request.enterprise_id.as_str(), details([]));
+        self.broker.admit_act(&context_of(request.context)?, Act::Report, "report", about).await?;
+        let known = self.broker.index.locate(person).map_err(index_status)?;
+        let names: Vec<_> = [Some(person), known.map(|known| known.id)].into_iter().flatten().collect();
+        let broker = Arc::clone(&self.broker);
+        // The whole trail is read: that belongs on a thread of its own.
+        let report = tokio::task::spawn_blocking(move || broker.audit.report(&names));
+        let failed = |_| Status::unavailable("the report could not be made; try again");
+        let (accesses, truncated) = report.await.map_err(failed)?.map_err(audit_status)?;
+        Ok(Response::new(AccessReportResponse { accesses, truncated }))
+    }
+
+    async fn list_sources(
+        &self,
+        request: Request<ListSourcesRequest>,
+    ) -> Result<Response<ListSourcesResponse>, Status> {
+        from_app(&request)?;
+        let context = context_of(request.into_inner().context)?;
+        self.broker.admit_act(&context, Act::Find, "list_sources", ("", details([]))).await?;
+        let feeds = self.broker.index.feed_states().map_err(index_status)?;
+        let described = self.broker.fanout.describe_all(DESCRIBE_MAX).await;
+        let state = |(registered, description): (Arc<crate::fanout::Registered>, Option<_>)| {
+            let source = &registered.source;
+            let (feed, health) = (feeds.get(&source.id).cloned().unwrap_or_default(), registered.health());
+            let description: Option<severn_proto::v1::DescribeResponse> = description;
+            SourceState {
+                source_id: source.id.to_string(),
+                name: source.name.clone(),
+                kind: source.kind.clone(),
+                ods: source.ods.clone(),
+                reachable: description.is_some(),
+                feed_heard_at_ms: feed.heard_at_ms,
+                registrations: feed.registrations,
+                datasets: description.map(|d| d.datasets).unwrap_or_default(),
+                last_outcome: health.last_outcome.into(),
+                last_called_at_ms: health.last_called_at_ms,
+            }
+        };
+        Ok(Response::new(ListSourcesResponse { sources: described.into_iter().map(state).collect() }))
+    }
+}
+
+fn asked_of(request: RetrieveRecordRequest) -> Result<Asked, Status> {
+    let deadline_ms = match request.deadline_ms {
+        0 => DEADLINE_MS,
+        ms @ DEADLINE_MS_MIN..=DEADLINE_MS_MAX => ms,
+        _ => {
+            let range = format!("deadline_ms: 0 for {DEADLINE_MS}, or {DEADLINE_MS_MIN} to {DEADLINE_MS_MAX}");
+            return Err(Status::invalid_argument(range));
+        }
+    };
+    Ok(Asked {
+        context: context_of(request.context)?,
+        person: enterprise_id(&request.enterprise_id)?,
+        deadline: Duration::from_millis(deadline_ms.into()),
+    })
+}
+
+/// Runs the spine beside the stream that carries its parts. When the asker goes away the stream is dropped, and with
+/// it every call to a source.
+fn answer(broker: Arc<Broker>, asked: Asked) -> impl Stream<Item = Result<RetrieveRecordResponse, Status>> + Send {
+    let (out, parts) = mpsc::channel(PARTS_WAITING);
+    let spine = async move { broker.retrieve(asked, &out).await };
+    let failure = futures::stream::once(spine).filter_map(async |result| result.err().map(|e| Err(retrieve_status(e))));
+    // Both are polled by the same task: no spawn, and a drop cancels both.
+    futures::stream::select(ReceiverStream::new(parts).map(Ok), failure)
+}
+
+async fn document(
+    broker: &Broker,
+    request: FetchDocumentRequest,
+) -> Result<BoxStream<'static, Result<FetchDocumentResponse, Status>>, Status> {
+    let deadline = Duration::from_millis(DEADLINE_MS_MAX.into());
+    let person = enterprise_id(&request.enterprise_id)?;
+    let entry_id = text("entry_id", &request.entry_id, 256)?.to_owned();
+    let asked = Asked { context: context_of(request.context)?, person, deadline };
+    let question = broker.admit(asked).await.map_err(retrieve_status)?;
+    let question = Question { datasets: vec![Dataset::Documents], ..question };
+    broker.audit.intent("document", &question).await.map_err(audit_status)?;
+    let found = broker.locate(&question).await.map_err(retrieve_status)?;
+    let mut plan = broker.access.plan(&question, &found, |id| broker.source(id));
+    let source = SourceId(request.source_id.as_str().into());
+    plan.sources.retain(|planned| planned.source.id == source && !planned.ask.is_empty());
+    let Some(planned) = plan.sources.first() else {
+        broker.audit.not_answered(&question, "no such source for this person and role").await.map_err(audit_status)?;
+        return Err(Status::not_found("source_id: this source holds no document for you to read; retrieve the record again"));
+    };
+    let bytes = broker.fanout.fetch_bytes(planned, &question, entry_id, Instant::now() + deadline).await?;
+    let parts = bytes.map(|part| {
+        let part = match part?.part {
+            Some(fetch_bytes_response::Part::Opened(opened)) => fetch_document_response::Part::Opened(opened),
+            Some(fetch_bytes_response::Part::Chunk(chunk)) => fetch_document_response::Part::Chunk(chunk),
+            None => return Err(Status::data_loss("the source broke the contract; tell its operator")),
+        };
+        Ok(FetchDocumentResponse { part: Some(part) })
+    });
+    Ok(parts.boxed())
+}
+
+/// How a person is looked for, as the trail says it: never with what.
+fn kind_of(search: &Search) -> &'static str {
+    match search {
+        Search::Number { .. } => "nhs_number",
+        Search::Registration { .. } => "local_id",
+        Search::Demographics { .. } => "demographics",
+    }
+}
+
+fn search_of(request: &FindPersonRequest) -> Result<Search, Status> {
+    let wrong = |message: &str| Status::invalid_argument(message.to_owned());
+    let birth_date = || match request.birth_date.parse::<jiff::civil::Date>() {
+        Ok(date) if request.birth_date.len() == 10 => Ok(date.to_string()),
+        _ => Err(wrong("birth_date: required, as YYYY-MM-DD; give the whole date")),
+    };
+    if !request.nhs_number.is_empty() {
+        let number = NhsNumber::parse(&request.nhs_number).map_err(|e| wrong(&format!("nhs_number: {e}")))?;
+        return Ok(Search::Number { number, birth_date: birth_date()? });
+    }
+    if !request.source_id.is_empty() || !request.local_id.is_empty() {
+        let source = text("source_id", &request.source_id, 64)?;
+        let local_id = text("local_id", &request.local_id, 256)?;
+        if source.is_empty() || local_id.is_empty() {
+            return Err(wrong("source_id and local_id: give both"));
+        }
+        return Ok(Search::Registration { source: SourceId(source.into()), local_id: LocalId(local_id.into()) });
+    }
+    let family = text("family", &request.family, 100)?;
+    let given = text("given", &request.given, 100)?;
+    if family.is_empty() || given.is_empty() {
+        return Err(wrong("give nhs_number and birth_date, or source_id and local_id, or family, given and birth_date"));
+    }
+    Ok(Search::Demographics {
+        family: family.to_owned(),
+        given: given.to_owned(),
+        birth_date: birth_date()?,
+        sex: request.sex(),
+        postcode: text("postcode", &request.postcode, 16)?.to_owned(),
+    })
+}
+
+fn found(resolved: Resolved) -> FindPersonResponse {
+    let candidate = |found: Found| Candidate {
+        enterprise_id: found.person.id.to_string(),
+        golden: Some(found.person.golden),
+        score: found.score,
+        why: found.why,
+        sources: u32::try_from(found.person.located.len()).unwrap_or(u32::MAX),
+    };
+    let (resolution, found) = match resolved {
+        Resolved::One(found) => (Resolution::One, vec![*found]),
+        Resolved::Possible(found) => (Resolution::Possible, found),
+        Resolved::Nobody => (Resolution::Nobody, Vec::new()),
+        Resolved::TooMany => (Resolution::TooMany, Vec::new()),
+    };
+    FindPersonResponse { resolution: resolution.into(), candidates: found.into_iter().map(candidate).collect() }
+}

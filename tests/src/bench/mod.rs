@@ -1,0 +1,8 @@
+//! The benchmark's parts: canned adapters, the floors, the processes they run in, the load, the report.
+
+pub mod canned;
+pub mod floor;
+pub mod load;
+pub mod report;
+pub mod roles;
+pub mod rig;

@@ -1,0 +1,344 @@
+//! A federation in one process: the real broker, real adapters of the SDK, the real client, real gRPC over connections
+//! in memory, on tokio's clock (which a test pauses) and on disks in memory. Only the sources are made up.
+
+use crate::keys::{AUDIENCE, Gateway, Seeded, TokioClock, signing_key};
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use severn_adapter_sdk::{
+    feed::{Feed, FeedParts},
+    limits::Limits,
+    serve::{About, Adapter, Parts, serve},
+    source::{Document, Finding, Reading, Source, SourceError},
+};
+use severn_broker::{
+    access::{Access, AccessSettings, IssuerKeys},
+    audit::Audit,
+    fanout::{AskLimits, Fanout, Registry},
+    index::{Index, store::MemoryStore},
+    model::{self, SourceId},
+    retrieve::Broker,
+};
+use severn_client::Client;
+use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
+use severn_proto::v1::{Dataset, Demographics, Entry, PurposeOfUse, Registration};
+use severn_trust::{ALL_DATASETS, AccessTable, MemoryDisk, SigningKey, Trail};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+/// What a made-up source does when it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Answers at once.
+    Answers,
+    /// Answers after a while.
+    Slow(Duration),
+    /// Never answers.
+    Hangs,
+    /// Panics.
+    Panics,
+    /// Cannot be read.
+    Fails,
+    /// Its adapter is not there: nobody listens.
+    Down,
+}
+
+/// A made-up source.
+pub struct MadeUp {
+    id: String,
+    behaviour: Mutex<Behaviour>,
+    people: Mutex<BTreeMap<String, (Demographics, Vec<Entry>)>>,
+}
+
+impl MadeUp {
+    /// A source that knows nobody yet.
+    pub fn new(id: impl Into<String>) -> MadeUp {
+        MadeUp { id: id.into(), behaviour: Mutex::new(Behaviour::Answers), people: Mutex::default() }
+    }
+
+    /// The same, behaving otherwise.
+    #[must_use]
+    pub fn behaving(self, behaviour: Behaviour) -> MadeUp {
+        self.behave(behaviour);
+        self
+    }
+
+    /// The same, knowing a person with some entries.
+    #[must_use]
+    pub fn knowing(self, local_id: &str, demographics: Demographics, entries: Vec<Entry>) -> MadeUp {
+        self.know(local_id, demographics, entries);
+        self
+    }
+
+    /// From now on behaves so.
+    pub fn behave(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap_or_else(PoisonError::into_inner) = behaviour;
+    }
+
+    /// From now on knows this of the person with this local id.
+    pub fn know(&self, local_id: &str, demographics: Demographics, entries: Vec<Entry>) {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        people.insert(local_id.to_owned(), (demographics, entries));
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        *self.behaviour.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn person(&self, local_id: &str) -> Option<(Demographics, Vec<Entry>)> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner).get(local_id).cloned()
+    }
+}
+
+#[tonic::async_trait]
+impl Source for MadeUp {
+    fn datasets(&self) -> Vec<Dataset> {
+        ALL_DATASETS.to_vec()
+    }
+
+    async fn registrations(&self) -> Result<BoxStream<'static, Result<Registration, SourceError>>, SourceError> {
+        let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<_> = people
+            .iter()
+            .map(|(local_id, (known, _))| Ok(crate::records::registration(&self.id, local_id, known.clone())))
+            .collect();
+        Ok(stream::iter(all).boxed())
+    }
+
+    async fn registration(&self, local_id: &str) -> Result<Option<Registration>, SourceError> {
+        Ok(self.person(local_id).map(|(known, _)| crate::records::registration(&self.id, local_id, known)))
+    }
+
+    async fn read(&self, local_id: &str, datasets: &[Dataset], _: Duration) -> Result<Vec<Reading>, SourceError> {
+        match self.behaviour() {
+            Behaviour::Answers | Behaviour::Down => {}
+            Behaviour::Slow(wait) => tokio::time::sleep(wait).await,
+            Behaviour::Hangs => std::future::pending().await,
+            Behaviour::Panics => panic!("a made-up source panics"),
+            Behaviour::Fails => return Err(SourceError::Unreachable("made up".into())),
+        }
+        let (_, entries) = self.person(local_id).unwrap_or_default();
+        let reading = |dataset: &Dataset| {
+            let of_dataset = |entry: &&Entry| entry.head.as_ref().is_some_and(|head| head.dataset() == *dataset);
+            Reading { dataset: *dataset, entries: entries.iter().filter(of_dataset).cloned().collect(), ..Reading::default() }
+        };
+        Ok(datasets.iter().map(reading).collect())
+    }
+
+    async fn document(&self, _: &str, entry_id: &str) -> Result<Option<Document>, SourceError> {
+        let bytes = format!("the document {entry_id}").repeat(50_000).into();
+        Ok((entry_id == "letter").then(|| Document { media_type: "text/plain".into(), title: "Letter".into(), bytes }))
+    }
+
+    async fn check(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+}
+
+/// The region's table and every owner's, unless a test says otherwise.
+pub const TABLE: &str = r#"
+roles = [
+    { name = "clinician", codes = ["R8000"], labels = ["*"] },
+    { name = "social worker", codes = ["R9001"] },
+    { name = "steward", codes = ["R9100"] },
+    { name = "privacy officer", codes = ["R9200"] },
+]
+rules = [
+    { roles = ["clinician"], purposes = ["direct_care", "emergency"], datasets = ["*"] },
+    { roles = ["social worker"], purposes = ["direct_care"], datasets = ["alerts", "safeguarding", "contacts"] },
+]
+"#;
+
+/// A whole federation.
+pub struct World {
+    /// The broker's network name.
+    pub network: InMemory,
+    /// The broker.
+    pub broker: Arc<Broker>,
+    /// The broker's disk.
+    pub disk: MemoryDisk,
+    /// The broker's trail key.
+    pub trail_key: SigningKey,
+    /// The sources, by id.
+    pub sources: BTreeMap<String, Arc<MadeUp>>,
+    /// The disks of the adapters, by source id.
+    pub adapter_disks: BTreeMap<String, MemoryDisk>,
+    /// The requesting organisation.
+    pub gateway: Gateway,
+    /// The clock.
+    pub clock: Arc<TokioClock>,
+    stop: CancellationToken,
+    adapters: BTreeMap<String, CancellationToken>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// How a source's owner shares; the source's id to a table in TOML.
+pub type Policies<'a> = &'a [(&'a str, &'a str)];
+
+impl World {
+    /// Builds broker and adapters, and waits until all registrations are known.
+    ///
+    /// # Panics
+    /// If a part of the federation cannot be built.
+    pub async fn start(sources: Vec<MadeUp>, policies: Policies<'_>) -> World {
+        let clock = TokioClock::start();
+        let network = InMemory::new(Identity::Broker("broker-1".into()));
+        let (gateway, statement_key, trail_key) = (Gateway::default(), signing_key(), signing_key());
+        let disk = MemoryDisk::default();
+        let sources: BTreeMap<String, Arc<MadeUp>> =
+            sources.into_iter().map(|source| (source.id.clone(), Arc::new(source))).collect();
+        let broker = broker(&sources, &gateway, (&disk, &trail_key), &statement_key, &clock).await;
+        let mut world = World {
+            network,
+            broker,
+            disk,
+            trail_key,
+            sources,
+            adapter_disks: BTreeMap::new(),
+            gateway,
+            clock,
+            stop: CancellationToken::new(),
+            adapters: BTreeMap::new(),
+        };
+        world.serve_broker();
+        for source in world.sources.clone().into_values() {
+            let policy = policies.iter().find(|(id, _)| *id == source.id).map_or(TABLE, |(_, table)| table);
+            world.add_adapter(source, policy, &statement_key);
+        }
+        world.wait_for_feeds().await;
+        world
+    }
+
+    fn serve_broker(&self) {
+        let incoming = UnboundedReceiverStream::new(self.network.accept());
+        let stop = self.stop.clone().cancelled_owned();
+        let broker = Arc::clone(&self.broker);
+        tokio::spawn(async move {
+            let served = severn_broker::service::serve(broker, incoming, ServerLimits::default(), stop).await;
+            served.expect("the broker serves");
+        });
+    }
+
+    fn add_adapter(&mut self, source: Arc<MadeUp>, policy: &str, statement_key: &SigningKey) {
+        let id = source.id.clone();
+        let party = self.network.party(Identity::Source(id.clone()));
+        let disk = MemoryDisk::default();
+        let policy: AccessTable = toml::from_str(policy).expect("the owner's table can be read");
+        policy.check().expect("the owner's table makes sense");
+        let trail = Trail::open(Arc::new(disk.clone()), self.clock.clone(), signing_key()).expect("a new trail opens");
+        let adapter = Adapter::new(Parts {
+            about: About { source_id: id.clone(), name: id.clone(), ods: id.clone(), adapter_kind: "made up".into() },
+            source: source.clone(),
+            broker: Identity::Broker("broker-1".into()),
+            broker_key: statement_key.public().clone(),
+            verifier: self.gateway.verifier(),
+            policy,
+            trail,
+            clock: self.clock.clone(),
+            limits: Limits::default(),
+        });
+        let stop = self.stop.child_token();
+        if source.behaviour() != Behaviour::Down {
+            let incoming = UnboundedReceiverStream::new(party.accept());
+            let ended = stop.clone().cancelled_owned();
+            tokio::spawn(serve(adapter, incoming, ServerLimits::default(), ended));
+        }
+        let feed = Feed::new(FeedParts {
+            source_id: id.clone(),
+            source,
+            disk: Arc::new(disk.clone()),
+            dialler: Arc::new(party),
+            address: String::new(),
+            broker: Identity::Broker("broker-1".into()),
+            clock: self.clock.clone(),
+            entropy: Arc::new(Seeded::new(self.adapters.len() as u64)),
+            every: Duration::from_secs(60),
+        });
+        tokio::spawn(feed.run(stop.clone()));
+        let channel = self.network.dial("", &Identity::Source(id.clone())).expect("any address will do in memory");
+        self.broker.fanout.registry().attach(&SourceId(id.as_str().into()), channel);
+        self.adapter_disks.insert(id.clone(), disk);
+        self.adapters.insert(id, stop);
+    }
+
+    async fn wait_for_feeds(&self) {
+        let people = |source: &MadeUp| source.people.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        for _ in 0..10_000 {
+            let states = self.broker.index.feed_states().expect("the index answers");
+            let known = |id: &String| states.get(&SourceId(id.as_str().into())).map_or(0, |state| state.registrations);
+            if self.sources.iter().all(|(id, source)| known(id) >= people(source)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the feeds did not arrive");
+    }
+
+    /// A client of a user with `role`, who asks for direct care.
+    pub fn client(&self, role: &str) -> Client {
+        self.client_for(role, PurposeOfUse::DirectCare)
+    }
+
+    /// A client of a user with `role`, who asks for `purpose`.
+    ///
+    /// # Panics
+    /// Never: any address will do in memory.
+    pub fn client_for(&self, role: &str, purpose: PurposeOfUse) -> Client {
+        let app = self.network.party(Identity::App("epr".into()));
+        let channel = app.dial("", &Identity::Broker("broker-1".into())).expect("any address will do in memory");
+        let (gateway, clock, role) = (self.gateway.clone(), self.clock.clone(), role.to_owned());
+        let tokens = Seeded::new(1);
+        let token = move || Ok(gateway.token(&role, purpose, clock.as_ref(), tokens.next()));
+        let entropy = Arc::new(severn_trust::SystemEntropy::default());
+        Client::new(channel, self.gateway.app_key.clone(), token, self.clock.clone(), entropy)
+    }
+
+    /// Stops the adapter of a source, as if its machine had lost power.
+    pub fn stop_adapter(&self, id: &str) {
+        if let Some(stop) = self.adapters.get(id) {
+            stop.cancel();
+        }
+    }
+}
+
+async fn broker(
+    sources: &BTreeMap<String, Arc<MadeUp>>,
+    gateway: &Gateway,
+    (disk, trail_key): (&MemoryDisk, &SigningKey),
+    statement_key: &SigningKey,
+    clock: &Arc<TokioClock>,
+) -> Arc<Broker> {
+    let settings = AccessSettings {
+        table: toml::from_str(TABLE).expect("the region's table can be read"),
+        stewards: vec!["steward".into()],
+        auditors: vec!["privacy officer".into()],
+    };
+    settings.check().expect("the region's table makes sense");
+    let trail = Trail::open(Arc::new(disk.clone()), clock.clone(), trail_key.clone()).expect("a new trail opens");
+    let index = Index::open(Arc::new(MemoryStore::default()), clock.clone(), Arc::new(Seeded::new(7)));
+    let limits = AskLimits::default();
+    let known = sources.keys().map(|id| model::Source {
+        id: SourceId(id.as_str().into()),
+        name: format!("Organisation {id}"),
+        kind: "made up".into(),
+        ods: id.clone(),
+    });
+    let registry = Registry::new(known, limits.in_flight_max);
+    Arc::new(Broker {
+        audit: Audit::new(trail, b"the manifest secret of a test"),
+        access: Access::new(settings, IssuerKeys::fixed(gateway.verifier()), clock.clone()),
+        index: Arc::new(index.await.expect("an empty index opens")),
+        fanout: Fanout::new(registry, statement_key.clone(), clock.clone(), limits),
+    })
+}
+
+/// The audience of tests' tokens, for those that make their own.
+pub const WORLD_AUDIENCE: &str = AUDIENCE;
