@@ -44,8 +44,10 @@ pub fn holds(finding: &Finding, seen: &Seen<'_>) -> bool {
             rows.next().is_some_and(|row| row.outcome() == Outcome::Withheld)
         }
         Finding::NoAnswer(source) => {
-            let mut outcomes = rows(seen, source).map(LedgerRow::outcome).peekable();
-            outcomes.peek().is_some() && outcomes.all(|outcome| outcome == Outcome::NoAnswer)
+            let outcomes: Vec<Outcome> = rows(seen, source).map(LedgerRow::outcome).collect();
+            // What a source does not hold it may have said in time: that takes no reading.
+            outcomes.contains(&Outcome::NoAnswer)
+                && outcomes.iter().all(|outcome| matches!(outcome, Outcome::NoAnswer | Outcome::NotHeld))
         }
         Finding::Apart(other) => {
             seen.cast.get(*other).is_some_and(|other| !other.is_empty() && other != seen.enterprise_id)
