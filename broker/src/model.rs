@@ -6,7 +6,7 @@ use severn_proto::v1::{
     Dataset, DatasetOutcome, Demographics, EntryBatch, FetchOpened, Ledger, Outcome, ReasonCode, RequestContext, Seal,
     Section, SensitivityLabel,
 };
-use severn_trust::{Commitments, User};
+use severn_trust::{Commitments, Digest, User};
 use std::{fmt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -157,6 +157,8 @@ pub struct Reply {
 pub struct Merged {
     /// One section for each dataset that has items, crisis first.
     pub sections: Vec<Section>,
+    /// The digest of each section, as the seal counts it.
+    pub section_digests: Vec<Digest>,
     /// One row for each (source, dataset) in scope.
     pub ledger: Ledger,
     /// Closes the record.

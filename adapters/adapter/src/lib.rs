@@ -1,1 +1,78 @@
-//! The adapter program: one binary, the kind chosen in its configuration.
+//! The adapter program: one binary, the kind of source chosen in its configuration. Everything that it does is in the
+//! SDK and in the kinds; here it is put together, started, checked and stopped.
+
+mod arguments;
+pub mod config;
+mod kind;
+mod run;
+mod check;
+mod preview;
+mod trail;
+
+use arguments::{Arguments, Audit, Command};
+use clap::Parser as _;
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+use tracing::error;
+use tracing_subscriber::EnvFilter;
+
+/// Runs the program with `args`, of which the first is its name: what `main` does, callable by another program.
+/// 0 if all is well, 1 if something is wrong, 2 if the command line is.
+pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    log_to_stderr();
+    std::panic::set_hook(Box::new(log_panic));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    match runtime.block_on(obey(arguments)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn obey(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => {
+            drop(out);
+            run::run(config::Config::load(&arguments.config)?).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check => check::check(&arguments.config, &mut out).await,
+        Command::Preview(asked) => {
+            preview::preview(config::Config::load(&arguments.config)?, &asked, &mut out).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Audit(Audit::Verify) => trail::verify(&config::Config::load(&arguments.config)?, &mut out),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    drop(writeln!(io::stderr(), "severn-adapter: {error:#}"));
+    ExitCode::FAILURE
+}
+
+/// Says where a panic was and not what it said: a message could carry what was being read.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    match panic.location() {
+        Some(place) => error!(file = place.file(), line = place.line(), "panicked"),
+        None => error!("panicked"),
+    }
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Another part of the same process may have begun to log already.
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init());
+}

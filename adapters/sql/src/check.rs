@@ -9,7 +9,6 @@ use crate::{
     source::SqlSource,
     statement::Parameter,
 };
-use futures::StreamExt;
 use severn_adapter_sdk::{cells::Row, source::Finding, source::SourceError};
 use severn_trust::dataset_word;
 use std::{collections::BTreeMap, sync::Arc};
@@ -64,7 +63,9 @@ async fn check_rights(engine: &Engine) -> Finding {
         // The file is opened read only, whatever the rights on it are.
         Engine::Sqlite(_) => return good("the file is opened read only".into()),
         Engine::Postgres(_) => engine.own(POSTGRES_WRITABLE).await,
-        Engine::Mysql(_) => engine.own("SHOW GRANTS").await.map(|grants| grants.iter().filter_map(writing).collect()),
+        Engine::Mysql(_) => {
+            engine.own("SHOW GRANTS").await.map(|grants| grants.iter().filter_map(|grant| writing(grant)).collect())
+        }
     };
     match could_write {
         Ok(rights) if rights.is_empty() => good("the login can only read".into()),
@@ -83,7 +84,7 @@ const POSTGRES_WRITABLE: &str = "SELECT 'superuser' FROM pg_roles WHERE rolname 
        AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') LIMIT 3)";
 
 /// The rights in a line of SHOW GRANTS that are more than reading.
-fn writing(grant: &String) -> Option<String> {
+fn writing(grant: &str) -> Option<String> {
     let rights = grant.strip_prefix("GRANT ")?.split_once(" ON ")?.0;
     // SELECT (`a`, `b`) ON … : the columns are no rights.
     let mut plain = String::new();
@@ -214,7 +215,7 @@ mod tests {
             ("GRANT SELECT, UPDATE (`a`) ON `d`.`t` TO `r`@`%`", Some("UPDATE")),
         ];
         for (grant, expected) in cases {
-            assert_eq!(writing(&grant.to_owned()).as_deref(), expected, "{grant}");
+            assert_eq!(writing(grant).as_deref(), expected, "{grant}");
         }
     }
 }

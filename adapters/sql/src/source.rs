@@ -3,7 +3,7 @@
 use crate::{
     check,
     dataset::MappedDataset,
-    engine::{Bind, Engine, Lane, Rows, Statement},
+    engine::{Bind, Engine, Lane, Statement},
     settings::{IdType, SqlSettings},
     statement::{Parameter, Query},
 };
@@ -143,14 +143,17 @@ impl Source for SqlSource {
     }
 
     async fn registrations(&self) -> Result<BoxStream<'static, Result<Registration, SourceError>>, SourceError> {
-        let mut rows: Rows = self.engine.rows(&self.registrations.all, &BTreeMap::new());
+        let mut rows = self.engine.rows(&self.registrations.all, &BTreeMap::new());
         // The first row is awaited here, so that a database that is not there is an error of the call.
         let first = rows.next().await.transpose()?;
         let (plan, context) = (self.registrations.plan.clone(), self.context.clone());
         let name = self.registrations.all.name.clone();
-        let rows = stream::iter(first.map(Ok)).chain(rows);
+        let rows = stream::iter(first.map(Ok)).chain(rows.into_stream());
         let registrations = rows.map(move |row| {
-            let registration = plan.map_row(&row?, &context);
+            // Later items are of the kind Mapping only where a row costs itself: a query that broke off, for whatever
+            // reason, must not look like one bad row followed by nobody.
+            let row = row.map_err(|error| SourceError::Unreachable(format!("the reading broke off: {error}")))?;
+            let registration = plan.map_row(&row, &context);
             registration.map_err(|error| unreadable(&name, error))
         });
         Ok(registrations.boxed())
@@ -163,7 +166,7 @@ impl Source for SqlSource {
 
     async fn read(&self, local_id: &str, datasets: &[Dataset], budget: Duration) -> Result<Vec<Reading>, SourceError> {
         let deadline = Instant::now() + budget;
-        let reads = datasets.to_vec().into_iter().map(|dataset| async move {
+        let reads = datasets.iter().copied().map(|dataset| async move {
             let reading = timeout_at(deadline, self.read_one(local_id, dataset)).await;
             (dataset, reading.unwrap_or(Err(SourceError::Timeout)))
         });

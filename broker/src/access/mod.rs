@@ -1,1 +1,171 @@
-//! Under construction.
+//! Who asks, why, and what may be asked of whom. Token and proof are checked here first; every adapter checks them
+//! again for itself. What no rule allows is not asked.
+
+mod keys;
+mod plan;
+
+use crate::model::{EnterpriseId, Person, Question};
+use serde::Deserialize;
+use severn_proto::v1::{Dataset, RequestContext};
+use severn_trust::{
+    ALL_DATASETS, AccessTable, Clock, PersonKeys, Proof, ProofError, Replays, TableError, TokenError, User,
+};
+use std::{sync::Arc, time::Duration};
+
+pub use keys::{IssuerKeys, IssuerSettings, KeysError};
+pub use plan::Decided;
+
+/// Who may do what, from the configuration: the region's table, and the roles for acts that are not reading a record.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    /// The region's table: role × purpose × dataset.
+    pub table: AccessTable,
+    /// Names of the roles that may correct links.
+    #[serde(default)]
+    pub stewards: Vec<String>,
+    /// Names of the roles that may read the access report of any person.
+    #[serde(default)]
+    pub auditors: Vec<String>,
+}
+
+impl AccessSettings {
+    /// Checks every word.
+    ///
+    /// # Errors
+    /// [`TableError`] names the key at fault.
+    pub fn check(&self) -> Result<(), TableError> {
+        self.table.check()?;
+        let known = |name: &&String| !self.table.roles.iter().any(|role| role.name == **name);
+        for (key, names) in [("stewards", &self.stewards), ("auditors", &self.auditors)] {
+            if let Some(unknown) = names.iter().find(known) {
+                return Err(TableError { key: key.into(), message: format!("{unknown:?} is not among table.roles") });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An act that is not reading a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Look for a person, or list the sources: anybody who may read anything.
+    Find,
+    /// Correct links.
+    Steward,
+    /// Read who looked at a person's record.
+    Report,
+}
+
+/// Why a request is refused. The texts may be shown to the caller and reveal nothing of the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// The user's token is not acceptable.
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    /// The app's proof is not acceptable.
+    #[error("{0}")]
+    Proof(#[from] ProofError),
+    /// The role may not do this.
+    #[error("the role {act} is not given to you for this purpose; ask your organisation's privacy officer", act = act_word(*.0))]
+    Act(Act),
+    /// The proof names nobody.
+    #[error("the request proof commits to nobody; sign the NHS number, or birth date and family name, of the person meant")]
+    NobodyMeant,
+    /// The person asked for is not the one the proof commits to.
+    #[error("the person asked for is not the person that the request proof commits to; find the person again")]
+    OtherPerson,
+}
+
+fn act_word(act: Act) -> &'static str {
+    match act {
+        Act::Find => "to find people",
+        Act::Steward => "of a steward",
+        Act::Report => "of a privacy officer",
+    }
+}
+
+/// The stage.
+pub struct Access {
+    keys: Arc<IssuerKeys>,
+    settings: AccessSettings,
+    replays: Replays,
+    decided: moka::sync::Cache<(String, i32), Arc<Decided>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// (role, purpose) pairs whose decisions are remembered.
+const DECIDED_MAX: u64 = 10_000;
+
+impl Access {
+    /// Decides by `settings`, believing the issuers in `keys`.
+    pub fn new(settings: AccessSettings, keys: Arc<IssuerKeys>, clock: Arc<dyn Clock>) -> Access {
+        let decided = moka::sync::Cache::new(DECIDED_MAX);
+        Access { keys, settings, replays: Replays::default(), decided, clock }
+    }
+
+    /// Checks who asks: the user's token, the app's signature over the request, and that neither was used before.
+    ///
+    /// # Errors
+    /// [`AccessError`]; nothing may be read then.
+    pub fn admit(&self, context: &RequestContext) -> Result<(User, Proof), AccessError> {
+        let now_s = self.clock.now_s();
+        let user = self.keys.verify(&context.user_token, now_s)?;
+        let proof = Proof::verify(&context.request_proof, &user, now_s)?;
+        self.replays.take(&user, &proof)?;
+        Ok((user, proof))
+    }
+
+    /// Turns an admitted request into a question about `person`. No datasets in the proof means all.
+    ///
+    /// # Errors
+    /// [`AccessError::NobodyMeant`] if the proof commits to nobody.
+    pub fn question(
+        &self,
+        (user, proof): (User, Proof),
+        person: EnterpriseId,
+        context: RequestContext,
+        deadline: Duration,
+    ) -> Result<Question, AccessError> {
+        if proof.person.is_empty() {
+            return Err(AccessError::NobodyMeant);
+        }
+        let asked = |dataset: &Dataset| proof.datasets.is_empty() || proof.datasets.contains(dataset);
+        let datasets = ALL_DATASETS.into_iter().filter(asked).collect();
+        let (query_id, commitments) = (proof.query_id, proof.person);
+        Ok(Question { query_id, user, person, datasets, commitments, context, deadline })
+    }
+
+    /// Compares the person found with the one the proof commits to.
+    ///
+    /// # Errors
+    /// [`AccessError::OtherPerson`] if they are not the same.
+    pub fn confirm(&self, question: &Question, person: &Person) -> Result<(), AccessError> {
+        let own = PersonKeys::of(&person.golden);
+        if question.commitments.agrees_with(&own) { Ok(()) } else { Err(AccessError::OtherPerson) }
+    }
+
+    /// Whether the user may do something other than read a record.
+    ///
+    /// # Errors
+    /// [`AccessError::Act`] if not.
+    pub fn may(&self, user: &User, act: Act) -> Result<(), AccessError> {
+        let named = |roles: &[String]| {
+            self.settings.table.role_name(&user.role_code).is_some_and(|name| roles.iter().any(|role| role == name))
+        };
+        let may = match act {
+            Act::Find => self.decided(user).reads_anything() || self.may(user, Act::Steward).is_ok(),
+            Act::Steward => named(&self.settings.stewards),
+            Act::Report => named(&self.settings.auditors),
+        };
+        if may { Ok(()) } else { Err(AccessError::Act(act)) }
+    }
+
+    fn decided(&self, user: &User) -> Arc<Decided> {
+        let key = (user.role_code.clone(), user.purpose as i32);
+        self.decided.get_with(key, || Arc::new(Decided::new(&self.settings.table, &user.role_code, user.purpose)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -53,11 +53,12 @@ impl Default for RecordDigest {
 }
 
 impl RecordDigest {
-    /// Adds a section. Times of reading are cleared while it is encoded and put back after.
-    pub fn add_section(&mut self, section: &mut Section) {
+    /// Adds a section and gives its own digest. Times of reading are cleared while it is encoded and put back after.
+    pub fn add_section(&mut self, section: &mut Section) -> Digest {
         let times = take_times(section);
-        self.add(section);
+        let digest = self.add(section);
         put_times(section, times);
+        digest
     }
 
     /// Adds the ledger and gives the digest.
@@ -71,10 +72,10 @@ impl RecordDigest {
         to_array(self.0.finish().as_ref())
     }
 
-    fn add(&mut self, message: &impl prost::Message) {
-        let bytes = message.encode_to_vec();
-        self.0.update(&(bytes.len() as u64).to_be_bytes());
-        self.0.update(&bytes);
+    fn add(&mut self, message: &impl prost::Message) -> Digest {
+        let digest = sha256(&[&message.encode_to_vec()]);
+        self.0.update(&digest);
+        digest
     }
 }
 

@@ -112,7 +112,7 @@ impl Proof {
 
 /// Remembers the queries that were taken, for longer than a proof of them could be accepted.
 pub struct Replays {
-    seen: Cache<(String, Uuid), i64>,
+    seen: Cache<(String, Uuid, String), i64>,
 }
 
 /// Queries remembered at most. Reached, the oldest are forgotten early; their proofs then expire within 30 s.
@@ -131,7 +131,15 @@ impl Replays {
     /// # Errors
     /// [`ProofError::Replayed`] the second time.
     pub fn take(&self, user: &User, proof: &Proof) -> Result<(), ProofError> {
-        let key = (user.token_id.clone(), proof.query_id);
+        self.take_of(user, proof, "")
+    }
+
+    /// Takes the query once for each `local_id`: a source that knows a person twice is asked twice in one query.
+    ///
+    /// # Errors
+    /// [`ProofError::Replayed`] the second time.
+    pub fn take_of(&self, user: &User, proof: &Proof, local_id: &str) -> Result<(), ProofError> {
+        let key = (user.token_id.clone(), proof.query_id, local_id.to_owned());
         let entry = self.seen.entry(key).or_insert(proof.issued_s);
         if entry.is_fresh() { Ok(()) } else { Err(ProofError::Replayed) }
     }

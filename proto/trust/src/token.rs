@@ -127,9 +127,14 @@ impl TokenVerifier {
         if usable.is_empty() {
             return Err(KeyError::UnsupportedJwk);
         }
-        self.keys.retain(|(name, _), _| name != issuer);
+        self.distrust(issuer);
         self.keys.extend(usable.into_iter().map(|key| ((issuer.to_owned(), key.kid().to_owned()), key)));
         Ok(())
+    }
+
+    /// Believes nothing that `issuer` signs any more.
+    pub fn distrust(&mut self, issuer: &str) {
+        self.keys.retain(|(name, _), _| name != issuer);
     }
 
     /// Whether a token names a key that is not known: then an issuer may have rotated.

@@ -1,0 +1,47 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Serves one source to a Severn federation.
+#[derive(Debug, Parser)]
+#[command(name = "severn-adapter", version)]
+pub(crate) struct Arguments {
+    /// The configuration, a TOML file; deploy/adapter.example.toml explains every key
+    #[arg(long, global = true, default_value = "adapter.toml")]
+    pub config: PathBuf,
+    /// What to do; serve if left out
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the source until SIGTERM or Ctrl-C
+    Serve,
+    /// Try configuration, keys, policy, source and mapping, and say what is wrong
+    Check,
+    /// Show what would be released about one person
+    Preview(PreviewArguments),
+    /// Look after the adapter's own audit trail
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArguments {
+    /// The person's identifier within the source
+    pub local_id: String,
+    /// Role code of the requester; the first of the policy if left out
+    #[arg(long)]
+    pub role: Option<String>,
+    /// Purpose of use of the requester
+    #[arg(long, default_value = "direct_care")]
+    pub purpose: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Check that nothing in the trail was changed, removed, reordered or cut
+    Verify,
+}

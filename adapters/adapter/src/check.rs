@@ -1,0 +1,80 @@
+//! Tries everything that serving needs and says in plain words what was found. Changes nothing but that it makes the
+//! data folder.
+
+use crate::{config::Config, kind::open_source, run::own_tls, trail::report};
+use severn_adapter_sdk::{settings::DataSettings, source::Finding};
+use severn_trust::{AccessTable, SystemClock};
+use std::{fmt::Display, io::Write, path::Path, process::ExitCode, sync::Arc};
+
+/// Checks the configuration in `file`. The exit code is 1 when something is wrong.
+///
+/// # Errors
+/// Only if `out` cannot be written.
+pub(crate) async fn check(file: &Path, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let findings = findings(file).await;
+    for finding in &findings {
+        let mark = if finding.good { "ok    " } else { "WRONG " };
+        writeln!(out, "{mark} {}", finding.text)?;
+    }
+    let wrong = findings.iter().filter(|finding| !finding.good).count();
+    match wrong {
+        0 => writeln!(out, "\nNothing is wrong.")?,
+        1 => writeln!(out, "\n1 thing is wrong.")?,
+        more => writeln!(out, "\n{more} things are wrong.")?,
+    }
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn findings(file: &Path) -> Vec<Finding> {
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(fault) => return vec![wrong(fault)],
+    };
+    let mut findings = vec![good(format!("configuration: {}", file.display()))];
+    findings.push(match own_tls(&config) {
+        Ok(tls) => good(format!("tls: certificate of {:?}, key and authorities fit", tls.identity())),
+        Err(fault) => wrong(fault),
+    });
+    findings.push(match config.broker.key() {
+        Ok(_) => good(format!("broker: {:?} at {}", config.broker.identity(), config.broker.address)),
+        Err(fault) => wrong(fault),
+    });
+    findings.push(match config.tokens.verifier() {
+        Ok(_) => good(format!("tokens: keys of {} issuer(s)", config.tokens.issuers.len())),
+        Err(fault) => wrong(fault),
+    });
+    findings.push(of_policy(&config.policy));
+    findings.push(of_data(&config.data));
+    match open_source(&config, Arc::new(SystemClock)) {
+        Ok(source) => findings.extend(source.check().await),
+        Err(fault) => findings.push(wrong(format!("{}: {fault:#}", config.kind.word()))),
+    }
+    findings
+}
+
+/// A table that lets nobody see anything is almost always a mistake.
+fn of_policy(policy: &AccessTable) -> Finding {
+    let shared = policy.rules.iter().filter(|rule| !rule.withhold).flat_map(|rule| &rule.datasets).count();
+    if shared == 0 {
+        return wrong("policy: no rule allows anything, so nothing would be released; add a [[policy.rules]]");
+    }
+    good(format!("policy: {} role(s), {} rule(s)", policy.roles.len(), policy.rules.len()))
+}
+
+fn of_data(data: &DataSettings) -> Finding {
+    match data.disk().and_then(|disk| Ok((disk, data.key()?))) {
+        Err(fault) => wrong(fault),
+        Ok((disk, key)) => match report(&disk, key.public()) {
+            Ok(text) => good(format!("data: {}; {text}", data.folder.display())),
+            Err(fault) => wrong(format!("data: {fault}")),
+        },
+    }
+}
+
+fn good(text: impl Display) -> Finding {
+    Finding { good: true, text: text.to_string() }
+}
+
+fn wrong(text: impl Display) -> Finding {
+    Finding { good: false, text: text.to_string() }
+}

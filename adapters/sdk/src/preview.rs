@@ -1,0 +1,58 @@
+//! Shows an owner what would be released about one person to one role: the same reading, policy and limits as a real
+//! query, without verification, since nothing leaves. Nothing is recorded: it runs beside the serving program, whose
+//! trail has one writer.
+
+use crate::{
+    answer::{Answer, Shaper},
+    limits::Limits,
+    policy::{Requester, rule},
+    reading::{Group, Running},
+    source::Source,
+};
+use severn_proto::v1::{Dataset, Registration};
+use severn_trust::{AccessTable, Clock};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// What would be released.
+pub struct Preview {
+    /// The person as the source knows them; `None` if it does not, or cannot be read.
+    pub registration: Option<Registration>,
+    /// One for each dataset asked, crisis first.
+    pub answers: Vec<Answer>,
+}
+
+impl fmt::Debug for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Preview({} datasets)", self.answers.len())
+    }
+}
+
+/// Whose data is previewed, under which rules.
+pub struct Previewer {
+    /// The source.
+    pub source: Arc<dyn Source>,
+    /// The owner's table.
+    pub policy: AccessTable,
+    /// The limits.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Previewer {
+    /// Reads `datasets` of one person as for `requester`.
+    pub async fn preview(&self, local_id: &str, requester: Requester<'_>, datasets: &[Dataset]) -> Preview {
+        let until = Instant::now() + Duration::from_millis(self.limits.budget_ms_max);
+        let (source, id) = (Arc::clone(&self.source), local_id.to_owned());
+        let registration = Running::start(async move { source.registration(&id).await }).by(until).await;
+        let rulings = rule(&self.policy, requester, &self.source.datasets(), datasets);
+        let mut shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
+        let mut answers = Vec::new();
+        for mut group in Group::start(&self.source, local_id, &rulings, until) {
+            let read = group.by(until).await.unwrap_or(Err(severn_proto::v1::ReasonCode::Timeout));
+            answers.extend(shaper.shape(&group.rulings, read));
+        }
+        Preview { registration: registration.and_then(Result::ok).flatten(), answers }
+    }
+}

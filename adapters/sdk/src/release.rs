@@ -1,0 +1,78 @@
+//! Makes a release or a refusal durable in the adapter's own trail. No entry leaves before. Content never goes in:
+//! an event says who, why, about whom, which datasets, and which entries by their ids.
+
+use crate::answer::Answer;
+use serde_json::{Map, Value, json};
+use severn_proto::v1::{Outcome, ReasonCode};
+use severn_trust::{Trail, TrailError, TrailEvent, dataset_word, hex};
+use tonic::Status;
+use tracing::error;
+
+/// Records that `answers` leave. They may leave when this returns.
+pub(crate) async fn record_release(trail: &Trail, mut event: TrailEvent, answers: &[Answer]) -> Result<(), Status> {
+    let released: Map<String, Value> = answers.iter().map(|a| (dataset_word(a.dataset), described(a))).collect();
+    event.details.insert("released".into(), released.into());
+    record(trail, event).await
+}
+
+/// Records that a document leaves. It may leave when this returns.
+pub(crate) async fn record_document(
+    trail: &Trail,
+    mut event: TrailEvent,
+    entry_id: &str,
+    sha256: &[u8],
+) -> Result<(), Status> {
+    event.details.insert("document".into(), json!({ "entry_id": entry_id, "sha256": hex(sha256) }));
+    record(trail, event).await
+}
+
+/// Records a refusal. It stands whether or not that succeeds.
+pub(crate) async fn record_refusal(trail: &Trail, event: TrailEvent) {
+    drop(record(trail, event).await);
+}
+
+async fn record(trail: &Trail, event: TrailEvent) -> Result<(), Status> {
+    match trail.record(event).await {
+        Ok(_) => Ok(()),
+        Err(fault) => {
+            error!(fault = %kind(&fault), "audit trail cannot be written");
+            Err(Status::unavailable("the adapter's audit trail cannot be written, so nothing is answered; try later"))
+        }
+    }
+}
+
+fn kind(fault: &TrailError) -> String {
+    match fault {
+        TrailError::Storage(error) => error.kind().to_string(),
+        TrailError::Damaged(_) | TrailError::Poisoned => fault.to_string(),
+    }
+}
+
+fn described(answer: &Answer) -> Value {
+    let ids: Vec<&str> =
+        answer.entries.iter().filter_map(|entry| Some(entry.head.as_ref()?.entry_id.as_str())).collect();
+    let reasons: Vec<String> = answer
+        .outcome
+        .reasons
+        .iter()
+        .map(|reason| match reason.count {
+            0 => reason_word(reason.code()),
+            count => format!("{} {count}", reason_word(reason.code())),
+        })
+        .collect();
+    json!({ "outcome": outcome_word(answer.outcome.outcome()), "entries": ids.len(), "entry_ids": ids, "reasons": reasons })
+}
+
+/// `answered_partial` for [`Outcome::AnsweredPartial`].
+pub(crate) fn outcome_word(outcome: Outcome) -> String {
+    word(outcome.as_str_name(), "OUTCOME_")
+}
+
+/// `over_limit` for [`ReasonCode::OverLimit`].
+pub(crate) fn reason_word(code: ReasonCode) -> String {
+    word(code.as_str_name(), "REASON_CODE_")
+}
+
+fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
+}

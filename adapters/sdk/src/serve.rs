@@ -1,0 +1,234 @@
+//! Serves `SourceAdapter`: the one door by which anything leaves. `fetch` tells how a question becomes an answer,
+//! `bytes` how a document leaves.
+
+mod bytes;
+mod fetch;
+
+use crate::{
+    limits::Limits,
+    policy::shared_with_somebody,
+    reading::Running,
+    release::record_refusal,
+    source::Source,
+    verify::{Asked, Call, Checks, Refusal, Refused},
+};
+use futures::{Stream, stream::BoxStream};
+use severn_link::{Conn, Identity, RefuseMalformedTimeout, ServerLimits, server};
+use severn_proto::{
+    CONTRACT,
+    v1::{
+        DescribeRequest, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchOpened, FetchRequest,
+        FetchResponse, ReasonCode,
+        source_adapter_server::{SourceAdapter, SourceAdapterServer},
+    },
+};
+use severn_trust::{AccessTable, Clock, PersonKeys, PublicKey, Replays, TokenVerifier, Trail};
+use std::{fmt, io, sync::Arc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use tonic::{Request, Response, Status, service::interceptor::InterceptedService};
+use tracing::warn;
+
+/// What an adapter is, as it describes itself. No secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The source's id in the federation.
+    pub source_id: String,
+    /// Name of the organisation, for readers.
+    pub name: String,
+    /// ODS code of the organisation.
+    pub ods: String,
+    /// sql, fhir, file ...
+    pub adapter_kind: String,
+}
+
+/// What an adapter is built from. All of it is passed in; no file is opened here.
+pub struct Parts {
+    /// What it is.
+    pub about: About,
+    /// The source it reads.
+    pub source: Arc<dyn Source>,
+    /// The broker that may ask.
+    pub broker: Identity,
+    /// The key by which the broker signs its statements.
+    pub broker_key: PublicKey,
+    /// Whose tokens are believed.
+    pub verifier: TokenVerifier,
+    /// The owner's table.
+    pub policy: AccessTable,
+    /// The adapter's own audit trail.
+    pub trail: Trail,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// An adapter, ready to serve any number of connections.
+pub struct Adapter {
+    about: About,
+    source: Arc<dyn Source>,
+    checks: Checks,
+    policy: AccessTable,
+    trail: Trail,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    calls: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Adapter({})", self.about.source_id)
+    }
+}
+
+/// Bytes of the largest request that is looked at.
+const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// The gRPC service of an adapter.
+pub type Service = InterceptedService<SourceAdapterServer<Door>, RefuseMalformedTimeout>;
+
+/// The service of `adapter`, for a server that carries others too.
+pub fn service(adapter: Arc<Adapter>) -> Service {
+    let encoding_max = adapter.limits.batch_bytes_max;
+    let door = SourceAdapterServer::new(Door(adapter))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(encoding_max);
+    InterceptedService::new(door, RefuseMalformedTimeout)
+}
+
+/// Serves `adapter` and its health on `incoming` until `shutdown`; calls under way are then brought to their end.
+///
+/// # Errors
+/// If the stream of connections fails.
+pub async fn serve(
+    adapter: Arc<Adapter>,
+    incoming: impl Stream<Item = io::Result<Conn>>,
+    limits: ServerLimits,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<SourceAdapterServer<Door>>().await;
+    server(limits)
+        .add_service(health)
+        .add_service(service(adapter))
+        .serve_with_incoming_shutdown(incoming, shutdown)
+        .await
+}
+
+impl Adapter {
+    /// Builds an adapter.
+    pub fn new(parts: Parts) -> Arc<Adapter> {
+        let checks = Checks {
+            source_id: parts.about.source_id.clone(),
+            broker: parts.broker,
+            broker_key: parts.broker_key,
+            verifier: parts.verifier,
+            replays: Replays::default(),
+        };
+        Arc::new(Adapter {
+            about: parts.about,
+            source: parts.source,
+            checks,
+            policy: parts.policy,
+            trail: parts.trail,
+            clock: parts.clock,
+            calls: Arc::new(Semaphore::new(parts.limits.concurrent_max)),
+            limits: parts.limits,
+        })
+    }
+
+    fn describe(&self) -> DescribeResponse {
+        let datasets = shared_with_somebody(&self.policy, &self.source.datasets());
+        DescribeResponse {
+            source_id: self.about.source_id.clone(),
+            name: self.about.name.clone(),
+            ods: self.about.ods.clone(),
+            adapter_kind: self.about.adapter_kind.clone(),
+            adapter_version: env!("CARGO_PKG_VERSION").to_owned(),
+            contract: CONTRACT.to_owned(),
+            datasets: datasets.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// A place among the calls under way. A call too many is told at once, so that the broker need not wait.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.calls).try_acquire_owned().map_err(|_| {
+            warn!("too many calls under way");
+            Status::resource_exhausted("too many calls are under way at this adapter; try again later")
+        })
+    }
+
+    async fn verified(&self, call: &Call) -> Result<Asked, Status> {
+        match self.checks.verify(call, self.clock.now_s()) {
+            Ok(asked) => Ok(asked),
+            Err(refused) => Err(self.refused(*refused).await),
+        }
+    }
+
+    async fn refused(&self, refused: Refused) -> Status {
+        warn!(reason = %refused.refusal, "request refused");
+        record_refusal(&self.trail, refused.event).await;
+        refused.refusal.status()
+    }
+
+    /// Compares the person meant with the source's own registration, before any content is read.
+    async fn person(&self, asked: &Asked, until: Instant) -> Result<Person, Status> {
+        let (source, local_id) = (Arc::clone(&self.source), asked.statement.local_id.clone());
+        let mut running = Running::start(async move { source.registration(&local_id).await });
+        let registration = match running.by(until).await {
+            Some(Ok(Some(registration))) => registration,
+            Some(Ok(None)) => return Ok(Person::Unknown(ReasonCode::UnknownLocalId)),
+            Some(Err(code)) => return Ok(Person::Unknown(code)),
+            None => return Ok(Person::Unknown(ReasonCode::Timeout)),
+        };
+        let own = registration.demographics.as_ref().map(PersonKeys::of).unwrap_or_default();
+        if !asked.proof.person.agrees_with(&own) {
+            return Err(self.refused(Refused::of(asked, Refusal::OtherPerson)).await);
+        }
+        let (nhs, demographics) = asked.proof.person.echo(&own);
+        Ok(Person::Agrees(FetchOpened {
+            local_id: asked.statement.local_id.clone(),
+            nhs_commitment: nhs.map(Vec::from).unwrap_or_default(),
+            demographics_commitment: demographics.map(Vec::from).unwrap_or_default(),
+        }))
+    }
+}
+
+/// Whether the source knows the person meant.
+enum Person {
+    /// It does, and says so in these words.
+    Agrees(FetchOpened),
+    /// It does not know the local id, or could not be asked; then nothing is read.
+    Unknown(ReasonCode),
+}
+
+/// The door itself.
+#[derive(Debug)]
+pub struct Door(Arc<Adapter>);
+
+#[tonic::async_trait]
+impl SourceAdapter for Door {
+    type FetchStream = BoxStream<'static, Result<FetchResponse, Status>>;
+    type FetchBytesStream = BoxStream<'static, Result<FetchBytesResponse, Status>>;
+
+    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        Ok(Response::new(self.0.describe()))
+    }
+
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        Ok(Response::new(fetch::fetch(&self.0, request).await?))
+    }
+
+    async fn fetch_bytes(
+        &self,
+        request: Request<FetchBytesRequest>,
+    ) -> Result<Response<Self::FetchBytesStream>, Status> {
+        Ok(Response::new(bytes::fetch_bytes(&self.0, request).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! How a document leaves: the same checks as for entries, and the labels of the entry that lists it.
+
+use super::{Adapter, Person};
+use crate::{
+    answer::Shaper,
+    policy::{Requester, rule},
+    reading::{Group, Running},
+    release::record_document,
+    source::Document,
+    verify::{Asked, Call, Refusal, Refused},
+};
+use bytes::Bytes;
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use severn_link::Peer;
+use severn_proto::v1::{
+    Dataset, DocumentOpened, FetchBytesRequest, FetchBytesResponse, Outcome, ReasonCode, fetch_bytes_response::Part,
+};
+use severn_trust::sha256;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+use tonic::{Request, Status};
+
+/// Bytes of one message.
+const CHUNK_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a document may be under way to a slow reader.
+const SENDING_MAX: Duration = Duration::from_secs(60);
+
+/// Answers with one document.
+pub(super) async fn fetch_bytes(
+    adapter: &Arc<Adapter>,
+    request: Request<FetchBytesRequest>,
+) -> Result<BoxStream<'static, Result<FetchBytesResponse, Status>>, Status> {
+    let (place, received) = (adapter.place()?, Instant::now());
+    let peer = request.extensions().get::<Peer>().cloned();
+    let request = request.into_inner();
+    let call = Call { peer, context: request.context.unwrap_or_default(), statement: request.statement };
+    let asked = adapter.verified(&call).await?;
+    if asked.datasets != [Dataset::Documents] {
+        return Err(adapter.refused(Refused::of(&asked, Refusal::Widened)).await);
+    }
+    let until = received + adapter.limits.budget(asked.statement.budget_ms);
+    match adapter.person(&asked, until).await? {
+        Person::Agrees(_) => {}
+        Person::Unknown(ReasonCode::UnknownLocalId) => return Err(no_such_document()),
+        Person::Unknown(why) => return Err(not_read(why)),
+    }
+    adapter.may_leave(&asked, &request.entry_id, until).await?;
+    let document = adapter.document(&asked, &request.entry_id, until).await?;
+    let digest = sha256(&[&document.bytes]);
+    record_document(&adapter.trail, asked.event("release"), &request.entry_id, &digest).await?;
+    let parts = stream::iter(messages(document, digest.to_vec())).map(move |part| (part, &place).0);
+    // Cut off, the bytes do not fit the size and digest that were announced; nobody can take them for the whole.
+    Ok(parts.take_until(tokio::time::sleep(SENDING_MAX)).boxed())
+}
+
+impl Adapter {
+    /// Whether the entry that lists the document may be seen: read, ruled and labelled as in a record.
+    async fn may_leave(&self, asked: &Asked, entry_id: &str, until: Instant) -> Result<(), Status> {
+        let requester = Requester { role_code: &asked.user.role_code, purpose: asked.user.purpose };
+        let rulings = rule(&self.policy, requester, &self.source.datasets(), &asked.datasets);
+        let mut shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
+        let mut answers = Vec::new();
+        for mut group in Group::start(&self.source, &asked.statement.local_id, &rulings, until) {
+            let read = group.by(until).await.unwrap_or(Err(ReasonCode::Timeout));
+            answers.extend(shaper.shape(&group.rulings, read));
+        }
+        let listed = answers.iter().flat_map(|a| &a.entries).filter_map(|entry| entry.head.as_ref());
+        if listed.into_iter().any(|head| head.entry_id == entry_id) {
+            return Ok(());
+        }
+        let outcome = answers.first().map_or(Outcome::NoAnswer, |answer| answer.outcome.outcome());
+        match outcome {
+            Outcome::Withheld | Outcome::NotShared => {
+                Err(self.refused(Refused::of(asked, Refusal::DocumentNotShared)).await)
+            }
+            Outcome::NoAnswer => Err(not_read(ReasonCode::SourceFailed)),
+            _ => Err(no_such_document()),
+        }
+    }
+
+    async fn document(&self, asked: &Asked, entry_id: &str, until: Instant) -> Result<Document, Status> {
+        let source = Arc::clone(&self.source);
+        let (local_id, entry_id) = (asked.statement.local_id.clone(), entry_id.to_owned());
+        let mut running = Running::start(async move { source.document(&local_id, &entry_id).await });
+        let document = match running.by(until).await {
+            Some(Ok(Some(document))) => document,
+            Some(Ok(None)) => return Err(no_such_document()),
+            Some(Err(why)) => return Err(not_read(why)),
+            None => return Err(not_read(ReasonCode::Timeout)),
+        };
+        if document.bytes.len() > self.limits.document_bytes_max {
+            return Err(Status::failed_precondition(
+                "the document is larger than this adapter sends; ask its owner for it",
+            ));
+        }
+        Ok(document)
+    }
+}
+
+fn no_such_document() -> Status {
+    Status::not_found("the source lists no such document; retrieve the record again")
+}
+
+fn not_read(why: ReasonCode) -> Status {
+    match why {
+        ReasonCode::Timeout => Status::deadline_exceeded("the source did not answer in time; try again"),
+        _ => Status::unavailable("the source cannot be read; try again later"),
+    }
+}
+
+fn messages(
+    document: Document,
+    sha256: Vec<u8>,
+) -> impl Iterator<Item = Result<FetchBytesResponse, Status>> + Send + 'static {
+    let opened = DocumentOpened {
+        media_type: document.media_type,
+        size: document.bytes.len() as u64,
+        sha256,
+        title: document.title,
+    };
+    let mut left = document.bytes;
+    let chunks = std::iter::from_fn(move || {
+        let chunk: Bytes = left.split_to(left.len().min(CHUNK_BYTES_MAX));
+        (!chunk.is_empty()).then_some(Part::Chunk(chunk.into()))
+    });
+    std::iter::once(Part::Opened(opened)).chain(chunks).map(|part| Ok(FetchBytesResponse { part: Some(part) }))
+}

@@ -1,0 +1,165 @@
+//! One call to one source, from the permit to the end mark.
+
+use super::{reason_of, registry::Registered};
+use crate::model::{PlannedSource, Reply};
+use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
+use prost::Message as _;
+use serde::Deserialize;
+use severn_proto::v1::{
+    DescribeRequest, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchRequest, FetchResponse, ReasonCode,
+    fetch_response::Part, source_adapter_client::SourceAdapterClient,
+};
+use std::{panic::AssertUnwindSafe, sync::Arc};
+use tokio::time::{Instant, timeout_at};
+use tonic::{Status, Streaming, transport::Channel};
+use tracing::warn;
+
+/// Limits of one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AskLimits {
+    /// Calls to one source at the same time.
+    pub in_flight_max: usize,
+    /// Bytes of one message from a source.
+    pub message_bytes_max: usize,
+    /// Bytes of one source's whole answer.
+    pub answer_bytes_max: usize,
+    /// Messages of one source's whole answer.
+    pub messages_max: usize,
+}
+
+impl Default for AskLimits {
+    fn default() -> Self {
+        AskLimits {
+            in_flight_max: 32,
+            message_bytes_max: 4 * 1024 * 1024,
+            answer_bytes_max: 16 * 1024 * 1024,
+            messages_max: 10_000,
+        }
+    }
+}
+
+/// Asks one source. Always gives a reply, at `deadline` at the latest; a panic on the way is one, too.
+pub(super) async fn ask(
+    registered: Option<Arc<Registered>>,
+    planned: &PlannedSource,
+    request: FetchRequest,
+    deadline: Instant,
+    limits: AskLimits,
+) -> Reply {
+    let started = Instant::now();
+    let mut reply = Reply {
+        source: planned.source.id.clone(),
+        local_id: planned.local_id.clone(),
+        opened: None,
+        batches: Vec::new(),
+        outcomes: Vec::new(),
+        fault: Some(ReasonCode::Internal),
+        waited_ms: 0,
+    };
+    let read = AssertUnwindSafe(read(registered, request, limits, &mut reply)).catch_unwind();
+    reply.fault = match timeout_at(deadline, read).await {
+        Ok(Ok(result)) => result.err(),
+        Ok(Err(_panic)) => Some(ReasonCode::Internal),
+        Err(_elapsed) => Some(ReasonCode::Timeout),
+    };
+    reply.waited_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+    if let Some(fault) = reply.fault {
+        warn!(source_id = %reply.source, ?fault, waited_ms = reply.waited_ms, "source did not answer in full");
+    }
+    reply
+}
+
+async fn read(
+    registered: Option<Arc<Registered>>,
+    request: FetchRequest,
+    limits: AskLimits,
+    reply: &mut Reply,
+) -> Result<(), ReasonCode> {
+    let registered = registered.ok_or(ReasonCode::Unreachable)?;
+    let _permit = registered.permits.try_acquire().map_err(|_| ReasonCode::Overloaded)?;
+    let channel = registered.channel().ok_or(ReasonCode::Unreachable)?;
+    let mut client = client(channel).max_decoding_message_size(limits.message_bytes_max);
+    let stream = client.fetch(request).await.map_err(|status| reason_of(&status))?.into_inner();
+    follow(stream, limits, reply).await
+}
+
+/// Reads parts until the end mark, holding the answer to the order and the counts of the contract.
+async fn follow(
+    mut stream: Streaming<FetchResponse>,
+    limits: AskLimits,
+    reply: &mut Reply,
+) -> Result<(), ReasonCode> {
+    let (mut bytes, mut messages, mut entries) = (0, 0, 0);
+    let mut ended = false;
+    while let Some(part) = stream.next().await {
+        let part = part.map_err(|status| reason_within(&status))?.part.ok_or(ReasonCode::Invalid)?;
+        messages += 1;
+        let in_order = !ended && reply.opened.is_some() != matches!(part, Part::Opened(_));
+        if !in_order {
+            return Err(ReasonCode::Invalid);
+        }
+        match part {
+            Part::Opened(opened) => reply.opened = Some(opened),
+            Part::Outcome(outcome) => reply.outcomes.push(outcome),
+            Part::Batch(batch) => {
+                bytes += batch.encoded_len();
+                entries += batch.entries.len();
+                reply.batches.push(batch);
+            }
+            Part::End(end) if end.entries as usize == entries => ended = true,
+            Part::End(_) => return Err(ReasonCode::Invalid),
+        }
+        if bytes > limits.answer_bytes_max || messages > limits.messages_max {
+            return Err(ReasonCode::TooLarge);
+        }
+    }
+    if ended { Ok(()) } else { Err(ReasonCode::BrokenStream) }
+}
+
+/// Within a stream a lost connection is a broken stream, not an unreachable source.
+fn reason_within(status: &Status) -> ReasonCode {
+    match reason_of(status) {
+        ReasonCode::Unreachable | ReasonCode::RefusedConnection => ReasonCode::BrokenStream,
+        other => other,
+    }
+}
+
+pub(super) async fn describe(registered: &Registered) -> Option<DescribeResponse> {
+    let mut client = client(registered.channel()?);
+    client.describe(DescribeRequest {}).await.ok().map(tonic::Response::into_inner)
+}
+
+pub(super) async fn fetch_bytes(
+    registered: Option<Arc<Registered>>,
+    request: FetchBytesRequest,
+    deadline: Instant,
+) -> Result<BoxStream<'static, Result<FetchBytesResponse, Status>>, Status> {
+    let gone = || Status::unavailable("the source that holds this document did not answer; try again or call it");
+    let registered = registered.ok_or_else(gone)?;
+    let permit = Arc::clone(&registered.permits).try_acquire_owned().map_err(|_| gone())?;
+    let mut client = client(registered.channel().ok_or_else(gone)?);
+    let opened = timeout_at(deadline, client.fetch_bytes(request)).await.map_err(|_| gone())?;
+    let stream = opened.map_err(|status| plain(&status))?.into_inner();
+    let timed = futures::stream::unfold((stream, permit), move |(mut stream, permit)| async move {
+        let next = timeout_at(deadline, stream.next()).await;
+        let item = next.unwrap_or_else(|_| Some(Err(Status::deadline_exceeded("the document did not arrive in time"))))?;
+        Some((item.map_err(|status| plain(&status)), (stream, permit)))
+    });
+    Ok(timed.boxed())
+}
+
+/// An adapter's status without the adapter's own words, which are not ours to pass on.
+fn plain(status: &Status) -> Status {
+    match status.code() {
+        tonic::Code::NotFound => Status::not_found("the source has no such document; retrieve the record again"),
+        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => {
+            Status::permission_denied("the source does not release this document to you for this purpose")
+        }
+        _ => Status::unavailable("the source that holds this document did not answer; try again or call it"),
+    }
+}
+
+fn client(channel: Channel) -> SourceAdapterClient<Channel> {
+    SourceAdapterClient::new(channel)
+}
