@@ -1,4 +1,5 @@
 //! The program as its owner runs it: a process, its exit code, what it prints, and its door under real TLS.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,

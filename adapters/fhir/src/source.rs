@@ -3,12 +3,10 @@
 mod read;
 
 use crate::{
-    map::{MapContext, Pool, Resource, attachment, json::Json, local_id, registration},
+    map::{MapContext, Pool, Resource, attachment, binary, document_here, local_id, or_octets, registration, title_of},
     rest::{Rest, RestError},
     settings::FhirSettings,
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use futures::{
     StreamExt,
     stream::{self, BoxStream},
@@ -92,24 +90,29 @@ impl FhirSource {
         let Some(attachment) = attachment(&resource, entry_id) else {
             return Ok(None);
         };
-        let title = [attachment.at("title").text(), resource.json().at("description").text(), "Document"];
-        let title = title.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
-        let given = attachment.at("contentType").text().to_owned();
-        let inline = attachment.at("data").text();
-        if !inline.is_empty() {
-            return Ok(Some(Document { media_type: or_octets(given), title, bytes: decoded(inline)? }));
+        let mut here = Pool::default();
+        here.add(&resource);
+        match document_here(&resource, entry_id, &here) {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            Err(_) => return Err(RestError::Invalid("a document's bytes are not base64")),
         }
         let address = attachment.at("url").text();
         if address.is_empty() {
             return Ok(None);
         }
         let body = self.rest.bytes(address).await?;
-        let (media_type, bytes) = match binary(&body.media_type, &body.bytes) {
-            Some(json) => (json.at("contentType").text().to_owned(), decoded(json.at("data").text())?),
+        let unreadable = |_| RestError::Invalid("a document's bytes are not base64");
+        let resource_of = |text: &str| Resource::parse(text, "").ok().filter(|resource| resource.kind() == "Binary");
+        let wrapped = Some(&body).filter(|body| body.media_type.contains("json"));
+        let wrapped = wrapped.and_then(|body| resource_of(std::str::from_utf8(&body.bytes).ok()?));
+        let (media_type, bytes) = match wrapped {
+            Some(resource) => binary(resource.json()).map_err(unreadable)?,
             None => (body.media_type, body.bytes),
         };
-        let media_type = if given.is_empty() { media_type } else { given };
-        Ok(Some(Document { media_type: or_octets(media_type), title, bytes }))
+        let given = attachment.at("contentType").text();
+        let media_type = or_octets(if given.is_empty() { &media_type } else { given });
+        Ok(Some(Document { media_type, title: title_of(&resource, attachment), bytes }))
     }
 }
 
@@ -228,24 +231,6 @@ impl Walk {
             bundle.broken.iter().map(|_| Err(SourceError::Mapping("a Patient resource is unreadable".into())));
         Ok((read.chain(unreadable).collect(), next))
     }
-}
-
-fn binary(media_type: &str, bytes: &[u8]) -> Option<Json> {
-    if !media_type.contains("json") {
-        return None;
-    }
-    let json = Json::parse(std::str::from_utf8(bytes).ok()?).ok()?;
-    (json.at("resourceType").text() == "Binary").then_some(json)
-}
-
-fn decoded(data: &str) -> Result<Bytes, RestError> {
-    let compact: String = data.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let bytes = BASE64_STANDARD.decode(compact);
-    bytes.map(Bytes::from).map_err(|_| RestError::Invalid("a document's bytes are not base64"))
-}
-
-fn or_octets(media_type: String) -> String {
-    if media_type.is_empty() { "application/octet-stream".to_owned() } else { media_type }
 }
 
 /// FHIR R4, datatypes, `id`.

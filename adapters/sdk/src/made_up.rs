@@ -183,7 +183,8 @@ impl Source for MadeUp {
             as_of_ms: state.as_of_ms,
             ..Reading::default()
         };
-        let asked = if mood == Mood::ForgetsOne { datasets.split_last().map_or(datasets, |(_, rest)| rest) } else { datasets };
+        let asked =
+            if mood == Mood::ForgetsOne { datasets.split_last().map_or(datasets, |(_, rest)| rest) } else { datasets };
         Ok(asked.iter().map(reading).collect())
     }
 

@@ -3,11 +3,12 @@
 //! never a person.
 
 use crate::{
-    engine::{Engine, Statement},
+    dataset::MappedDataset,
+    engine::{Bind, Engine, Statement},
+    settings::IdType,
     source::SqlSource,
     statement::Parameter,
 };
-use futures::StreamExt;
 use severn_adapter_sdk::{cells::Row, source::Finding, source::SourceError};
 use severn_trust::dataset_word;
 use std::{collections::BTreeMap, sync::Arc};
@@ -27,13 +28,13 @@ pub(crate) async fn check(source: &SqlSource) -> Vec<Finding> {
     findings.push(check_rights(&source.engine).await);
     let (finding, persons) = check_registrations(source).await;
     findings.push(finding);
-    findings.push(check_statement(source, &source.registrations.one).await);
+    findings.push(check_statement(source, &source.registrations.one, IdType::Text).await);
     for mapped in &source.datasets {
-        let checked = check_statement(source, &mapped.statement).await;
+        let checked = check_statement(source, &mapped.statement, IdType::Text).await;
         let fits = checked.good;
         findings.push(checked);
         if let Some(document) = &mapped.document {
-            findings.push(check_statement(source, &document.statement).await);
+            findings.push(check_statement(source, &document.statement, document.entry_id_type).await);
         }
         if fits {
             findings.push(check_sample(source, mapped, &persons).await);
@@ -62,7 +63,9 @@ async fn check_rights(engine: &Engine) -> Finding {
         // The file is opened read only, whatever the rights on it are.
         Engine::Sqlite(_) => return good("the file is opened read only".into()),
         Engine::Postgres(_) => engine.own(POSTGRES_WRITABLE).await,
-        Engine::Mysql(_) => engine.own("SHOW GRANTS").await.map(|grants| grants.iter().filter_map(writing).collect()),
+        Engine::Mysql(_) => {
+            engine.own("SHOW GRANTS").await.map(|grants| grants.iter().filter_map(|grant| writing(grant)).collect())
+        }
     };
     match could_write {
         Ok(rights) if rights.is_empty() => good("the login can only read".into()),
@@ -81,7 +84,7 @@ const POSTGRES_WRITABLE: &str = "SELECT 'superuser' FROM pg_roles WHERE rolname 
        AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') LIMIT 3)";
 
 /// The rights in a line of SHOW GRANTS that are more than reading.
-fn writing(grant: &String) -> Option<String> {
+fn writing(grant: &str) -> Option<String> {
     let rights = grant.strip_prefix("GRANT ")?.split_once(" ON ")?.0;
     // SELECT (`a`, `b`) ON … : the columns are no rights.
     let mut plain = String::new();
@@ -131,10 +134,14 @@ async fn check_registrations(source: &SqlSource) -> (Finding, Vec<String>) {
 }
 
 /// Runs a statement for somebody who does not exist.
-async fn check_statement(source: &SqlSource, statement: &Arc<Statement>) -> Finding {
-    let nobody = source.bind_local_id("severn-check").or_else(|| source.bind_local_id("-1"));
-    let values = nobody.into_iter().flat_map(|bind| [(Parameter::LocalId, bind.clone()), (Parameter::EntryId, bind)]);
-    let mut rows = source.engine.rows(statement, &values.collect());
+async fn check_statement(source: &SqlSource, statement: &Arc<Statement>, entry_id_type: IdType) -> Finding {
+    let ids = [(Parameter::LocalId, source.local_id_type), (Parameter::EntryId, entry_id_type)];
+    let nobody = |id_type: IdType| match id_type {
+        IdType::Text => Bind::Text("severn-check".into()),
+        IdType::Integer => Bind::Integer(-1),
+    };
+    let values: BTreeMap<Parameter, Bind> = ids.into_iter().map(|(id, id_type)| (id, nobody(id_type))).collect();
+    let mut rows = source.engine.rows(statement, &values);
     match rows.next().await.transpose() {
         Ok(_) => good(format!("{}: the query gives every column that its mapping names", statement.name)),
         Err(SourceError::Timeout) => bad(format!(
@@ -145,7 +152,7 @@ async fn check_statement(source: &SqlSource, statement: &Arc<Statement>) -> Find
     }
 }
 
-async fn check_sample(source: &SqlSource, mapped: &crate::dataset::MappedDataset, persons: &[String]) -> Finding {
+async fn check_sample(source: &SqlSource, mapped: &MappedDataset, persons: &[String]) -> Finding {
     let (mut rows_seen, mut unreadable, mut not_validated) = (0, 0, 0);
     let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     for person in persons {
@@ -208,7 +215,7 @@ mod tests {
             ("GRANT SELECT, UPDATE (`a`) ON `d`.`t` TO `r`@`%`", Some("UPDATE")),
         ];
         for (grant, expected) in cases {
-            assert_eq!(writing(&grant.to_owned()).as_deref(), expected, "{grant}");
+            assert_eq!(writing(grant).as_deref(), expected, "{grant}");
         }
     }
 }

@@ -6,7 +6,6 @@ use crate::{
     statement::{Dialect, Parameter, Query},
 };
 use bytes::Bytes;
-use futures::StreamExt;
 use severn_adapter_sdk::{
     cells::{Cell, MappingError, Row},
     dates::Dates,

@@ -4,7 +4,7 @@
 mod connect;
 
 use crate::statement::{Column, Dialect, Parameter, Query, Wanted};
-use futures::StreamExt;
+use futures::{Stream, StreamExt, stream};
 use severn_adapter_sdk::{cells::Row, source::SourceError};
 use sqlx::{
     Arguments, AssertSqlSafe, Column as _, ColumnIndex, Connection as _, Database, Decode, Encode, Executor,
@@ -17,7 +17,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 /// A database.
 pub(crate) enum Engine {
@@ -96,7 +95,30 @@ impl Row for TextRow {
 }
 
 /// Rows as they come. Dropping it ends the query.
-pub(crate) type Rows = ReceiverStream<Result<TextRow, SourceError>>;
+pub(crate) struct Rows {
+    receiver: mpsc::Receiver<Item>,
+    ended: bool,
+}
+
+/// A row, or `None` at the end: a reader must know a whole result from one whose task is gone.
+type Item = Result<Option<TextRow>, SourceError>;
+
+impl Rows {
+    /// The next row; nothing follows an error.
+    pub(crate) async fn next(&mut self) -> Option<Result<TextRow, SourceError>> {
+        if self.ended {
+            return None;
+        }
+        let item = self.receiver.recv().await;
+        self.ended = !matches!(item, Some(Ok(Some(_))));
+        let gone = || Err(SourceError::Unreachable("the reading stopped before its end".into()));
+        item.unwrap_or_else(gone).transpose()
+    }
+
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<TextRow, SourceError>> + Send + 'static {
+        stream::unfold(self, |mut rows| async { rows.next().await.map(|row| (row, rows)) })
+    }
+}
 
 impl Engine {
     pub(crate) fn dialect(&self) -> Dialect {
@@ -118,7 +140,7 @@ impl Engine {
             Engine::Postgres(pools) => task.spawn(pools),
             Engine::Mysql(pools) => task.spawn(pools),
         }
-        ReceiverStream::new(receiver)
+        Rows { receiver, ended: false }
     }
 
     /// Runs one of this crate's own statements, which has no parameters, and gives the first column of every row.
@@ -181,7 +203,7 @@ where
 struct Reading {
     statement: Arc<Statement>,
     binds: Vec<Bind>,
-    sender: mpsc::Sender<Result<TextRow, SourceError>>,
+    sender: mpsc::Sender<Item>,
 }
 
 impl Reading {
@@ -198,10 +220,8 @@ impl Reading {
                 () = self.sender.closed() => return,
                 result = self.run(&pool) => result,
             };
-            if let Err(error) = result {
-                // Nobody listening any more is no error.
-                let _ = self.sender.send(Err(error)).await;
-            }
+            // Nobody listening any more is no error.
+            let _ = self.sender.send(result.map(|()| None)).await;
         });
     }
 
@@ -225,7 +245,7 @@ impl Reading {
                 self.statement.set_wrapped(None);
                 self.explain(&error, Phase::Run)
             })?;
-            if self.sender.send(Ok(row)).await.is_err() {
+            if self.sender.send(Ok(Some(row))).await.is_err() {
                 return Ok(());
             }
         }
@@ -241,6 +261,11 @@ impl Reading {
         // What an earlier look at the database's shape gave must not answer for this one.
         let cleared = connection.clear_cached_statements().await;
         cleared.map_err(|error| self.explain(&error, Phase::Connect))?;
+        if statement.query.dialect == Dialect::Sqlite {
+            // SQLite prepares against the shape it last saw, and looks anew only when it runs something.
+            let look = sqlx::query::<DB>("SELECT COUNT(*) FROM sqlite_schema").fetch_all(&mut *connection).await;
+            look.map_err(|error| self.explain(&error, Phase::Connect))?;
+        }
         let prepared = connection.prepare_with(mapped_sql(&statement.query.sql), &types).await;
         let prepared = prepared.map_err(|error| self.explain(&error, Phase::Prepare))?;
         let column = |column: &DB::Column| Column {

@@ -22,6 +22,9 @@ pub struct SqlSettings {
     /// Connections to the database at most.
     #[serde(default = "default_connections_max")]
     pub connections_max: u32,
+    /// Milliseconds that making a connection, or waiting for a free one, may take.
+    #[serde(default = "default_connect_timeout_ms")]
+    pub connect_timeout_ms: u64,
     /// Milliseconds that one query about one person may take.
     #[serde(default = "default_statement_timeout_ms")]
     pub statement_timeout_ms: u64,
@@ -74,7 +77,8 @@ pub struct RegistrationSettings {
 pub struct DatasetSettings {
     /// The dataset: `allergies`, `medications` …
     pub dataset: String,
-    /// Query for one person's rows, with `:local_id`.
+    /// Query for one person's rows, with `:local_id`. In MariaDB and MySQL a TIMESTAMP is read with its zone as long as
+    /// the query gives the column itself; text that the query makes of it (`DATE_FORMAT`) is in UTC and has lost it.
     pub query: String,
     /// Column with the local id of the person whom the row is about. A row of another person fails the dataset.
     pub person: String,
@@ -104,6 +108,10 @@ pub struct DocumentSettings {
 
 fn default_connections_max() -> u32 {
     5
+}
+
+fn default_connect_timeout_ms() -> u64 {
+    1_500
 }
 
 fn default_statement_timeout_ms() -> u64 {

@@ -3,7 +3,7 @@
 use crate::{
     check,
     dataset::MappedDataset,
-    engine::{Bind, Engine, Lane, Rows, Statement},
+    engine::{Bind, Engine, Lane, Statement},
     settings::{IdType, SqlSettings},
     statement::{Parameter, Query},
 };
@@ -27,9 +27,10 @@ pub struct SqlSource {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registrations: MappedRegistrations,
     pub(crate) datasets: Vec<MappedDataset>,
-    local_id_type: IdType,
+    pub(crate) local_id_type: IdType,
     connections_max: usize,
-    statement_timeout: Duration,
+    // For what has no budget of its caller: one connection and one statement.
+    one_statement: Duration,
 }
 
 pub(crate) struct MappedRegistrations {
@@ -76,7 +77,9 @@ impl SqlSource {
             datasets,
             local_id_type: settings.local_id_type,
             connections_max: usize::try_from(settings.connections_max).unwrap_or(1),
-            statement_timeout: Duration::from_millis(settings.statement_timeout_ms),
+            one_statement: Duration::from_millis(
+                settings.connect_timeout_ms.saturating_add(settings.statement_timeout_ms),
+            ),
         })
     }
 
@@ -140,27 +143,30 @@ impl Source for SqlSource {
     }
 
     async fn registrations(&self) -> Result<BoxStream<'static, Result<Registration, SourceError>>, SourceError> {
-        let mut rows: Rows = self.engine.rows(&self.registrations.all, &BTreeMap::new());
+        let mut rows = self.engine.rows(&self.registrations.all, &BTreeMap::new());
         // The first row is awaited here, so that a database that is not there is an error of the call.
         let first = rows.next().await.transpose()?;
         let (plan, context) = (self.registrations.plan.clone(), self.context.clone());
         let name = self.registrations.all.name.clone();
-        let rows = stream::iter(first.map(Ok)).chain(rows);
+        let rows = stream::iter(first.map(Ok)).chain(rows.into_stream());
         let registrations = rows.map(move |row| {
-            let registration = plan.map_row(&row?, &context);
+            // Later items are of the kind Mapping only where a row costs itself: a query that broke off, for whatever
+            // reason, must not look like one bad row followed by nobody.
+            let row = row.map_err(|error| SourceError::Unreachable(format!("the reading broke off: {error}")))?;
+            let registration = plan.map_row(&row, &context);
             registration.map_err(|error| unreadable(&name, error))
         });
         Ok(registrations.boxed())
     }
 
     async fn registration(&self, local_id: &str) -> Result<Option<Registration>, SourceError> {
-        let found = tokio::time::timeout(self.statement_timeout * 2, self.find(local_id)).await;
+        let found = tokio::time::timeout(self.one_statement, self.find(local_id)).await;
         found.unwrap_or(Err(SourceError::Timeout))
     }
 
     async fn read(&self, local_id: &str, datasets: &[Dataset], budget: Duration) -> Result<Vec<Reading>, SourceError> {
         let deadline = Instant::now() + budget;
-        let reads = datasets.to_vec().into_iter().map(|dataset| async move {
+        let reads = datasets.iter().copied().map(|dataset| async move {
             let reading = timeout_at(deadline, self.read_one(local_id, dataset)).await;
             (dataset, reading.unwrap_or(Err(SourceError::Timeout)))
         });
@@ -174,7 +180,7 @@ impl Source for SqlSource {
         let (bound, entry) = (self.bind_local_id(local_id), bind(entry_id, mapped.entry_id_type));
         let (Some(bound), Some(entry)) = (bound, entry) else { return Ok(None) };
         let read = mapped.read(&self.engine, (local_id, bound), entry);
-        let document = tokio::time::timeout(self.statement_timeout * 2, read).await;
+        let document = tokio::time::timeout(self.one_statement, read).await;
         document.unwrap_or(Err(SourceError::Timeout))
     }
 
@@ -206,6 +212,7 @@ impl MappedRegistrations {
 fn check_limits(settings: &SqlSettings) -> Result<(), SourceError> {
     let limits = [
         ("connections_max", u64::from(settings.connections_max)),
+        ("connect_timeout_ms", settings.connect_timeout_ms),
         ("statement_timeout_ms", settings.statement_timeout_ms),
         ("registrations_timeout_ms", settings.registrations_timeout_ms),
         ("rows_max", u64::from(settings.rows_max)),

@@ -1,5 +1,7 @@
 //! The same made-up data in SQLite, PostgreSQL and MariaDB must give the same entries, and the same attacks must fail.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
+
 mod servers;
 
 use futures::StreamExt;
@@ -84,7 +86,13 @@ impl Bench {
         let path = folder.path().join("made-up.sqlite");
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
         let admin = Admin::Sqlite(SqlitePool::connect_with(options).await.expect("a database"));
-        let schema = [("{bytes}", "BLOB"), ("{moment}", "TEXT"), ("{decimal}", "TEXT"), ("{pdf}", "X'255044462d31'")];
+        let schema = [
+            ("{bytes}", "BLOB"),
+            ("{moment}", "TEXT"),
+            ("{local}", "TEXT"),
+            ("{decimal}", "TEXT"),
+            ("{pdf}", "X'255044462d31'"),
+        ];
         admin.run(&fill(SCHEMA, &[&schema[..], &[("{utc}", "+00"), ("{secret}", "X'00ff'")]].concat())).await;
         let url = format!("sqlite://{}?mode=ro", path.display());
         Bench {
@@ -104,7 +112,12 @@ impl Bench {
         let root = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
         let options: sqlx::postgres::PgConnectOptions = root.parse().expect("options");
         let admin = Admin::Postgres(PgPool::connect_with(options.password(ROOT_PASSWORD)).await.expect("a login"));
-        let schema = [("{bytes}", "BYTEA"), ("{moment}", "TIMESTAMPTZ"), ("{decimal}", "NUMERIC(6,2)")];
+        let schema = [
+            ("{bytes}", "BYTEA"),
+            ("{moment}", "TIMESTAMPTZ"),
+            ("{local}", "TIMESTAMP"),
+            ("{decimal}", "NUMERIC(6,2)"),
+        ];
         let values =
             [("{pdf}", "decode('255044462d31', 'hex')"), ("{utc}", "+00"), ("{secret}", "decode('00ff', 'hex')")];
         admin.run(&fill(SCHEMA, &[&schema[..], &values].concat())).await;
@@ -131,7 +144,12 @@ impl Bench {
         let options: sqlx::mysql::MySqlConnectOptions = root.parse().expect("options");
         let pool = MySqlPool::connect_with(options.password(ROOT_PASSWORD)).await.expect("a login");
         let admin = Admin::Mariadb(pool);
-        let schema = [("{bytes}", "LONGBLOB"), ("{moment}", "TIMESTAMP NULL"), ("{decimal}", "DECIMAL(6,2)")];
+        let schema = [
+            ("{bytes}", "LONGBLOB"),
+            ("{moment}", "TIMESTAMP NULL"),
+            ("{local}", "DATETIME"),
+            ("{decimal}", "DECIMAL(6,2)"),
+        ];
         let values = [("{pdf}", "X'255044462d31'"), ("{utc}", ""), ("{secret}", "X'00ff'")];
         admin.run(&fill(SCHEMA, &[&schema[..], &values].concat())).await;
         admin.run("CREATE FUNCTION bump() RETURNS INTEGER MODIFIES SQL DATA BEGIN INSERT INTO touched VALUES (1); RETURN 1; END")
@@ -447,25 +465,54 @@ async fn mariadb() {
 }
 
 #[tokio::test]
+async fn registrations_are_streamed_not_gathered() {
+    let bench = Bench::sqlite().await;
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS ref FROM n";
+    let source = bench.source(|settings| {
+        settings.registrations.all = endless.into();
+        settings.registrations.person =
+            toml::from_str("assigning_authority = \"a\"\nlocal_id = \"ref\"").expect("a mapping");
+    });
+    let first: Vec<_> = source.registrations().await.expect("rows").take(5_000).collect().await;
+    assert!(first.iter().all(Result::is_ok));
+    let breaking = bench.source(|settings| {
+        settings.registrations_timeout_ms = 300;
+        settings.registrations.all = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                                      SELECT i AS ref FROM n WHERE i < 10 OR i < 0"
+            .into();
+        settings.registrations.person =
+            toml::from_str("assigning_authority = \"a\"\nlocal_id = \"ref\"").expect("a mapping");
+    });
+    let all: Vec<_> = breaking.registrations().await.expect("rows").collect().await;
+    assert_eq!(all.iter().filter(|registration| registration.is_ok()).count(), 9);
+    assert!(
+        matches!(all.last(), Some(Err(SourceError::Unreachable(_)))),
+        "broken off is not the end: {:?}",
+        all.last()
+    );
+}
+
+#[tokio::test]
 async fn a_wrong_configuration_is_refused_with_its_key() {
     let bench = Bench::sqlite().await;
-    let cases: [(&str, fn(&mut SqlSettings)); 9] = [
+    type Change = fn(&mut SqlSettings);
+    let cases: [(&str, Change); 9] = [
         ("sql.datasets.allergies.query: must be one statement", |s| {
-            s.datasets[0].query.push_str("; DELETE FROM allergy")
+            s.datasets[0].query.push_str("; DELETE FROM allergy");
         }),
         ("sql.datasets.allergies.query: must contain :local_id", |s| {
-            s.datasets[0].query = "SELECT * FROM allergy".into()
+            s.datasets[0].query = "SELECT * FROM allergy".into();
         }),
         ("sql.registrations.one: must contain :local_id", |s| s.registrations.one = "SELECT 1".into()),
         ("sql.registrations.all: unknown parameter :local_id; none", |s| {
-            s.registrations.all = "SELECT :local_id".into()
+            s.registrations.all = "SELECT :local_id".into();
         }),
         ("sql.datasets.allergy.dataset: unknown dataset", |s| s.datasets[0].dataset = "allergy".into()),
         ("sql.datasets.medications: is there twice", |s| s.datasets[0] = s.datasets[1].clone()),
         ("sql.rows_max: must be 1 or more", |s| s.rows_max = 0),
         ("sql.dates.time_zone: unknown zone", |s| s.dates.time_zone = "Mars".into()),
         ("sql.datasets.allergies.document: only the dataset documents", |s| {
-            s.datasets[0].document = s.datasets[2].document.clone()
+            s.datasets[0].document = s.datasets[2].document.clone();
         }),
     ];
     for (expected, change) in cases {

@@ -2,7 +2,7 @@ CREATE TABLE persons (person_ref VARCHAR(10), person_no INTEGER, nhs_id VARCHAR(
     first_name VARCHAR(40), last_name CHAR(40), date_of_birth DATE, gender CHAR(1), address_1 VARCHAR(60), postcode CHAR(10),
     phone VARCHAR(30));
 CREATE TABLE allergy (id INTEGER, patientRef VARCHAR(10), concept_code VARCHAR(20), concept_display CHAR(60),
-    clinicalStatus CHAR(12), onsetDate DATE, endDate VARCHAR(20), assertedDate TIMESTAMP NULL, changed {moment},
+    clinicalStatus CHAR(12), onsetDate DATE, endDate VARCHAR(20), assertedDate {local}, changed {moment},
     severity VARCHAR(10));
 CREATE TABLE medication (id INTEGER, patientRef VARCHAR(10), name VARCHAR(60), dose {decimal}, route VARCHAR(20),
     guid CHAR(36), stopped INTEGER);

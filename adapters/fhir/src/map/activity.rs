@@ -20,7 +20,7 @@ pub(crate) fn encounter(view: &View<'_>) -> Vec<Draft> {
     let professional = joined(view.at("participant").items().iter().map(|p| view.display(p.at("individual"))), ", ");
     let location = joined(view.at("location").items().iter().map(|l| view.display(l.at("location"))), ", ");
     let provider = view.display(view.at("serviceProvider"));
-    let location = first_of([location, provider.clone()]);
+    let location = first_of([location, provider]);
     let reason = concepts(view.at("reasonCode"));
     let detail = EncounterDetail {
         kind: class.text.clone(),

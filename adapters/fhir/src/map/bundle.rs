@@ -72,6 +72,11 @@ impl Resource {
         &self.id
     }
 
+    /// What its bundle calls it; empty outside one.
+    pub fn full_url(&self) -> &str {
+        &self.full_url
+    }
+
     /// The content.
     pub fn json(&self) -> &Json {
         &self.json

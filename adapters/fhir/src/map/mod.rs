@@ -8,6 +8,7 @@ pub mod json;
 mod absence;
 mod activity;
 mod clinical;
+mod document;
 mod draft;
 mod labels;
 mod parts;
@@ -17,8 +18,10 @@ mod results;
 mod status;
 
 pub use bundle::{Broken, Bundle, Pool, Resource, read_bundle};
+pub use document::document_here;
+pub(crate) use document::{binary, or_octets, title_of};
 pub use person::{local_id, registration};
-pub use results::attachment;
+pub(crate) use results::attachment;
 
 use draft::Draft;
 use json::Json;

@@ -176,7 +176,7 @@ fn document(view: &View<'_>, attachment: &Json, at: usize) -> Draft {
 }
 
 /// The attachment that an entry of the documents dataset stands for; `None` if the resource has no such one.
-pub fn attachment<'a>(resource: &'a Resource, entry_id: &str) -> Option<&'a Json> {
+pub(crate) fn attachment<'a>(resource: &'a Resource, entry_id: &str) -> Option<&'a Json> {
     let part = entry_id.strip_prefix(&resource.reference())?;
     let at = if part.is_empty() { 0 } else { part.strip_prefix('#')?.parse::<usize>().ok()? };
     resource.json().at("content").items().get(at).map(|content| content.at("attachment"))

@@ -61,7 +61,7 @@ impl FhirSource {
             }
         });
         let done = join_all(searches).await;
-        Ok(self.assemble(&patient, datasets, done, pool))
+        Ok(self.assemble(&patient, datasets, done, &pool))
     }
 
     fn blank(&self, dataset: Dataset) -> Reading {
@@ -130,13 +130,13 @@ impl FhirSource {
         patient: &Resource,
         datasets: &[Dataset],
         done: Vec<(&'static str, Searched, Pool)>,
-        shared: Pool,
+        shared: &Pool,
     ) -> Vec<Reading> {
         let context = self.map_context();
         let mut readings: BTreeMap<i32, Reading> = datasets.iter().map(|d| (*d as i32, self.blank(*d))).collect();
         let mut tally = Tally::default();
         for (kind, searched, mut pool) in done {
-            pool.merge(&shared);
+            pool.merge(shared);
             match searched {
                 Searched::NotKept => {}
                 Searched::Failed(reason) => tally.failed(kind, reason),

@@ -130,7 +130,7 @@ fn open_mysql(settings: &SqlSettings, password: Option<&str>) -> Result<Engine, 
 
 fn limits<DB: sqlx::Database>(pool: PoolOptions<DB>, settings: &SqlSettings, connections: u32) -> PoolOptions<DB> {
     let pool = pool.min_connections(0).max_connections(connections);
-    pool.acquire_timeout(Duration::from_millis(settings.statement_timeout_ms)).idle_timeout(Duration::from_secs(300))
+    pool.acquire_timeout(Duration::from_millis(settings.connect_timeout_ms)).idle_timeout(Duration::from_secs(300))
 }
 
 fn timeouts(settings: &SqlSettings) -> (Duration, Duration) {

@@ -58,7 +58,7 @@ impl Server {
         fs::write(
             &init,
             format!(
-                "CREATE USER root@'127.0.0.1' IDENTIFIED BY '{ROOT_PASSWORD}';\
+                "CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY '{ROOT_PASSWORD}';\
              \nGRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
             ),
         )
