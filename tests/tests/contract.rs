@@ -1,10 +1,6 @@
 //! The contract says of itself what it promises: every word has a comment, every enum a refused zero, every dataset its
 //! typed detail. Style is left to buf; behaviour is tested elsewhere.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test ends at the first thing that is not as it must be"
-)]
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use prost::Message as _;
 use prost_types::{

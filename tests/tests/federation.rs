@@ -41,7 +41,7 @@ async fn record(world: &World, person: &Demographics) -> Record {
 
 fn complete(answer: Answer) -> Record {
     match answer {
-        Answer::Complete(record) => record,
+        Answer::Complete(record) => *record,
         Answer::Incomplete(incomplete) => panic!("not complete: {:?}", incomplete.flaw()),
     }
 }
@@ -88,7 +88,7 @@ async fn one_question_many_sources_one_sealed_record() {
 
 #[tokio::test(start_paused = true)]
 async fn four_hundred_sources_and_one_hangs() {
-    let mut sources: Vec<MadeUp> = (0..400).map(|n| knowing_anne(&format!("S{n:03}"))).collect();
+    let sources: Vec<MadeUp> = (0..400).map(|n| knowing_anne(&format!("S{n:03}"))).collect();
     sources[17].behave(Behaviour::Hangs);
     let world = World::start(sources, &[]).await;
     let id = id_of(&world, &anne()).await;

@@ -136,7 +136,9 @@ fn answer(proof: &Proof, lie: Lie) -> Vec<Part> {
     });
     let mut ledger = Ledger { rows: rows.collect(), summary: "Nothing is missing.".into() };
     let mut digest = RecordDigest::default();
-    sections.iter_mut().for_each(|section| digest.add_section(section));
+    for section in &mut sections {
+        digest.add_section(section);
+    }
     let mut seal = Seal {
         query_id: proof.query_id.to_string(),
         sections: 2,

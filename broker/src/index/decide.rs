@@ -22,7 +22,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 mod tests;
 
 /// Registrations that share one number or key, at most. More than that and the value is taken for a placeholder.
-pub const SHARED_MAX: usize = 2_000;
+/// Tests cross a lower limit, for the time it takes.
+pub const SHARED_MAX: usize = if cfg!(test) { 100 } else { 1_000 };
 
 /// Persons named to a human for one registration that could be any of them, at most.
 const AMBIGUOUS_MAX: usize = 5;
@@ -113,10 +114,8 @@ impl Decisions {
 /// What was decided.
 #[derive(Clone, Default)]
 pub struct Verdict {
-    /// The persons: each a sorted list of registrations; ordered by their first.
-    pub persons: Vec<Vec<Row>>,
-    /// Why each registration is where it is.
-    pub rules: HashMap<Row, Rule>,
+    /// The persons: each a sorted list of registrations, and why each of them is there; ordered by their first.
+    pub persons: Vec<Vec<(Row, Rule)>>,
     /// What a human should look at.
     pub reviews: BTreeSet<Review>,
 }
@@ -124,22 +123,26 @@ pub struct Verdict {
 /// Decides over a set that is closed: whoever shares a number, a key or a link with one of `known` is in `known` too.
 pub fn decide(known: &[(Row, Facts)], decisions: &Decisions) -> Verdict {
     let claims = Claims::of(known, decisions);
-    let mut groups = part(claims.groups(), decisions);
-    let resting = join(&mut groups, known, decisions);
-    let mut verdict = Verdict::default();
+    let mut doubts = claims.doubts();
+    let mut groups = part(claims.into_groups(), decisions);
+    doubts.extend(join(&mut groups, known, decisions));
     groups.retain(|group| !group.rows.is_empty());
     groups.sort_unstable_by_key(|group| group.rows.first().copied());
-    let mut home = HashMap::with_capacity(known.len());
-    for (i, group) in groups.iter().enumerate() {
-        for row in &group.rows {
-            home.insert(*row, i);
-            verdict.rules.insert(*row, if group.rows.len() == 1 { Rule::Alone } else { group.rule_of(*row) });
-        }
+    let reviews = worth_a_look(doubts, &groups, decisions);
+    Verdict { persons: groups.into_iter().map(Group::into_person).collect(), reviews }
+}
+
+/// The doubts about two who are two persons still, though nobody has said that they are.
+fn worth_a_look(doubts: Vec<Review>, groups: &[Group], decisions: &Decisions) -> BTreeSet<Review> {
+    if doubts.is_empty() {
+        return BTreeSet::new();
     }
-    let doubts = claims.doubts().into_iter().chain(resting);
-    verdict.reviews = doubts.filter(|d| home.get(&d.a) != home.get(&d.b) && !decisions.separates(d.a, d.b)).collect();
-    verdict.persons = groups.into_iter().map(|group| group.rows.into_iter().collect()).collect();
-    verdict
+    let mut home: HashMap<Row, usize> = HashMap::new();
+    for (i, group) in groups.iter().enumerate() {
+        home.extend(group.rows.iter().map(|row| (*row, i)));
+    }
+    let open = |d: &Review| home.get(&d.a) != home.get(&d.b) && !decisions.separates(d.a, d.b);
+    doubts.into_iter().filter(open).collect()
 }
 
 /// A person by number: number and whole birth date. A disputed claim is a person of its own.
@@ -170,12 +173,15 @@ impl Group {
         Group { rows, ..Group::default() }
     }
 
-    fn rule_of(&self, row: Row) -> Rule {
-        match (self.by_person, self.by_key.contains(&row)) {
-            (true, _) => Rule::Person,
-            (false, true) => Rule::Demographics,
-            (false, false) => Rule::Number,
-        }
+    fn into_person(self) -> Vec<(Row, Rule)> {
+        let alone = self.rows.len() == 1;
+        let rule = |row: &Row| match (alone, self.by_person, self.by_key.contains(row)) {
+            (true, ..) => Rule::Alone,
+            (_, true, _) => Rule::Person,
+            (.., true) => Rule::Demographics,
+            _ => Rule::Number,
+        };
+        self.rows.iter().map(|row| (*row, rule(row))).collect()
     }
 }
 
@@ -207,27 +213,26 @@ impl Claims {
     }
 
     /// What rules 1 and 2 make of them.
-    fn groups(&self) -> Vec<Group> {
+    fn into_groups(self) -> Vec<Group> {
         let mut persons: BTreeMap<NumberPerson, Group> =
-            self.numbered.iter().map(|(person, rows)| (*person, Group::of(rows.clone()))).collect();
-        let mut others: Vec<Group> = Vec::new();
-        let lonely = self.alone.iter().chain(self.undated.values().flatten());
-        others.extend(lonely.map(|row| Group::of([*row].into())));
-        for (key, rows) in &self.unnumbered {
-            let holders: Vec<&NumberPerson> = self.holders.get(key).into_iter().flatten().collect();
+            self.numbered.into_iter().map(|(person, rows)| (person, Group::of(rows))).collect();
+        let lonely = self.alone.into_iter().chain(self.undated.into_values().flatten());
+        let mut groups: Vec<Group> = lonely.map(|row| Group::of([row].into())).collect();
+        for (key, rows) in self.unnumbered {
+            let holders: Vec<&NumberPerson> = self.holders.get(&key).into_iter().flatten().collect();
             match holders.as_slice() {
-                [] => others.push(Group { rows: rows.clone(), by_key: rows.clone(), by_person: false }),
+                [] => groups.push(Group { rows: rows.clone(), by_key: rows, by_person: false }),
                 [one] => {
                     if let Some(group) = persons.get_mut(*one) {
-                        group.rows.extend(rows);
+                        group.rows.extend(&rows);
                         group.by_key.extend(rows);
                     }
                 }
-                _ => others.extend(rows.iter().map(|row| Group::of([*row].into()))),
+                _ => groups.extend(rows.into_iter().map(|row| Group::of([row].into()))),
             }
         }
-        others.extend(persons.into_values());
-        others
+        groups.extend(persons.into_values());
+        groups
     }
 
     /// The pairs for which the evidence is less than the rules want.
@@ -252,10 +257,12 @@ impl Claims {
         }
         for (key, holders) in self.holders.iter().filter(|(_, holders)| holders.len() > 1) {
             let stand_in = |person| self.numbered.get(person).and_then(BTreeSet::first).copied();
-            let persons: Vec<Row> = holders.iter().filter_map(stand_in).take(AMBIGUOUS_MAX).collect();
-            if let Some((first, rest)) = persons.split_first() {
-                doubts.extend(rest.iter().map(|b| Review { doubt: Doubt::DifferentNumbers, a: *first, b: *b }));
+            let undisputed = holders.iter().filter(|(_, _, disputed)| disputed.is_none()).filter_map(stand_in);
+            let mut undisputed = undisputed.take(AMBIGUOUS_MAX);
+            if let Some(first) = undisputed.next() {
+                doubts.extend(undisputed.map(|b| Review { doubt: Doubt::DifferentNumbers, a: first, b }));
             }
+            let persons: Vec<Row> = holders.iter().filter_map(stand_in).take(AMBIGUOUS_MAX).collect();
             for row in self.unnumbered.get(key).into_iter().flatten() {
                 doubts.extend(persons.iter().map(|b| Review { doubt: Doubt::Ambiguous, a: *row, b: *b }));
             }

@@ -234,7 +234,11 @@ fn weight(candidate: &Candidate) -> f64 {
 }
 
 fn why(candidate: &Candidate) -> Vec<String> {
-    let name = if candidate.all_given_names { "same names and birth date" } else { "same family name, first given name and birth date" };
+    let name = if candidate.all_given_names {
+        "same names and birth date"
+    } else {
+        "same family name, first given name and birth date"
+    };
     let place = match candidate.same_postcode {
         Some(true) => "same postcode",
         Some(false) => "another postcode",

@@ -83,7 +83,8 @@ fn names(members: &[Member]) -> Vec<HumanName> {
         Some((key(name), name.clone(), m.changed))
     });
     let mut names = ranked(current);
-    let others = members.iter().flat_map(|m| m.demographics.names.iter().map(|name| (key(name), name.clone(), m.changed)));
+    let others =
+        members.iter().flat_map(|m| m.demographics.names.iter().map(|name| (key(name), name.clone(), m.changed)));
     for name in ranked(others) {
         if !names.iter().any(|known| key(known) == key(&name)) {
             names.push(name);

@@ -194,11 +194,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError::Conflict`] if it stands alone already.
-    pub async fn unlink(
-        &self,
-        registration: RegistrationKey,
-        decision: Decision,
-    ) -> Result<EnterpriseId, IndexError> {
+    pub async fn unlink(&self, registration: RegistrationKey, decision: Decision) -> Result<EnterpriseId, IndexError> {
         self.ask(|reply| Command::Decide(Decided::Unlink(registration), decision, reply)).await
     }
 

@@ -133,8 +133,28 @@ impl Name {
 }
 
 const PLACEHOLDERS: [&str; 22] = [
-    "ANON", "ANONYMOUS", "BABY", "BOY", "DONOTUSE", "DUMMY", "DUPLICATE", "FEMALE", "GIRL", "INFANT", "MALE", "NEWBORN",
-    "NOTGIVEN", "NOTKNOWN", "NONE", "NONAME", "PATIENT", "TEST", "UNIDENTIFIED", "UNKNOWN", "UNNAMED", "NULL",
+    "ANON",
+    "ANONYMOUS",
+    "BABY",
+    "BOY",
+    "DONOTUSE",
+    "DUMMY",
+    "DUPLICATE",
+    "FEMALE",
+    "GIRL",
+    "INFANT",
+    "MALE",
+    "NEWBORN",
+    "NOTGIVEN",
+    "NOTKNOWN",
+    "NONE",
+    "NONAME",
+    "PATIENT",
+    "TEST",
+    "UNIDENTIFIED",
+    "UNKNOWN",
+    "UNNAMED",
+    "NULL",
 ];
 
 fn is_title(word: &str) -> bool {
@@ -226,7 +246,9 @@ mod tests {
 
     #[test]
     fn names_compare_without_accents_case_and_marks() {
-        for (a, b) in [("O'Brien", "O’BRIEN"), ("Müller", "Mu\u{308}ller"), ("Smith-Jones", "smith jones"), ("Łukasz", "LUKASZ")] {
+        for (a, b) in
+            [("O'Brien", "O’BRIEN"), ("Müller", "Mu\u{308}ller"), ("Smith-Jones", "smith jones"), ("Łukasz", "LUKASZ")]
+        {
             assert_eq!(letters(a), letters(b), "{a}");
         }
         assert_ne!(letters("Anne"), letters("Anna"));
@@ -238,9 +260,15 @@ mod tests {
 
     #[test]
     fn placeholders_are_known() {
-        for (family, given) in
-            [("Unknown", "Mary"), ("Smith", "Baby Girl"), ("Smith", "Twin One"), ("ZZZTest", "Ann"), ("Smith", "M"), ("", "Ann"), ("Smith", "")]
-        {
+        for (family, given) in [
+            ("Unknown", "Mary"),
+            ("Smith", "Baby Girl"),
+            ("Smith", "Twin One"),
+            ("ZZZTest", "Ann"),
+            ("Smith", "M"),
+            ("", "Ann"),
+            ("Smith", ""),
+        ] {
             assert!(Name::from_parts(family, [given]).is_placeholder(), "{family} {given}");
         }
         for (family, given) in [("Testa", "Mary"), ("Boyd", "Girlie"), ("Ng", "Xi"), ("Babylon", "Ann")] {
@@ -260,7 +288,8 @@ mod tests {
         for bad in ["", "80", "1980-13", "1981-02-29", "19800229", "1980-2-29", "1980-02-29T00:00", "abcd", "-980"] {
             assert!(!is_partial_date(bad), "{bad}");
         }
-        let born = |text: &str| Profile::of(&Demographics { birth_date: text.into(), ..Demographics::default() }).facts.birth;
+        let born =
+            |text: &str| Profile::of(&Demographics { birth_date: text.into(), ..Demographics::default() }).facts.birth;
         assert!(born("1980-02-29").is_some());
         assert!(born("1900-01-01").is_none());
         assert!(born("1980").is_none());

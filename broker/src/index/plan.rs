@@ -86,15 +86,18 @@ pub fn plan_announced(state: &State, announced: &Announced, means: Means<'_>) ->
                 planned.source_counts = Some(heartbeat.registrations);
                 Ok(None)
             }
-            None => Err(Wrong { field: "change", message: "announce a registration, a withdrawal or a heartbeat".into() }),
+            None => {
+                Err(Wrong { field: "change", message: "announce a registration, a withdrawal or a heartbeat".into() })
+            }
         };
         match result {
             Ok(taken) => planned.events.extend(taken.map(|(key, kind)| (key, kind.into_what(means)))),
             Err(Wrong { field, message }) => planned.refusals.push(Refusal { cursor: last, field, message }),
         }
     }
-    planned.feed = Some(FeedPosition { source: announced.source.clone(), epoch: announced.epoch, cursor: last, heard_at_ms })
-        .filter(|feed| position != Some((feed.epoch, feed.cursor)) && feed.cursor > 0);
+    planned.feed =
+        Some(FeedPosition { source: announced.source.clone(), epoch: announced.epoch, cursor: last, heard_at_ms })
+            .filter(|feed| position != Some((feed.epoch, feed.cursor)) && feed.cursor > 0);
     Ok(planned)
 }
 

@@ -5,7 +5,7 @@
 
 use super::{
     IndexError, Refusal, Shared,
-    event::{Decision, Event, RegistrationKey},
+    event::{Decision, Event, RegistrationKey, What},
     plan::{Announced, Means, Planned, plan_announced, plan_decision},
     state::Decided,
     store::{Batch, StoreError},
@@ -67,13 +67,12 @@ fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
 }
 
 async fn commit(shared: &Shared, group: Vec<Command>) {
-    let plans = match plan(shared, &group) {
-        Ok(plans) => plans,
+    let (mut sequence, plans) = match plan(shared, &group) {
+        Ok(planned) => planned,
         Err(error) => return group.into_iter().for_each(|command| refuse(command, &error)),
     };
     let mut ready = Vec::with_capacity(plans.len());
     let mut batch = Batch::default();
-    let mut sequence = shared.read().map_or(0, |state| state.sequence);
     let at_ms = shared.clock.now_ms();
     for (command, plan) in group.into_iter().zip(plans) {
         match plan {
@@ -98,21 +97,18 @@ async fn commit(shared: &Shared, group: Vec<Command>) {
     }
 }
 
-fn plan(shared: &Shared, group: &[Command]) -> Result<Vec<Result<Planned, IndexError>>, IndexError> {
+/// The last sequence written, and a plan for each request. Only this writer moves the sequence.
+fn plan(shared: &Shared, group: &[Command]) -> Result<(u64, Vec<Result<Planned, IndexError>>), IndexError> {
     let means = Means { clock: &*shared.clock, entropy: &*shared.entropy };
     let state = shared.read()?;
     let plans = group.iter().map(|command| match command {
         Command::Announce(announced, _) => plan_announced(&state, announced, means),
         Command::Decide(wanted, decision, _) => plan_decision(&state, wanted, decision),
     });
-    Ok(plans.collect())
+    Ok((state.sequence, plans.collect()))
 }
 
-fn number(
-    events: Vec<(RegistrationKey, super::event::What)>,
-    sequence: &mut u64,
-    at_ms: i64,
-) -> Vec<Event> {
+fn number(events: Vec<(RegistrationKey, What)>, sequence: &mut u64, at_ms: i64) -> Vec<Event> {
     let numbered = events.into_iter().map(|(registration, what)| {
         *sequence += 1;
         Event { sequence: *sequence, at_ms, registration, what }

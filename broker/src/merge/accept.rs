@@ -8,7 +8,8 @@ use super::{
 };
 use crate::model::{Plan, PlannedSource, Reply};
 use severn_proto::v1::{
-    Assertion, Dataset, DatasetOutcome, EntryBatch, EntryHead, EntryStatus, FetchOpened, Outcome, Reason, ReasonCode,
+    Assertion, Dataset, DatasetOutcome, Entry, EntryBatch, EntryHead, EntryStatus, FetchOpened, Outcome, Reason,
+    ReasonCode,
 };
 use std::collections::HashSet;
 
@@ -102,7 +103,7 @@ impl Hearing<'_> {
             account.waited_ms = account.waited_ms.max(waited_ms);
         }
         if replies.len() > 1 {
-            // Neither can be preferred without the order of arrival deciding.
+            // Neither can be preferred without the order of arrival deciding (REPLY-3).
             return replies.into_iter().for_each(|reply| self.refuse(&asked, reply, &[ReasonCode::Invalid]));
         }
         let Some(reply) = replies.pop() else {
@@ -138,7 +139,7 @@ impl Hearing<'_> {
         }
     }
 
-    /// Why the whole reply cannot be believed; empty if it can.
+    /// Why the whole reply cannot be believed (REPLY-1, REPLY-2); empty if it can.
     fn faults_of_whole(&self, asked: &Asked<'_>, reply: &Reply) -> Vec<ReasonCode> {
         let mut faults: Vec<ReasonCode> = reply.fault.filter(|fault| rejects(*fault)).into_iter().collect();
         match &reply.opened {
@@ -218,8 +219,9 @@ impl Hearing<'_> {
         let dataset = self.scope.datasets[at];
         let account = self.heard.accounts.of_pair(source, at);
         let position = count(source);
-        for entry in batches.into_iter().flat_map(|batch| batch.entries) {
-            let Some((head, body)) = check::check(entry, dataset) else {
+        self.heard.entries[at].reserve(batches.iter().map(|batch| batch.entries.len()).sum());
+        for Entry { head, body } in batches.into_iter().flat_map(|batch| batch.entries) {
+            let Some(head) = head.filter(|head| check::is_sound(head, &body, dataset)) else {
                 account.failed += 1;
                 continue;
             };

@@ -2,30 +2,27 @@
 //! counted as rejected, never cut short in silence.
 
 use bytes::Bytes;
-use severn_proto::v1::{Assertion, Dataset, Entry, EntryHead, EntryStatus, Provenance, SensitivityLabel};
+use severn_proto::v1::{Assertion, Dataset, EntryHead, EntryStatus, Provenance, SensitivityLabel};
 
 /// Bytes of an entry id.
-pub const ENTRY_ID_MAX_BYTES: usize = 256;
+pub(super) const ENTRY_ID_MAX_BYTES: usize = 256;
 /// Bytes of the text a reader is shown, and of the value of a distinguishing field.
-pub const TEXT_MAX_BYTES: usize = 64 * 1024;
+pub(super) const TEXT_MAX_BYTES: usize = 64 * 1024;
 /// Bytes of any other text in a head.
-pub const SHORT_TEXT_MAX_BYTES: usize = 4 * 1024;
+pub(super) const SHORT_TEXT_MAX_BYTES: usize = 4 * 1024;
 /// Bytes of a body.
-pub const BODY_MAX_BYTES: usize = 1024 * 1024;
+pub(super) const BODY_MAX_BYTES: usize = 1024 * 1024;
 /// Codings, labels, distinguishing fields and origin identifiers of an entry: each at most this many.
-pub const LIST_MAX: usize = 64;
+pub(super) const LIST_MAX: usize = 64;
 
-/// The entry's head and body if it may be shown under `dataset` (CHECK-1), else `None`.
-pub(super) fn check(entry: Entry, dataset: Dataset) -> Option<(EntryHead, Bytes)> {
-    let head = entry.head?;
-    let provenance = head.provenance.as_ref()?;
-    let fits = names_itself(&head, dataset)
-        && has_words(&head)
-        && is_understood(&head)
-        && entry.body.len() <= BODY_MAX_BYTES
-        && lists_fit(&head)
-        && provenance_fits(provenance);
-    fits.then_some((head, entry.body))
+/// Whether an entry received under `dataset` may be shown (CHECK-1).
+pub(super) fn is_sound(head: &EntryHead, body: &Bytes, dataset: Dataset) -> bool {
+    names_itself(head, dataset)
+        && has_words(head)
+        && is_understood(head)
+        && body.len() <= BODY_MAX_BYTES
+        && lists_fit(head)
+        && head.provenance.as_ref().is_some_and(provenance_fits)
 }
 
 fn names_itself(head: &EntryHead, dataset: Dataset) -> bool {

@@ -38,10 +38,11 @@ pub(super) fn groups(scoped: &Scoped<'_>, canon: &Canon<'_>) -> Vec<Group> {
     join_same(canon, &mut joined);
     let mut absences = join_origins(canon, &mut joined);
     let retracted = retracted(scoped, canon, &mut joined, &mut absences);
+    let differing = differing(canon, &mut joined);
     if let Some(rule) = content::rule(scoped.dataset) {
-        join_content(scoped, canon, (&mut joined, &retracted), rule);
+        join_content(scoped, canon, &mut joined, &retracted, rule);
     }
-    collect(canon, &mut joined, &retracted)
+    collect(canon, &mut joined, &retracted, &differing)
 }
 
 /// Whether an entry states that there is nothing of the kind.
@@ -102,7 +103,8 @@ fn retracted(scoped: &Scoped<'_>, canon: &Canon<'_>, joined: &mut Joined, absenc
 fn join_content<'e>(
     scoped: &Scoped<'_>,
     canon: &Canon<'e>,
-    (joined, retracted): (&mut Joined, &[bool]),
+    joined: &mut Joined,
+    retracted: &[bool],
     rule: &'static str,
 ) {
     let mut keys: HashMap<usize, Option<ContentKey<'e>>> = HashMap::with_capacity(canon.heads.len());
@@ -131,7 +133,27 @@ fn join_content<'e>(
     }
 }
 
-fn collect(canon: &Canon<'_>, joined: &mut Joined, retracted: &[bool]) -> Vec<Group> {
+/// Which entries are versions of one statement that differ from one before them. Asked before what says the same is
+/// joined: another source's own statement is no version of this one.
+fn differing(canon: &Canon<'_>, joined: &mut Joined) -> Vec<bool> {
+    let mut differing = vec![false; canon.heads.len()];
+    let mut said: HashMap<usize, Said<'_>> = HashMap::new();
+    for position in 0..canon.heads.len() {
+        if joined.by[position].origin {
+            said.insert(joined.root(position), Said::default());
+        }
+    }
+    if said.is_empty() {
+        return differing;
+    }
+    for (position, head) in canon.heads.iter().enumerate() {
+        let root = joined.root(position);
+        differing[position] = said.get_mut(&root).is_some_and(|said| said.differs(head));
+    }
+    differing
+}
+
+fn collect(canon: &Canon<'_>, joined: &mut Joined, retracted: &[bool], differing: &[bool]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut of_root = vec![0; canon.heads.len()];
     for position in 0..canon.heads.len() {
@@ -147,12 +169,7 @@ fn collect(canon: &Canon<'_>, joined: &mut Joined, retracted: &[bool]) -> Vec<Gr
         group.by.same |= by.same;
         group.by.origin |= by.origin;
         group.by.content = group.by.content.or(by.content);
-    }
-    for group in groups.iter_mut().filter(|group| group.by.origin && !group.retracted) {
-        let mut said = Said::default();
-        for position in &group.members {
-            group.versions_differ |= said.differs(canon.heads[*position]);
-        }
+        group.versions_differ |= differing[position] && !group.retracted;
     }
     groups
 }

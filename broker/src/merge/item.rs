@@ -26,7 +26,11 @@ const CONFLICTS: [Relation; 7] = [
 
 /// Item ids given in this answer, so that none is given twice.
 #[derive(Default)]
-pub(super) struct Ids(HashSet<[u8; 8]>);
+pub(super) struct Ids {
+    given: HashSet<[u8; 8]>,
+    /// What an id is made of; kept from item to item for its space.
+    input: Vec<u8>,
+}
 
 /// An item that lacks only its entries.
 pub(super) struct Shape {
@@ -41,13 +45,14 @@ pub(super) fn shapes(
     scoped: &Scoped<'_>,
     canon: &Canon<'_>,
     groups: Vec<Group>,
-    (relations, given): (Relations, &mut Ids),
+    relations: &Relations,
+    given: &mut Ids,
 ) -> Vec<Shape> {
-    let ids: Vec<String> = groups.iter().map(|group| id(scoped, canon, group, given)).collect();
+    let ids: Vec<String> = groups.iter().map(|group| given.id(scoped, canon, group)).collect();
+    let related: Vec<_> = (0..groups.len()).map(|own| related(relations, own, &ids)).collect();
     let mut shapes = Vec::with_capacity(groups.len());
-    for (own, mut group) in groups.into_iter().enumerate() {
+    for ((mut group, item_id), (conflicts, possibly_same)) in groups.into_iter().zip(ids).zip(related) {
         lead(canon, &mut group.members);
-        let (conflicts, possibly_same) = related(&relations, own, &ids);
         let heads = || group.members.iter().map(|position| canon.heads[*position]);
         let place = (
             group.retracted,
@@ -56,15 +61,15 @@ pub(super) fn shapes(
             Reverse(heads().map(date).max().unwrap_or("")),
         );
         let item = Item {
-            item_id: ids[own].clone(),
+            item_id,
             contributions: Vec::with_capacity(group.members.len()),
             grouped_by: grouped_by(group.by),
             conflicts,
             possibly_same,
             retracted: group.retracted,
         };
-        let members = group.members.iter().map(|position| canon.at[*position]).collect();
-        shapes.push((place, Shape { item, members }));
+        group.members.iter_mut().for_each(|member| *member = canon.at[*member]);
+        shapes.push((place, Shape { item, members: group.members }));
     }
     shapes.sort_by(|(place, shape), (other_place, other)| {
         place.cmp(other_place).then_with(|| shape.item.item_id.cmp(&other.item.item_id))
@@ -117,29 +122,31 @@ fn lead(canon: &Canon<'_>, members: &mut [usize]) {
     }
 }
 
-/// An id made of what identifies the entries: dataset, source and entry id, and the content where a source gave one id
-/// to several entries. Should two items come to one id, the later in canonical order is hashed again.
-fn id(scoped: &Scoped<'_>, canon: &Canon<'_>, group: &Group, given: &mut Ids) -> String {
-    let mut input = Vec::with_capacity(64 * group.members.len());
-    input.extend_from_slice(&(scoped.dataset as i32).to_be_bytes());
-    for position in &group.members {
-        for text in [&*scoped.sources[canon.source[*position] as usize].id.0, canon.heads[*position].entry_id.as_str()]
-        {
-            input.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            input.extend_from_slice(text.as_bytes());
+impl Ids {
+    /// An id made of what identifies the entries: dataset, source and entry id, and the content where a source gave one
+    /// id to several entries. Should two items come to one id, the later in canonical order is hashed again.
+    fn id(&mut self, scoped: &Scoped<'_>, canon: &Canon<'_>, group: &Group) -> String {
+        self.input.clear();
+        self.input.extend_from_slice(&(scoped.dataset as i32).to_be_bytes());
+        for position in &group.members {
+            let source_id = &*scoped.sources[canon.source[*position] as usize].id.0;
+            for text in [source_id, canon.heads[*position].entry_id.as_str()] {
+                self.input.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                self.input.extend_from_slice(text.as_bytes());
+            }
+            if let Some(repeated) = canon.repeated.get(position) {
+                self.input.extend_from_slice(&repeated.digest);
+            }
         }
-        if let Some(repeated) = canon.repeated.get(position) {
-            input.extend_from_slice(&repeated.digest);
+        loop {
+            let digest = sha256(&[&self.input]);
+            let mut id = [0; 8];
+            id.copy_from_slice(&digest[..8]);
+            if self.given.insert(id) {
+                return hex(&id);
+            }
+            self.input.extend_from_slice(&digest);
         }
-    }
-    loop {
-        let digest = sha256(&[&input]);
-        let mut id = [0; 8];
-        id.copy_from_slice(&digest[..8]);
-        if given.0.insert(id) {
-            return hex(&id);
-        }
-        input.extend_from_slice(&digest);
     }
 }
 

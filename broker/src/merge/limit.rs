@@ -4,10 +4,22 @@
 use super::{Accepted, ENTRIES_PER_QUERY_MAX, ENTRIES_PER_SOURCE_MAX, account::Accounts, canon, item};
 use std::cmp::Reverse;
 
+/// Entries that are shown at most.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Of one source.
+    pub(super) source: usize,
+    /// Of one query.
+    pub(super) query: usize,
+}
+
+/// The limits of an answer.
+pub(super) const LIMITS: Limits = Limits { source: ENTRIES_PER_SOURCE_MAX, query: ENTRIES_PER_QUERY_MAX };
+
 /// Takes out what is over the limits.
-pub(super) fn enforce(entries: &mut [Vec<Accepted>], accounts: &mut Accounts) {
+pub(super) fn enforce(limits: Limits, entries: &mut [Vec<Accepted>], accounts: &mut Accounts) {
     let total: usize = entries.iter().map(Vec::len).sum();
-    if total <= ENTRIES_PER_SOURCE_MAX {
+    if total <= limits.source.min(limits.query) {
         return;
     }
     let mut by_source: Vec<usize> = Vec::new();
@@ -16,10 +28,10 @@ pub(super) fn enforce(entries: &mut [Vec<Accepted>], accounts: &mut Accounts) {
         by_source.resize(by_source.len().max(source + 1), 0);
         by_source[source] += 1;
     }
-    for (source, _) in by_source.iter().enumerate().filter(|(_, count)| **count > ENTRIES_PER_SOURCE_MAX) {
-        cut(entries, accounts, ENTRIES_PER_SOURCE_MAX, |entry| entry.source as usize == source);
+    for (source, _) in by_source.iter().enumerate().filter(|(_, count)| **count > limits.source) {
+        cut(entries, accounts, limits.source, |entry| entry.source as usize == source);
     }
-    cut(entries, accounts, ENTRIES_PER_QUERY_MAX, |_| true);
+    cut(entries, accounts, limits.query, |_| true);
 }
 
 /// Keeps the first `left` entries that `counts`.

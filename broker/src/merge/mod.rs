@@ -41,9 +41,13 @@ pub const RELATED_MAX: usize = 32;
 /// Makes one sealed record out of `replies` to `plan`. Every (source, dataset) of the plan has one row, whatever the
 /// replies hold. A reply that nobody planned is outside the scope: it is neither shown nor counted.
 pub fn unify(plan: &Plan, replies: Vec<Reply>) -> Merged {
+    unify_within(limit::LIMITS, plan, replies)
+}
+
+fn unify_within(limits: limit::Limits, plan: &Plan, replies: Vec<Reply>) -> Merged {
     let scope = account::Scope::of(plan);
     let mut heard = accept::accept(plan, &scope, replies);
-    limit::enforce(&mut heard.entries, &mut heard.accounts);
+    limit::enforce(limits, &mut heard.entries, &mut heard.accounts);
     let mut ids = Ids::default();
     let mut sections = Vec::new();
     for (at, entries) in heard.entries.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
@@ -83,7 +87,7 @@ fn section(scoped: &Scoped<'_>, entries: Vec<Accepted>, accounts: &mut Accounts,
         let canon = canon::Canon::of(&entries);
         let groups = group::groups(scoped, &canon);
         let relations = conflict::relations(scoped.dataset, &canon, &groups);
-        item::shapes(scoped, &canon, groups, (relations, ids))
+        item::shapes(scoped, &canon, groups, &relations, ids)
     };
     item::section(scoped, entries, shapes, accounts)
 }

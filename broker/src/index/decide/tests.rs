@@ -3,7 +3,7 @@ use crate::index::normalise::Profile;
 use proptest::prelude::*;
 use severn_proto::v1::{Address, Demographics, HumanName, Sex};
 
-const NUMBERS: [&str; 3] = ["9434765919", "9990000018", "4857773456"];
+const NUMBERS: [&str; 3] = ["9434765919", "9990000018", "4857773406"];
 
 /// A registration in few words: which number, birth date, given name and postcode.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ fn check(said: &[Said], persons: &[&[u32]], doubts: &[Doubt]) {
 fn check_decided(said: &[Said], decisions: &Decisions, persons: &[&[u32]], doubts: &[Doubt]) {
     let known: Vec<(Row, Facts)> = (0..).map(Row).zip(said.iter().map(|s| facts(*s))).collect();
     let verdict = decide(&known, decisions);
-    let found: Vec<Vec<u32>> = verdict.persons.iter().map(|p| p.iter().map(|r| r.0).collect()).collect();
+    let found: Vec<Vec<u32>> = verdict.persons.iter().map(|p| p.iter().map(|(row, _)| row.0).collect()).collect();
     assert_eq!(found, persons, "{said:?}");
     let found: Vec<Doubt> = verdict.reviews.iter().map(|r| r.doubt).collect();
     assert_eq!(found, doubts, "{said:?}");
@@ -126,18 +126,20 @@ fn who_was_taken_out_stays_out() {
     // Also of somebody who came later, when the first has gone.
     check_decided(&[number(0), number(0)], &taken(&[7]), &[&[0], &[1]], &[]);
     // A corrected number is another matter, but never with those it was taken from.
-    check_decided(&[number(1), number(0), number(1)], &taken(&[1]), &[&[0, 2], &[1]], &[Doubt::DifferentNumbers]);
+    check_decided(&[number(1), number(0), number(1)], &taken(&[1]), &[&[0, 2], &[1]], &[]);
     check_decided(&[number(1), number(1)], &taken(&[1]), &[&[0], &[1]], &[]);
 }
 
 fn said() -> impl Strategy<Value = Said> {
-    (prop::option::of(0..3_usize), any::<bool>(), 0..4_usize, 0..3_usize, 0..2_usize).prop_map(|(number, verified, b, g, p)| Said {
-        number,
-        verified,
-        birth: ["1980-02-01", "1980-02-02", "1980", "1900-01-01"][b],
-        given: ["Anna", "Beth", "Unknown"][g],
-        postcode: ["B15 2TH", ""][p],
-    })
+    (prop::option::of(0..3_usize), any::<bool>(), 0..4_usize, 0..3_usize, 0..2_usize).prop_map(
+        |(number, verified, b, g, p)| Said {
+            number,
+            verified,
+            birth: ["1980-02-01", "1980-02-02", "1980", "1900-01-01"][b],
+            given: ["Anna", "Beth", "Unknown"][g],
+            postcode: ["B15 2TH", ""][p],
+        },
+    )
 }
 
 fn decisions() -> impl Strategy<Value = Decisions> {
@@ -175,7 +177,7 @@ proptest! {
         let (one, other) = (decide(&known, &decisions), decide(&shuffled, &decisions));
         prop_assert_eq!(&one.persons, &other.persons);
         prop_assert_eq!(&one.reviews, &other.reviews);
-        let mut everybody: Vec<Row> = one.persons.concat();
+        let mut everybody: Vec<Row> = one.persons.concat().into_iter().map(|(row, _)| row).collect();
         everybody.sort_unstable();
         prop_assert_eq!(everybody, known.iter().map(|(row, _)| *row).collect::<Vec<_>>());
     }
@@ -187,6 +189,7 @@ proptest! {
     ) {
         let known: Vec<(Row, Facts)> = (0..).map(Row).zip(said.into_iter().map(facts)).collect();
         for person in decide(&known, &decisions).persons {
+            let person: Vec<Row> = person.into_iter().map(|(row, _)| row).collect();
             for a in &person {
                 prop_assert!(person.iter().all(|b| !decisions.separates(*a, *b)));
             }

@@ -77,13 +77,14 @@ impl State {
             held.person = *row;
             held.rule = Rule::Alone;
         }
-        for rows in verdict.persons.into_iter().filter(|rows| rows.len() > 1) {
-            let first = rows[0];
-            for row in &rows {
+        for person in verdict.persons.into_iter().filter(|person| person.len() > 1) {
+            let first = person[0].0;
+            for (row, rule) in &person {
                 let held = self.get_mut(*row);
                 held.person = first;
-                held.rule = verdict.rules.get(row).copied().unwrap_or_default();
+                held.rule = *rule;
             }
+            let rows: Vec<Row> = person.into_iter().map(|(row, _)| row).collect();
             let id = oldest(&self.held, &rows);
             self.clusters.insert(first, Cluster { rows, id });
         }

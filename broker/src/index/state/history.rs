@@ -55,7 +55,9 @@ impl Histories {
 
     fn of(&self, row: Row) -> impl Iterator<Item = (u32, &Line)> {
         let line = |place: u32| self.lines.get(place as usize).map(|line| (place, line));
-        std::iter::successors(self.last.get(&row).and_then(|place| line(*place)), move |(_, l)| l.previous.and_then(line))
+        std::iter::successors(self.last.get(&row).and_then(|place| line(*place)), move |(_, l)| {
+            l.previous.and_then(line)
+        })
     }
 }
 
@@ -124,6 +126,7 @@ fn told(decision: &Decision) -> Box<str> {
 
 fn show(key: &RegistrationKey, line: &Line) -> IndexEvent {
     let why = match &line.why {
+        Why::Source if line.kind == "withdrawn" => "its source no longer knows it",
         Why::Source => "its source announced it",
         Why::Rule(Rule::Number) => "rule: same NHS number and birth date",
         Why::Rule(Rule::Demographics) => "rule: same name, birth date, sex and postcode",

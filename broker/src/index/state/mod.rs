@@ -379,16 +379,14 @@ impl State {
         Link { a, b, seen: both.filter_map(|row| self.get(*row).facts.number).collect() }
     }
 
-    /// The separations that a link of `a` and `b` takes back: those by which one of the two itself was taken out of the
-    /// other's person. Any other separation between the two persons stands, and the link is refused.
+    /// The separations that a link of `a` and `b` takes back: those of one from the other's person, if a person
+    /// separated just these two. Any other separation between the two persons stands, and the link is refused.
     pub fn taken_back(&self, a: Row, b: Row) -> Vec<(Row, BTreeSet<Row>)> {
         let mut taken_back = Vec::new();
-        for (row, others) in [(a, self.members(b)), (b, self.members(a))] {
-            if let Some(apart) = self.decisions.apart.get(&row) {
-                let common: BTreeSet<Row> = others.iter().filter(|other| apart.contains(other)).copied().collect();
-                if !common.is_empty() {
-                    taken_back.push((row, common));
-                }
+        for (row, other) in [(a, b), (b, a)] {
+            if let Some(apart) = self.decisions.apart.get(&row).filter(|apart| apart.contains(&other)) {
+                let person = self.members(other).iter();
+                taken_back.push((row, person.filter(|member| apart.contains(member)).copied().collect()));
             }
         }
         taken_back

@@ -3,7 +3,7 @@
 use super::State;
 use crate::{
     index::{
-        decide::{Doubt, Row, decide},
+        decide::{Doubt, Row, Rule, decide},
         event::{RegistrationKey, Undone},
         golden::{Member, golden},
         normalise::{Facts, Key},
@@ -88,7 +88,8 @@ impl State {
         }
         decisions.links.insert(u64::MAX, self.link_of(a, b));
         let verdict = decide(&self.known(&rows), &decisions);
-        verdict.persons.iter().any(|rows| rows.contains(&a) && rows.contains(&b))
+        let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
+        verdict.persons.iter().any(|person| has(person, a) && has(person, b))
     }
 
     /// The verified NHS numbers of two registrations' persons.
@@ -108,9 +109,10 @@ impl State {
         let mut decisions = self.decisions_on(&rows);
         decisions.links.retain(|_, link| link.a != row && link.b != row);
         let verdict = decide(&self.known(&rows), &decisions);
-        let left = verdict.persons.into_iter().find(|rows| rows.contains(&row)).unwrap_or_default();
+        let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
+        let left = verdict.persons.into_iter().find(|person| has(person, row)).unwrap_or_default();
         let key = |row: &Row| self.get(*row).key.clone();
-        let parted: Vec<RegistrationKey> = companions.iter().filter(|r| !left.contains(r)).map(key).collect();
+        let parted: Vec<RegistrationKey> = companions.iter().filter(|r| !has(&left, **r)).map(key).collect();
         if parted.is_empty() {
             return Some((Undone::Rule, companions.iter().map(key).collect()));
         }

@@ -7,7 +7,8 @@ impl State {
         let everybody: BTreeSet<Row> = (0..).take(self.held.len()).map(Row).collect();
         let verdict = decide(&self.known(&everybody), &self.decisions_on(&everybody));
         for person in &verdict.persons {
-            for row in person {
+            let person: Vec<Row> = person.iter().map(|(row, _)| *row).collect();
+            for row in &person {
                 assert_eq!(self.members(*row), person);
                 let id = self.id_of(*row).expect("a live registration belongs to a person");
                 assert_eq!(self.members(self.carriers[&id]), person, "an id leads to those it names");

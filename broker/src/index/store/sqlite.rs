@@ -56,22 +56,23 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in `folder`, which must exist; makes the file where there is none.
+    /// Opens the store in `folder`; makes folder and file where there are none, the file readable by its owner only.
     ///
     /// # Errors
     /// [`StoreError::Refused`] if it cannot be opened, or another process has it.
     pub async fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
+        let file = folder.join("index.sqlite");
+        make_private(folder, &file).await.map_err(|e| StoreError::Refused(format!("{}: {e}", file.display())))?;
         let options = SqliteConnectOptions::new()
-            .filename(folder.join("index.sqlite"))
-            .create_if_missing(true)
+            .filename(&file)
             // Two brokers on one file would each believe in their own history.
             .locking_mode(SqliteLockingMode::Exclusive)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5));
-        let mut connection = SqliteConnection::connect_with(&options).await.map_err(refused)?;
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(|e| cannot_open(&file, &e))?;
         for statement in SCHEMA {
-            sqlx::query(statement).execute(&mut connection).await.map_err(refused)?;
+            sqlx::query(statement).execute(&mut connection).await.map_err(|e| cannot_open(&file, &e))?;
         }
         Ok(SqliteStore { connection: Mutex::new(connection) })
     }
@@ -83,6 +84,21 @@ impl SqliteStore {
     pub async fn close(self) -> Result<(), StoreError> {
         self.connection.into_inner().close().await.map_err(refused)
     }
+}
+
+/// SQLite gives the files beside it the rights of the first, which holds everybody's demographics.
+async fn make_private(folder: &Path, file: &Path) -> std::io::Result<()> {
+    tokio::fs::create_dir_all(folder).await?;
+    let mut options = tokio::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    options.open(file).await.map(drop)
+}
+
+fn cannot_open(file: &Path, error: &sqlx::Error) -> StoreError {
+    let hint = if error.to_string().contains("locked") { "; another process has it, stop that one first" } else { "" };
+    StoreError::Refused(format!("{}: {error}{hint}", file.display()))
 }
 
 #[tonic::async_trait]

@@ -32,8 +32,12 @@ fn demographics(said: Said) -> Demographics {
 }
 
 fn said() -> impl Strategy<Value = Said> {
-    (0..5_usize, any::<bool>(), 0..2_usize, 0..4_usize)
-        .prop_map(|(number, verified, given, born)| Said { number, verified, given, born })
+    (0..5_usize, any::<bool>(), 0..2_usize, 0..4_usize).prop_map(|(number, verified, given, born)| Said {
+        number,
+        verified,
+        given,
+        born,
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -99,7 +103,11 @@ fn everything(index: &Index, persons: &BTreeSet<EnterpriseId>) -> String {
         }
     }
     let feeds = index.feed_states().unwrap();
-    all + &format!("{:?}\n{:?}\n", index.review_queue(100).unwrap(), feeds.values().map(|f| (f.position, f.registrations)).collect::<Vec<_>>())
+    all + &format!(
+        "{:?}\n{:?}\n",
+        index.review_queue(100).unwrap(),
+        feeds.values().map(|f| (f.position, f.registrations)).collect::<Vec<_>>()
+    )
 }
 
 fn partition(index: &Index) -> BTreeSet<Vec<String>> {

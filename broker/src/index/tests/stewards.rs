@@ -22,7 +22,8 @@ async fn a_link_joins_and_its_unlink_gives_back_what_was() {
         assert_eq!(known_at(&index, beth), ["C/1", "D/1"]);
         assert_eq!((who(&index, "B/1"), who(&index, "D/1")), (anna, beth));
     }
-    let story: Vec<String> = index.history(beth).unwrap().into_iter().map(|e| format!("{} {}", e.kind, e.why)).collect();
+    let story: Vec<String> =
+        index.history(beth).unwrap().into_iter().map(|e| format!("{} {}", e.kind, e.why)).collect();
     assert!(story.contains(&"unlinked S1: seen both passports".to_owned()), "{story:?}");
 }
 
