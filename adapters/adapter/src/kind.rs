@@ -13,7 +13,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// What is wrong with the kind's section, or with the source.
-pub(crate) fn open_source(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Source>> {
+pub fn open_source(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Source>> {
     let context = SourceContext {
         source_id: config.source.id.clone(),
         organisation: config.source.name.clone(),

@@ -3,7 +3,7 @@
 
 mod arguments;
 pub mod config;
-mod kind;
+pub mod kind;
 mod run;
 mod check;
 mod preview;
@@ -11,17 +11,27 @@ mod trail;
 
 use arguments::{Arguments, Audit, Command};
 use clap::Parser as _;
+use severn_adapter_sdk::source::Source;
 use std::{
     ffi::OsString,
     io::{self, Write as _},
     process::ExitCode,
+    sync::Arc,
 };
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 
+/// Puts something around the source that is served: another source that passes calls on to it.
+pub type Around<'a> = &'a dyn Fn(Arc<dyn Source>) -> Arc<dyn Source>;
+
 /// Runs the program with `args`, of which the first is its name: what `main` does, callable by another program.
 /// 0 if all is well, 1 if something is wrong, 2 if the command line is.
 pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    main_around(args, &|source| source)
+}
+
+/// The same, with something around the source that is served, such as a delay.
+pub fn main_around(args: impl IntoIterator<Item = OsString>, around: Around<'_>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -35,18 +45,18 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(obey(arguments)) {
+    match runtime.block_on(obey(arguments, around)) {
         Ok(code) => code,
         Err(error) => failed(&error),
     }
 }
 
-async fn obey(arguments: Arguments) -> anyhow::Result<ExitCode> {
+async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => {
             drop(out);
-            run::run(config::Config::load(&arguments.config)?).await?;
+            run::run(config::Config::load(&arguments.config)?, around).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check => check::check(&arguments.config, &mut out).await,

@@ -1,6 +1,6 @@
 //! Puts an adapter together from its configuration, serves and feeds until it is told to stop, and stops in good order.
 
-use crate::{config::Config, kind::open_source};
+use crate::{Around, config::Config, kind::open_source};
 use anyhow::Context as _;
 use severn_adapter_sdk::{
     feed::{Feed, FeedParts},
@@ -22,7 +22,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or Ctrl-C.
-pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()> {
     // From here on a signal is not lost, however long the source takes to open.
     let told = told_to_stop()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -30,7 +30,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let _lock = only_one(&config)?;
     let disk: Arc<dyn Disk> = Arc::new(config.data.disk()?);
     let trail = Trail::open(Arc::clone(&disk), Arc::clone(&clock), config.data.key()?)?;
-    let source = open_source(&config, Arc::clone(&clock))?;
+    let source = around(open_source(&config, Arc::clone(&clock))?);
     let adapter = Adapter::new(Parts {
         about: about(&config),
         source: Arc::clone(&source),

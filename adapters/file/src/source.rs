@@ -43,6 +43,7 @@ impl FileSource {
     ///
     /// # Errors
     /// [`SourceError::Config`] names the setting and says what to write.
+    #[expect(clippy::needless_pass_by_value, reason = "every kind of source is opened alike, with settings of its own")]
     pub fn open(
         settings: FileSettings,
         context: SourceContext,
@@ -224,7 +225,7 @@ impl View {
         let bad = self.bad.iter().cloned().map(SourceError::Mapping);
         let lost = (0..self.index.people_lost).map(|_| SourceError::Mapping("a person in a file is unreadable".into()));
         let pending =
-            (0..self.pending_bundles).map(|_| SourceError::Unreachable("a bundle is still being written".into()));
+            (0..self.pending_bundles).map(|_| SourceError::Mapping("a bundle is still being written".into()));
         bad.chain(lost).chain(pending)
     }
 

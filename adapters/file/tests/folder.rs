@@ -18,9 +18,10 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 const BUDGET: Duration = Duration::from_secs(5);
 
@@ -192,12 +193,13 @@ async fn a_file_that_changes_is_read_again_and_a_bad_one_leaves_the_last_good() 
 
 #[tokio::test]
 async fn a_file_is_read_only_when_it_has_settled() {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+    let now = SystemClock.now_ms();
     let clock = Arc::new(Hand(AtomicI64::new(now)));
     let world = World::with("settle_ms = 60000\n[bundles]", clock.clone());
     let old = |name: &str| {
         let file = fs::File::options().append(true).open(world.folder.path().join(name)).expect("the file");
-        file.set_modified(SystemTime::now() - Duration::from_secs(120)).expect("an older time");
+        let then = Duration::from_millis(u64::try_from(now).expect("after 1970")) - Duration::from_secs(120);
+        file.set_modified(SystemTime::UNIX_EPOCH + then).expect("an older time");
     };
     world.write("one.json", bundle(&[patient("p1")]));
     world.wait().await;

@@ -62,7 +62,17 @@ pub fn plan_announced(state: &State, announced: &Announced, means: Means<'_>) ->
     let mut planned = Planned::default();
     let mut pending: HashMap<LocalId, Option<Bytes>> = HashMap::new();
     let before = last;
-    for announcement in announced.announcements.iter().filter(|a| a.cursor > before) {
+    for announcement in &announced.announcements {
+        // A heartbeat repeats the last cursor: it says that the feed is complete up to there, and takes no place.
+        if let Some(Change::Heartbeat(heartbeat)) = &announcement.change
+            && announcement.cursor <= last
+        {
+            planned.source_counts = Some(heartbeat.registrations);
+            continue;
+        }
+        if announcement.cursor <= before {
+            continue;
+        }
         if announcement.cursor != last + 1 {
             return Err(IndexError::Gap { last });
         }

@@ -265,6 +265,21 @@ async fn announcing_twice_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_may_repeat_the_last_cursor() {
+    let (_, index) = memory().await;
+    let heartbeat = |cursor, registrations| FeedAnnounce {
+        cursor,
+        change: Some(Change::Heartbeat(FeedHeartbeat { registrations })),
+    };
+    let anna = FeedAnnounce { cursor: 1, change: Some(registered("A/1", &numbered(ANNA, "Anna"))) };
+    let counted = |index: &Index| index.feed_states().unwrap()[&source("A")].source_counts;
+    index.announce(&source("A"), EPOCH, vec![anna, heartbeat(1, 1)]).await.unwrap();
+    assert_eq!((index.feed_cursor(&source("A"), EPOCH).unwrap(), counted(&index)), (1, Some(1)));
+    index.announce(&source("A"), EPOCH, vec![heartbeat(1, 5)]).await.unwrap();
+    assert_eq!((index.feed_cursor(&source("A"), EPOCH).unwrap(), counted(&index)), (1, Some(5)));
+}
+
+#[tokio::test]
 async fn rubbish_is_refused_by_name_and_costs_only_itself() {
     let (_, index) = memory().await;
     let changes = [
