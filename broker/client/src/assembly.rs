@@ -103,7 +103,8 @@ impl Assembly {
             return Err(Flaw::OtherQuery);
         }
         let golden = opened.golden.as_ref().ok_or(Flaw::Malformed)?;
-        let same_id = opened.enterprise_id == self.asked.enterprise_id;
+        // A UUID may be typed in either case.
+        let same_id = opened.enterprise_id.eq_ignore_ascii_case(&self.asked.enterprise_id);
         if !same_id || !self.asked.person.agrees_with(&PersonKeys::of(golden)) {
             return Err(Flaw::OtherPerson);
         }
