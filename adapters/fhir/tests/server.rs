@@ -7,6 +7,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use severn_adapter_fhir::{FhirSettings, FhirSource};
 use severn_adapter_sdk::{
+    conformance::{Expectations, conformance},
     mapping::SourceContext,
     source::{Reading, Source, SourceError},
 };
@@ -170,6 +171,26 @@ async fn nobody_by_that_id_is_no_error() {
         assert!(reading.entries.is_empty() && !reading.failed, "{unknown}");
         assert!(source.document(unknown, "DocumentReference/d1").await.expect("no error").is_none());
     }
+}
+
+#[tokio::test]
+async fn keeps_what_every_source_promises() {
+    let server = Server::start(&[]);
+    server.put(json!({"resourceType": "Organization", "id": "gp", "name": "Made-up Surgery"})).await;
+    for id in ["p1", "p2"] {
+        server.put(patient(id, "Made")).await;
+        server.put(condition(&format!("of-{id}"), id)).await;
+    }
+    let expected = Expectations {
+        known: "p1".into(),
+        unknown: "p9".into(),
+        other: "p2".into(),
+        with_entries: vec![Dataset::Problems, Dataset::Demographics, Dataset::GpPractice],
+        registrations: 2,
+    };
+    let findings = conformance(&server.source(), &expected).await;
+    let broken: Vec<_> = findings.iter().filter(|finding| !finding.good).collect();
+    assert!(findings.len() > 8 && broken.is_empty(), "{broken:?}");
 }
 
 #[tokio::test]

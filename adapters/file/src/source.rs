@@ -224,8 +224,7 @@ impl View {
     fn unknown_people(&self) -> impl Iterator<Item = SourceError> {
         let bad = self.bad.iter().cloned().map(SourceError::Mapping);
         let lost = (0..self.index.people_lost).map(|_| SourceError::Mapping("a person in a file is unreadable".into()));
-        let pending =
-            (0..self.pending_bundles).map(|_| SourceError::Mapping("a bundle is still being written".into()));
+        let pending = (0..self.pending_bundles).map(|_| SourceError::Mapping("a bundle is still being written".into()));
         bad.chain(lost).chain(pending)
     }
 

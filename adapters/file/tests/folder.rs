@@ -6,6 +6,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use severn_adapter_file::{FileSettings, FileSource};
 use severn_adapter_sdk::{
+    conformance::{Expectations, conformance},
     mapping::SourceContext,
     source::{Reading, Source, SourceError},
 };
@@ -342,6 +343,32 @@ async fn extracts() {
     assert_eq!(world.source.registration("3").await, Ok(None));
     let checked = world.source.check().await;
     assert!(checked.iter().all(|finding| finding.good), "{checked:?}");
+}
+
+async fn conforms(world: &World, known: &str, other: &str) {
+    let expected = Expectations {
+        known: known.into(),
+        unknown: "77".into(),
+        other: other.into(),
+        with_entries: vec![Dataset::Problems, Dataset::Demographics],
+        registrations: 2,
+    };
+    world.wait().await;
+    let findings = conformance(&world.source, &expected).await;
+    let broken: Vec<_> = findings.iter().filter(|finding| !finding.good).collect();
+    assert!(findings.len() > 8 && broken.is_empty(), "{broken:?}");
+}
+
+#[tokio::test]
+async fn keeps_what_every_source_promises() {
+    let world = World::new(CSV);
+    world.write("patients.csv", PEOPLE);
+    world.write("problems.csv", PROBLEMS);
+    conforms(&world, "1", "2").await;
+    let world = World::new(BUNDLES);
+    world.write("one.json", bundle(&[patient("p1"), condition("c1", "p1", "Asthma")]));
+    world.write("two.json", bundle(&[patient("p2"), condition("c2", "p2", "Gout")]));
+    conforms(&world, "p1", "p2").await;
 }
 
 #[tokio::test]

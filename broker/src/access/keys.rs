@@ -62,7 +62,11 @@ impl IssuerKeys {
     ///
     /// # Errors
     /// [`KeysError`] names the issuer. An address that does not answer now is tried again and is no error.
-    pub fn open(audience: &str, issuers: &[IssuerSettings], clock: Arc<dyn Clock>) -> Result<Arc<IssuerKeys>, KeysError> {
+    pub fn open(
+        audience: &str,
+        issuers: &[IssuerSettings],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<IssuerKeys>, KeysError> {
         let mut verifier = TokenVerifier::new(audience);
         let mut followed = Vec::new();
         for issuer in issuers {
@@ -121,7 +125,8 @@ async fn follow(keys: Arc<IssuerKeys>, followed: Vec<(String, String)>, clock: A
 
 async fn fetch(client: &reqwest::Client, issuer: &str, url: &str) -> Result<String, KeysError> {
     let failed = || KeysError::Address(issuer.to_owned());
-    let mut response = client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(|_| failed())?;
+    let mut response =
+        client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(|_| failed())?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| failed())? {
         body.extend_from_slice(&chunk);

@@ -70,7 +70,9 @@ pub enum AccessError {
     #[error("the role {act} is not given to you for this purpose; ask your organisation's privacy officer", act = act_word(*.0))]
     Act(Act),
     /// The proof names nobody.
-    #[error("the request proof commits to nobody; sign the NHS number, or birth date and family name, of the person meant")]
+    #[error(
+        "the request proof commits to nobody; sign the NHS number, or birth date and family name, of the person meant"
+    )]
     NobodyMeant,
     /// The person asked for is not the one the proof commits to.
     #[error("the person asked for is not the person that the request proof commits to; find the person again")]

@@ -40,7 +40,12 @@ impl Decided {
 impl Access {
     /// Plans what is asked of every source that knows the person. `source` gives what the registry knows of a source;
     /// one that the index knows and the registry does not is planned all the same, and shows as unreachable.
-    pub fn plan(&self, question: &Question, person: &Person, source: impl Fn(&SourceId) -> Option<Arc<Source>>) -> Plan {
+    pub fn plan(
+        &self,
+        question: &Question,
+        person: &Person,
+        source: impl Fn(&SourceId) -> Option<Arc<Source>>,
+    ) -> Plan {
         let decided = self.decided(&question.user);
         let (mut ask, mut not_asked) = (Vec::new(), Vec::new());
         for dataset in question.datasets.iter().copied() {

@@ -8,7 +8,9 @@ use crate::model::{EnterpriseId, Merged, Plan, Question};
 use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 use severn_proto::v1::{Access, Section};
-use severn_trust::{Digest, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word};
+use severn_trust::{
+    Digest, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word,
+};
 use std::collections::BTreeMap;
 
 /// The stage.
@@ -39,8 +41,14 @@ impl Audit {
     ///
     /// # Errors
     /// [`TrailError`]; then the batch may not leave.
-    pub async fn manifest(&self, question: &Question, sections: &[Section], digests: &[Digest]) -> Result<u64, TrailError> {
-        let listed: Vec<Value> = sections.iter().zip(digests).map(|(section, digest)| self.listed(section, digest)).collect();
+    pub async fn manifest(
+        &self,
+        question: &Question,
+        sections: &[Section],
+        digests: &[Digest],
+    ) -> Result<u64, TrailError> {
+        let listed: Vec<Value> =
+            sections.iter().zip(digests).map(|(section, digest)| self.listed(section, digest)).collect();
         self.trail.record(about("manifest", question, details([("sections", Value::from(listed))]))).await
     }
 
@@ -81,7 +89,13 @@ impl Audit {
     ///
     /// # Errors
     /// [`TrailError`]; the caller is refused all the same.
-    pub async fn refused(&self, action: &str, who: Option<&(User, Proof)>, person: &str, why: &str) -> Result<u64, TrailError> {
+    pub async fn refused(
+        &self,
+        action: &str,
+        who: Option<&(User, Proof)>,
+        person: &str,
+        why: &str,
+    ) -> Result<u64, TrailError> {
         let details = details([("refused", json!(action)), ("why", json!(why))]);
         self.trail.record(by("refused", who, person, details)).await
     }
@@ -90,7 +104,13 @@ impl Audit {
     ///
     /// # Errors
     /// [`TrailError`]; then the act may not be done.
-    pub async fn act(&self, action: &str, who: &(User, Proof), person: &str, details: Map<String, Value>) -> Result<u64, TrailError> {
+    pub async fn act(
+        &self,
+        action: &str,
+        who: &(User, Proof),
+        person: &str,
+        details: Map<String, Value>,
+    ) -> Result<u64, TrailError> {
         self.trail.record(by(action, Some(who), person, details)).await
     }
 
@@ -138,9 +158,7 @@ fn about(action: &str, question: &Question, details: Map<String, Value>) -> Trai
 
 fn by(action: &str, who: Option<&(User, Proof)>, person: &str, details: Map<String, Value>) -> TrailEvent {
     let event = match who {
-        Some((user, proof)) => {
-            TrailEvent { query_id: proof.query_id.to_string(), ..with_user(user, action, details) }
-        }
+        Some((user, proof)) => TrailEvent { query_id: proof.query_id.to_string(), ..with_user(user, action, details) },
         None => TrailEvent { action: action.to_owned(), details, ..TrailEvent::default() },
     };
     TrailEvent { person: person.to_owned(), ..event }
@@ -161,7 +179,8 @@ fn with_user(user: &User, action: &str, details: Map<String, Value>) -> TrailEve
 
 /// Adds an event to the report: a new access, or what became of one listed already.
 fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
-    let count = |key: &str| event.details.get(key).and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    let count =
+        |key: &str| event.details.get(key).and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX));
     let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
     match event.action.as_str() {
         "manifest" => {}

@@ -85,11 +85,7 @@ async fn read(
 }
 
 /// Reads parts until the end mark, holding the answer to the order and the counts of the contract.
-async fn follow(
-    mut stream: Streaming<FetchResponse>,
-    limits: AskLimits,
-    reply: &mut Reply,
-) -> Result<(), ReasonCode> {
+async fn follow(mut stream: Streaming<FetchResponse>, limits: AskLimits, reply: &mut Reply) -> Result<(), ReasonCode> {
     let (mut bytes, mut messages, mut entries) = (0, 0, 0);
     let mut ended = false;
     while let Some(part) = stream.next().await {
@@ -143,7 +139,8 @@ pub(super) async fn fetch_bytes(
     let stream = opened.map_err(|status| plain(&status))?.into_inner();
     let timed = futures::stream::unfold((stream, permit), move |(mut stream, permit)| async move {
         let next = timeout_at(deadline, stream.next()).await;
-        let item = next.unwrap_or_else(|_| Some(Err(Status::deadline_exceeded("the document did not arrive in time"))))?;
+        let item =
+            next.unwrap_or_else(|_| Some(Err(Status::deadline_exceeded("the document did not arrive in time"))))?;
         Some((item.map_err(|status| plain(&status)), (stream, permit)))
     });
     Ok(timed.boxed())

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 pub use ask::AskLimits;
-pub use registry::{Health, Registry, Registered};
+pub use registry::{Health, Registered, Registry};
 
 /// Milliseconds kept back from an adapter's budget, so that its last words arrive before the deadline.
 const RETURN_MS: u64 = 30;
@@ -58,8 +58,7 @@ impl Fanout {
             .into_iter()
             .zip(statements)
             .map(|(planned, statement)| {
-                let request =
-                    FetchRequest { context: Some(question.context.clone()), statement: Some(statement) };
+                let request = FetchRequest { context: Some(question.context.clone()), statement: Some(statement) };
                 ask::ask(self.registry.get(&planned.source.id), planned, request, deadline, self.limits)
             })
             .collect();
