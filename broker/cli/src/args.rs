@@ -76,7 +76,8 @@ pub(crate) struct DocumentArgs {
     /// The broker's name for the person.
     pub(crate) enterprise_id: String,
     /// The source that holds the document.
-    pub(crate) source: String,
+    #[arg(value_name = "SOURCE")]
+    pub(crate) holder: String,
     /// The entry that lists it.
     pub(crate) entry_id: String,
     /// Where to write it; an existing file is not overwritten.

@@ -4,76 +4,20 @@ use crate::{
     args::{Cli, Command, DocumentArgs, RecordArgs, ReportArgs},
     json,
     person::{PersonArgs, meant},
-    program::Exit,
+    said::{Exit, Failure, Said},
     show::{self, Style},
     steward,
 };
 use anyhow::{Context as _, anyhow};
-use severn_client::{Client, ClientError, Document, Found};
+use severn_client::{Client, Document, Found};
 use severn_proto::v1::{Dataset, Demographics};
 use severn_trust::{Commitments, PersonKeys, SystemEntropy, dataset_from_word};
 use std::{
-    fmt, fs,
+    fs,
     io::{self, Write as _},
     path::Path,
     time::Duration,
 };
-
-/// What a command says, and how it ended.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) text: String,
-    pub(crate) exit: Exit,
-}
-
-/// Why a command was not carried out.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The options make no sense.
-    Usage(String),
-    /// It failed.
-    Failed(anyhow::Error),
-}
-
-impl Failure {
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Failure::Usage(_) => Exit::Usage,
-            Failure::Failed(_) => Exit::Failed,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Usage(message) => f.write_str(message),
-            Failure::Failed(error) => write!(f, "{error:#}"),
-        }
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Failure {
-        Failure::Failed(error)
-    }
-}
-
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Failure {
-        match error {
-            ClientError::Question(message) => Failure::Usage(message.to_owned()),
-            other => Failure::Failed(other.into()),
-        }
-    }
-}
-
-impl Said {
-    /// Says `json` or `text`, whichever was asked for.
-    pub(crate) fn either(cli: &Cli, exit: Exit, json: &serde_json::Value, text: impl FnOnce() -> String) -> Said {
-        Said { text: if cli.json { json::write(json) } else { text() }, exit }
-    }
-}
 
 /// Carries out the command.
 pub(crate) async fn perform(cli: &Cli, client: &Client, style: &Style) -> Result<Said, Failure> {
@@ -163,7 +107,7 @@ async fn document(cli: &Cli, client: &Client, args: &DocumentArgs) -> Result<Sai
     if args.out.exists() {
         return Err(Failure::Usage("--out: that file exists and is not overwritten; name another".into()));
     }
-    let document = client.fetch_document(&args.enterprise_id, &person, &args.source, &args.entry_id).await?;
+    let document = client.fetch_document(&args.enterprise_id, &person, &args.holder, &args.entry_id).await?;
     write_new(&args.out, &document).with_context(|| format!("cannot write {}", args.out.display()))?;
     let view = serde_json::json!({
         "file": args.out.display().to_string(),

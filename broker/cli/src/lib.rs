@@ -5,11 +5,12 @@
 //! for readable views, `json::write` escapes it in JSON. An answer without a valid seal is never shown as a whole one.
 
 mod program;
+mod command;
+mod steward;
+mod said;
 mod args;
 mod config;
 mod person;
-mod command;
-mod steward;
 mod json;
 mod show;
 mod detail;

@@ -7,8 +7,8 @@ use severn_trust::{Commitments, PersonKeys, RecordDigest, SystemEntropy};
 
 pub(crate) const QUERY: &str = "0195b4c0-0000-7000-8000-000000000001";
 pub(crate) const PERSON: &str = "0195b4c0-0000-7000-8000-0000000000aa";
-pub(crate) const DATASETS: [Dataset; 4] =
-    [Dataset::Allergies, Dataset::Safeguarding, Dataset::Medications, Dataset::Documents];
+pub(crate) const DATASETS: [Dataset; 5] =
+    [Dataset::Alerts, Dataset::Allergies, Dataset::Safeguarding, Dataset::Medications, Dataset::Documents];
 
 pub(crate) fn alice() -> Demographics {
     let address = Address { lines: vec!["7 Canal Row".into()], postcode: "WS2 9XA".into(), ..Address::default() };
@@ -46,10 +46,15 @@ pub(crate) fn parts(query_id: &str) -> Vec<Part> {
 
 /// The answer as a client judges it, after `spoil` had its way with the parts.
 pub(crate) fn answer(spoil: fn(&mut Vec<Part>)) -> Answer {
-    let person = Commitments::new(&PersonKeys::of(&alice()), &SystemEntropy::default());
-    let asked = Asked { query_id: QUERY.into(), enterprise_id: PERSON.into(), datasets: DATASETS.into(), person };
     let mut parts = parts(QUERY);
     spoil(&mut parts);
+    judged(QUERY, parts)
+}
+
+/// What a client makes of these parts.
+pub(crate) fn judged(query_id: &str, parts: Vec<Part>) -> Answer {
+    let person = Commitments::new(&PersonKeys::of(&alice()), &SystemEntropy::default());
+    let asked = Asked { query_id: query_id.into(), enterprise_id: PERSON.into(), datasets: DATASETS.into(), person };
     judge(asked, parts)
 }
 
@@ -170,11 +175,15 @@ fn documents() -> Section {
 }
 
 fn rows() -> Vec<LedgerRow> {
-    use Dataset::{Allergies, Documents, Medications, Safeguarding};
+    use Dataset::{Alerts, Allergies, Documents, Medications, Safeguarding};
     use ReasonCode as Why;
     let of = 1_774_000_000_000;
     let plain = [0, 0, 0, 0];
     [
+        ("DUD", Alerts, Outcome::AnsweredNone, None, plain),
+        ("M91", Alerts, Outcome::AnsweredNone, None, plain),
+        ("RBK", Alerts, Outcome::NotAsked, Some((Why::Role, 0)), plain),
+        ("RYA", Alerts, Outcome::NoAnswer, Some((Why::Timeout, 0)), plain),
         ("DUD", Allergies, Outcome::Answered, None, [1, 0, 1, 0]),
         ("M91", Allergies, Outcome::Answered, None, [1, 1, 0, 0]),
         ("RBK", Allergies, Outcome::Answered, None, [2, 2, 0, 0]),

@@ -2,9 +2,10 @@
 
 use crate::{
     args::Cli,
-    command::{self, Failure, Said},
+    command,
     config::Config,
     json,
+    said::{Exit, Failure, Said},
     show::{Colour, Style},
 };
 use clap::Parser as _;
@@ -16,33 +17,6 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// Done; a record is complete.
-    Done,
-    /// It could not be done.
-    Failed,
-    /// The command makes no sense.
-    Usage,
-    /// Nobody was found, or several possible persons.
-    NotOne,
-    /// The record is incomplete.
-    Incomplete,
-}
-
-impl Exit {
-    fn code(self) -> ExitCode {
-        ExitCode::from(match self {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::NotOne => 3,
-            Exit::Incomplete => 4,
-        })
-    }
-}
 
 /// Runs one command line, the program's name first. Prints to standard output, faults to standard error.
 pub async fn run(args: Vec<String>) -> ExitCode {

@@ -2,9 +2,8 @@
 
 use crate::{
     args::{Cli, HistoryArgs, LinkArgs, ReviewArgs, UnlinkArgs},
-    command::{Failure, Said},
     json,
-    program::Exit,
+    said::{Exit, Failure, Said},
     show::{self, Style},
 };
 use severn_client::Client;

@@ -1,1 +1,242 @@
 //! The commands, against a broker made up in this process.
+
+use crate::{
+    args::Cli,
+    command::perform,
+    made,
+    said::{Exit, Failure, Said},
+    show::Style,
+};
+use clap::{CommandFactory as _, Parser as _};
+use severn_client::{Client, FixedToken};
+use severn_link::{Dialler as _, Identity, InMemory, ServerLimits, server};
+use severn_proto::v1::{
+    find_person_response::Resolution,
+    record_broker_server::{RecordBroker, RecordBrokerServer},
+    retrieve_record_response::Part,
+    *,
+};
+use severn_trust::{SigningKey, SystemClock, SystemEntropy, sha256};
+use std::sync::{Arc, LazyLock};
+use tokio_stream::{Iter, wrappers::UnboundedReceiverStream};
+use tonic::{Request, Response, Status};
+
+/// A broker that knows one person, and can leave out the seal.
+#[derive(Clone, Copy)]
+struct Fake {
+    resolution: Resolution,
+    seals: Seals,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seals {
+    Always,
+    Never,
+}
+
+const SOUND: Fake = Fake { resolution: Resolution::One, seals: Seals::Always };
+
+type Parts<T> = Iter<std::vec::IntoIter<Result<T, Status>>>;
+
+#[tonic::async_trait]
+impl RecordBroker for Fake {
+    type RetrieveRecordStream = Parts<RetrieveRecordResponse>;
+    type FetchDocumentStream = Parts<FetchDocumentResponse>;
+
+    async fn find_person(&self, _: Request<FindPersonRequest>) -> Result<Response<FindPersonResponse>, Status> {
+        let one =
+            || Candidate { enterprise_id: made::PERSON.into(), golden: Some(made::alice()), ..Candidate::default() };
+        let count = match self.resolution {
+            Resolution::One => 1,
+            Resolution::Possible => 2,
+            _ => 0,
+        };
+        let candidates = std::iter::repeat_with(one).take(count).collect();
+        Ok(Response::new(FindPersonResponse { resolution: self.resolution.into(), candidates }))
+    }
+
+    async fn retrieve_record(
+        &self,
+        request: Request<RetrieveRecordRequest>,
+    ) -> Result<Response<Self::RetrieveRecordStream>, Status> {
+        let query_id = query_id(&request.into_inner().context.unwrap());
+        let mut parts = made::parts(&query_id);
+        if self.seals == Seals::Never {
+            parts.retain(|part| !matches!(part, Part::Seal(_)));
+        }
+        let responses: Vec<_> = parts.into_iter().map(|p| Ok(RetrieveRecordResponse { part: Some(p) })).collect();
+        Ok(Response::new(tokio_stream::iter(responses)))
+    }
+
+    async fn retrieve_record_unary(
+        &self,
+        _: Request<RetrieveRecordUnaryRequest>,
+    ) -> Result<Response<RetrieveRecordUnaryResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn fetch_document(
+        &self,
+        _: Request<FetchDocumentRequest>,
+    ) -> Result<Response<Self::FetchDocumentStream>, Status> {
+        let opened = DocumentOpened { size: 4, sha256: sha256(&[b"%PDF"]).to_vec(), ..DocumentOpened::default() };
+        let parts =
+            [fetch_document_response::Part::Opened(opened), fetch_document_response::Part::Chunk(b"%PDF".to_vec())];
+        let responses: Vec<_> = parts.into_iter().map(|p| Ok(FetchDocumentResponse { part: Some(p) })).collect();
+        Ok(Response::new(tokio_stream::iter(responses)))
+    }
+
+    async fn access_report(&self, _: Request<AccessReportRequest>) -> Result<Response<AccessReportResponse>, Status> {
+        let access = Access {
+            at_ms: 1_774_000_000_000,
+            user: "u1".into(),
+            role: "R1".into(),
+            organisation_ods: "RBK".into(),
+            purpose: PurposeOfUse::DirectCare.into(),
+            action: "retrieve".into(),
+            shown: 7,
+            withheld: 3,
+            ..Access::default()
+        };
+        Ok(Response::new(AccessReportResponse { accesses: vec![access], truncated: true }))
+    }
+
+    async fn list_sources(&self, _: Request<ListSourcesRequest>) -> Result<Response<ListSourcesResponse>, Status> {
+        Err(Status::permission_denied("no token, no answer\u{1b}[2J"))
+    }
+}
+
+/// The query a proof names.
+fn query_id(context: &RequestContext) -> String {
+    let proof: serde_json::Value = APP_KEY.public().verify(&["severn-proof+jwt"], &context.request_proof).unwrap();
+    proof["qid"].as_str().unwrap().to_owned()
+}
+
+/// The app's key, made anew for each run.
+static APP_KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::from_pem(&rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap());
+
+/// {"alg":"none"} . {"purpose":"direct_care"} . -
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJwdXJwb3NlIjoiZGlyZWN0X2NhcmUifQ.c2ln";
+
+/// Runs one command line, split at spaces.
+async fn run(fake: Fake, line: &str) -> Result<Said, Failure> {
+    let network = InMemory::new(Identity::Broker("b1".into()));
+    let accepted = UnboundedReceiverStream::new(network.accept());
+    tokio::spawn(
+        server(ServerLimits::default()).add_service(RecordBrokerServer::new(fake)).serve_with_incoming(accepted),
+    );
+    let app = network.party(Identity::App("cli".into()));
+    let channel = app.dial("broker:1", &Identity::Broker("b1".into())).unwrap();
+    let key = APP_KEY.clone();
+    let entropy = Arc::new(SystemEntropy::default());
+    let client = Client::new(channel, key, FixedToken(TOKEN.into()), Arc::new(SystemClock), entropy);
+    let cli = Cli::try_parse_from(std::iter::once("severn").chain(line.split(' '))).unwrap();
+    perform(&cli, &client, &Style::default()).await
+}
+
+const ALICE: &str =
+    "--nhs 9434765919 --born 03-Mar-1951 --datasets alerts,allergies,safeguarding,medications,documents";
+
+#[tokio::test]
+async fn a_record_is_found_and_shown() {
+    let said = run(SOUND, &format!("record {ALICE}")).await.unwrap();
+    assert_eq!(said.exit, Exit::Done);
+    assert!(said.text.contains("BRIGGS, Alice May") && said.text.contains("COMPLETE. 11 entries"), "{}", said.text);
+    let by_id = run(SOUND, &format!("record {} {ALICE}", made::PERSON)).await.unwrap();
+    assert_eq!(by_id.exit, Exit::Done);
+}
+
+#[tokio::test]
+async fn json_holds_everything_and_no_terminal_command() {
+    let said = run(SOUND, &format!("record --json {ALICE}")).await.unwrap();
+    assert!(!said.text.contains('\u{1b}') && said.text.contains("suspected\\u001b[8m"), "{}", said.text);
+    let json: serde_json::Value = serde_json::from_str(&said.text).unwrap();
+    assert_eq!(json["complete"], true);
+    assert_eq!(json["incomplete_because"], serde_json::Value::Null);
+    assert_eq!(json["ledger"].as_array().unwrap().len(), 20);
+    assert_eq!(json["ledger"][3]["outcome"], "no_answer");
+    assert_eq!(json["ledger"][3]["reasons"][0]["code"], "timeout");
+    let penicillin = &json["sections"][0]["items"][0];
+    assert_eq!(penicillin["conflicts"][0]["other_item_ids"][0], "02");
+    let detail = &penicillin["contributions"][0]["body"]["detail"];
+    assert_eq!(detail["reactions"][0]["manifestation"], "anaphylaxis");
+    assert_eq!(json["sections"][1]["items"][0]["contributions"][0]["entry"]["status"], "unspecified");
+    assert_eq!(json["seal"]["received"], 11);
+}
+
+#[tokio::test]
+async fn without_a_seal_it_is_incomplete_in_every_view() {
+    let fake = Fake { seals: Seals::Never, ..SOUND };
+    let said = run(fake, &format!("record {ALICE}")).await.unwrap();
+    assert_eq!(said.exit, Exit::Incomplete);
+    assert!(said.text.contains("INCOMPLETE"), "{}", said.text);
+    let said = run(fake, &format!("record --json {ALICE}")).await.unwrap();
+    assert_eq!(said.exit, Exit::Incomplete);
+    let json: serde_json::Value = serde_json::from_str(&said.text).unwrap();
+    assert_eq!(json["complete"], false);
+    assert!(json["incomplete_because"].as_str().unwrap().contains("seal"));
+}
+
+#[tokio::test]
+async fn nobody_is_guessed() {
+    for resolution in [Resolution::Possible, Resolution::Nobody, Resolution::TooMany] {
+        let fake = Fake { resolution, ..SOUND };
+        for command in ["find --nhs 9434765919 --born 03-Mar-1951".to_owned(), format!("record {ALICE}")] {
+            let said = run(fake, &command).await.unwrap();
+            assert_eq!(said.exit, Exit::NotOne, "{command}");
+            assert!(!said.text.contains("Penicillin"), "{}", said.text);
+        }
+    }
+    assert_eq!(run(SOUND, "find --nhs 9434765919 --born 03-Mar-1951").await.unwrap().exit, Exit::Done);
+}
+
+#[tokio::test]
+async fn a_person_found_who_is_not_the_one_typed_is_refused() {
+    let failure = run(SOUND, "record --nhs 9990000018 --born 1951-03-03").await.unwrap_err();
+    assert_eq!(failure.exit(), Exit::Failed);
+    assert!(failure.to_string().contains("not the ones given"), "{failure}");
+    let said = run(SOUND, &format!("record {} --nhs 9990000018 --datasets alerts", made::PERSON)).await.unwrap();
+    assert_eq!(said.exit, Exit::Incomplete);
+    assert!(said.text.contains("another person") && !said.text.contains("BRIGGS"), "{}", said.text);
+}
+
+#[tokio::test]
+async fn a_document_is_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("letter.pdf");
+    let line = format!("document {} RBK h4 --out {} --nhs 9434765919", made::PERSON, out.display());
+    let said = run(SOUND, &line).await.unwrap();
+    assert!(said.text.starts_with("Wrote 4 bytes"), "{}", said.text);
+    assert_eq!(std::fs::read(&out).unwrap(), b"%PDF");
+    assert_eq!(run(SOUND, &line).await.unwrap_err().exit(), Exit::Usage);
+}
+
+#[tokio::test]
+async fn a_report_says_who_looked_and_that_more_did() {
+    let said = run(SOUND, "report --nhs 9434765919 --born 1951-03-03").await.unwrap();
+    assert!(said.text.contains("20-Mar-2026 09:46  u1") || said.text.contains("20-Mar-2026 09:46 u1"), "{}", said.text);
+    assert!(said.text.contains("7 entries shown, 3 withheld") && said.text.contains("There are older ones"));
+}
+
+#[tokio::test]
+async fn mistakes_are_usage_and_refusals_are_said() {
+    for (line, message) in [
+        ("record", "say who is meant"),
+        ("record e1", "so that no other person can be shown"),
+        (
+            "record --nhs 9434765919 --born 1951-03-03 --datasets allergys",
+            "\"allergys\" is no dataset; there are alerts",
+        ),
+        ("link A 1 B 2 --reason because", "at least 10 characters"),
+    ] {
+        let failure = run(SOUND, line).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Usage, "{line}");
+        assert!(failure.to_string().contains(message), "{failure}");
+    }
+    let refused = run(SOUND, "sources").await.unwrap_err();
+    assert_eq!(refused.exit(), Exit::Failed);
+    assert!(refused.to_string().contains("no token, no answer"), "{refused}");
+    assert!(Cli::try_parse_from(["severn", "record", "--deadline-ms", "10001"]).is_err());
+    Cli::command().debug_assert();
+}

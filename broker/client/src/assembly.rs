@@ -12,7 +12,8 @@ use std::{
     fmt,
 };
 
-use crate::record::RECORD_BYTES_MAX;
+/// Bytes of the largest answer that is taken.
+pub const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// What was asked: what an answer is judged by. `Debug` shows no person.
 #[derive(Clone)]
@@ -102,7 +103,8 @@ impl Assembly {
             return Err(Flaw::OtherQuery);
         }
         let golden = opened.golden.as_ref().ok_or(Flaw::Malformed)?;
-        let same_id = opened.enterprise_id == self.asked.enterprise_id;
+        // A UUID may be typed in either case.
+        let same_id = opened.enterprise_id.eq_ignore_ascii_case(&self.asked.enterprise_id);
         if !same_id || !self.asked.person.agrees_with(&PersonKeys::of(golden)) {
             return Err(Flaw::OtherPerson);
         }

@@ -4,23 +4,23 @@
 //! **Invariant:** no content is altered here, none is kept after the caller drops it, and none is written to a log.
 //! What a reader is shown goes through [`neutralise`] first.
 
-mod client;
-mod token;
 mod ask;
 mod record;
-mod answer;
-mod assembly;
 mod document;
 mod steward;
+mod client;
+mod token;
+mod assembly;
+mod answer;
 mod neutralise;
 
 pub use answer::{Answer, Flaw, Incomplete, Received, Record};
 pub use ask::{Found, Search};
-pub use assembly::{Asked, judge};
+pub use assembly::{Asked, RECORD_BYTES_MAX, judge};
 pub use client::{Client, ClientError};
 pub use document::{DOCUMENT_BYTES_MAX, Document};
 pub use neutralise::{is_deceptive, neutralise};
-pub use record::{DEADLINE_DEFAULT, DEADLINE_MAX, Provisional, RECORD_BYTES_MAX, Retrieval};
+pub use record::{DEADLINE_DEFAULT, DEADLINE_MAX, Provisional, Retrieval};
 pub use steward::Decision;
 pub use token::{FixedToken, TokenSource, TokenUnavailable};
 

@@ -15,8 +15,6 @@ use tonic::Streaming;
 pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(3);
 /// The longest deadline there is.
 pub const DEADLINE_MAX: Duration = Duration::from_secs(10);
-/// Bytes of the largest answer that is taken.
-pub const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// What the client waits beyond the deadline, for the way there and back.
 const GRACE: Duration = Duration::from_secs(1);

@@ -424,7 +424,7 @@ async fn a_document_is_handed_over_only_as_announced() {
             title: "letter.pdf".into(),
         })
     };
-    let chunks = [Chunk(bytes[..4].iter().copied().collect()), Chunk(bytes[4..].iter().copied().collect())];
+    let chunks = [Chunk(bytes[..4].to_vec()), Chunk(bytes[4..].to_vec())];
     let with = |first: fetch_document_response::Part| [vec![first], chunks.to_vec()].concat();
     let right = with(opened(bytes.len(), &bytes));
     let too_large = usize::try_from(DOCUMENT_BYTES_MAX).unwrap() + 1;

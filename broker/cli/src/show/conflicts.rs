@@ -1,14 +1,13 @@
 //! The conflicts that a reader must see before anything else: those between crisis datasets and between medicines.
 
 use super::{
-    item::{said_by, statement},
+    book::Book,
+    item::{brief, said_by},
     page::{Ink, Page},
-    record::Book,
-    words,
+    words::{self, matters_most},
 };
 use severn_client::Received;
-use severn_proto::v1::{Conflict, Dataset, Item};
-use severn_trust::is_crisis_dataset;
+use severn_proto::v1::{Conflict, Item};
 use std::collections::BTreeSet;
 
 /// One conflict, however many items name it.
@@ -41,8 +40,7 @@ pub(super) fn put_conflicts(page: &mut Page<'_>, received: &Received, book: &Boo
 fn collect(received: &Received) -> Vec<Found<'_>> {
     let mut all: Vec<Found<'_>> = Vec::new();
     for section in &received.sections {
-        let matters =
-            Dataset::try_from(section.dataset).is_ok_and(|d| is_crisis_dataset(d) || d == Dataset::Medications);
+        let matters = matters_most(section.dataset);
         for (item, conflict) in section.items.iter().flat_map(|i| i.conflicts.iter().map(move |c| (i, c))) {
             let others = conflict.other_item_ids.iter().map(String::as_str);
             let item_ids: BTreeSet<&str> = others.chain([item.item_id.as_str()]).collect();
@@ -62,7 +60,7 @@ fn put_side(page: &mut Page<'_>, item_id: &str, book: &Book<'_>) {
         return;
     };
     let heading = words::heading(dataset);
-    page.put_marked(2, "• ", Ink::Plain, &format!("{} [{heading}]: {}", statement(item), everybody(item, book)));
+    page.put_marked(2, "• ", Ink::Plain, &format!("{heading}: {} — {}", brief(item), everybody(item, book)));
 }
 
 fn everybody(item: &Item, book: &Book<'_>) -> String {

@@ -1,8 +1,8 @@
 //! One item: what is said, in which state, by whom and when, and who else says the same.
 
 use super::{
+    book::Book,
     page::{Ink, Page},
-    record::Book,
     words,
 };
 use crate::{
@@ -14,6 +14,9 @@ use severn_proto::v1::{Assertion, Contribution, Dataset, EntryHead, EntryStatus,
 /// Characters of free text that are shown; the rest is in the JSON document, and the reader is told.
 const NARRATIVE_CHARS_MAX: usize = 600;
 
+/// Fields of a detail that stand for it where there is room for one line only.
+const BRIEF_FACTS_MAX: usize = 3;
+
 /// Whether an item was entered in error. Any sign of it counts: such an item must never read as in force.
 pub(super) fn is_retracted(item: &Item) -> bool {
     let lead = item.contributions.first().and_then(head);
@@ -23,6 +26,15 @@ pub(super) fn is_retracted(item: &Item) -> bool {
 /// What an item states, in the words of the source that leads it.
 pub(super) fn statement(item: &Item) -> String {
     item.contributions.first().and_then(head).map_or_else(|| "an item without content".into(), stated)
+}
+
+/// A statement with what tells it from others like it: the first fields of its detail, and its state.
+pub(super) fn brief(item: &Item) -> String {
+    let Some(lead) = item.contributions.first() else { return statement(item) };
+    let body = lead.entry.as_ref().map(|entry| open(&entry.body)).unwrap_or_default();
+    let facts = facts(&body).into_iter().take(BRIEF_FACTS_MAX).map(|(name, value)| format!("{name} {value}"));
+    let state = if is_retracted(item) { Some("ENTERED IN ERROR".into()) } else { head(lead).map(state) };
+    format!("{} ({})", statement(item), facts.chain(state).collect::<Vec<_>>().join(", "))
 }
 
 /// Who says so and when: "Sandwell GP (Dr Jones, GP), recorded 03-Mar-2019".

@@ -2,7 +2,7 @@
 
 use super::{
     page::{Ink, Page},
-    words,
+    words::{self, matters_most},
 };
 use crate::dates::show_moment;
 use severn_client::Received;
@@ -13,6 +13,61 @@ pub(super) fn put_summary(page: &mut Page<'_>, received: &Received) {
     let Some(ledger) = &received.ledger else { return };
     let ink = if received.missing().next().is_none() { Ink::Plain } else { Ink::Loud };
     page.put(0, ink, &ledger.summary);
+}
+
+/// Says, right beneath a heading that a reader acts on at once, which sources are not in it.
+pub(super) fn put_gaps(page: &mut Page<'_>, received: &Received, dataset: i32) {
+    if !matters_most(dataset) {
+        return;
+    }
+    for row in received.missing().filter(|row| row.dataset == dataset) {
+        page.put_marked(0, "! ", Ink::Loud, &format!("{} {}", name(row), gap(row.outcome())));
+    }
+}
+
+fn gap(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Rejected => "gave an answer that was rejected: not known what it holds here",
+        Outcome::Withheld => "withholds items here",
+        Outcome::AnsweredPartial => "gave only a part here",
+        Outcome::Stale => "gave old data here",
+        // Whatever else counts as missing is as good as silence.
+        _ => "did not answer: not known what it holds here",
+    }
+}
+
+/// Says of each heading that a reader acts on at once and that has no items what that means: silence is not "none".
+pub(super) fn put_empty_headings(page: &mut Page<'_>, received: &Received) {
+    let has_items = |dataset: i32| received.sections.iter().any(|s| s.dataset == dataset && !s.items.is_empty());
+    let datasets = received.opened.iter().flat_map(|opened| opened.datasets.iter().copied());
+    let empty: Vec<i32> = datasets.filter(|d| matters_most(*d) && !has_items(*d)).collect();
+    if empty.is_empty() {
+        return;
+    }
+    page.blank();
+    page.heading(Ink::Strong, "Headings without any item, and why");
+    for dataset in empty {
+        let mark = format!("{}: ", words::heading(dataset));
+        let rows: Vec<_> = received.rows().iter().filter(|row| row.dataset == dataset).collect();
+        let unknown =
+            rows.iter().any(|row| row.outcome() != Outcome::AnsweredNone && row.outcome() != Outcome::NotHeld);
+        let ink = if unknown || rows.is_empty() { Ink::Warn } else { Ink::Plain };
+        page.put_marked(0, &mark, ink, &meaning(&rows));
+    }
+}
+
+fn meaning(rows: &[&LedgerRow]) -> String {
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in rows {
+        let outcome = if row.outcome() == Outcome::Unspecified { Outcome::NoAnswer } else { row.outcome() };
+        let words = words::outcome(outcome);
+        match said.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, names)) => names.push(name(row)),
+            None => said.push((words, vec![name(row)])),
+        }
+    }
+    let said: Vec<String> = said.iter().map(|(words, names)| format!("{words}: {}", names.join(", "))).collect();
+    if said.is_empty() { "nothing arrived; not known".into() } else { said.join("; ") }
 }
 
 /// Puts the whole ledger.
@@ -143,7 +198,8 @@ fn put_source(page: &mut Page<'_>, rows: &[&LedgerRow]) {
     };
     page.put(0, Ink::Strong, &format!("{}{kind}{of}", name(first)));
     let with = |outcome: Outcome| rows.iter().copied().filter(move |row| row.outcome() == outcome).collect::<Vec<_>>();
-    let counted: Vec<_> = rows.iter().filter(|row| row.received > 0).map(|row| counted(row)).collect();
+    let seen = |row: &LedgerRow| row.shown > 0 || row.grouped > 0 || row.outcome() == Outcome::AnsweredPartial;
+    let counted: Vec<_> = rows.iter().filter(|row| seen(row)).map(|row| counted(row)).collect();
     let no_answer = [with(Outcome::NoAnswer), with(Outcome::Unspecified)].concat();
     for (words, text) in [
         ("DID NOT ANSWER", headings(&no_answer)),

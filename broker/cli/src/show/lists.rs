@@ -57,7 +57,8 @@ pub fn render_sources(sources: &[SourceState], style: &Style) -> String {
     for source in sources {
         let state = if source.reachable { "reachable" } else { "NOT REACHABLE" };
         let ink = if source.reachable { Ink::Strong } else { Ink::Loud };
-        page.put(0, ink, &format!("{} {} ({}): {state}", source.source_id, source.name, source.kind));
+        let kind = if source.kind.is_empty() { "kind not known" } else { &source.kind };
+        page.put(0, ink, &format!("{} {} ({kind}): {state}", source.source_id, source.name));
         let heard = moment_or(source.feed_heard_at_ms, style, "NEVER");
         page.put(4, Ink::Plain, &format!("feed last heard: {heard}; {} registrations", source.registrations));
         let called = moment_or(source.last_called_at_ms, style, "");

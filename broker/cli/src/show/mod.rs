@@ -1,11 +1,12 @@
 //! Readable views for a terminal: words a tired doctor understands at 3 a.m. Pure: the same answer and style give the
 //! same text.
 
+mod lists;
 mod record;
 mod conflicts;
 mod item;
 mod ledger;
-mod lists;
+mod book;
 mod words;
 mod page;
 

@@ -58,6 +58,9 @@ impl Ink {
 /// Characters of text in a line, however deep it is indented.
 const TEXT_MIN: usize = 20;
 
+/// Characters of a mark that has a column of its own; a longer one runs on into its text.
+const MARK_MAX: usize = 28;
+
 /// A page that is being written.
 pub(crate) struct Page<'a> {
     pub(crate) style: &'a Style,
@@ -101,7 +104,11 @@ impl<'a> Page<'a> {
     /// Puts text behind a mark of ours, such as a bullet; further lines stand beneath the text, never in the mark's
     /// column, so that no text can look like a line of its own.
     pub(crate) fn put_marked(&mut self, indent: usize, mark: &str, ink: Ink, text: &str) {
-        let hang = indent + mark.chars().count();
+        let length = mark.chars().count();
+        if length > MARK_MAX {
+            return self.put_marked(indent, "", ink, &format!("{mark}{text}"));
+        }
+        let hang = indent + length;
         let room = self.style.width.saturating_sub(hang).max(TEXT_MIN);
         let shown = neutralise(text).replace('\t', " ");
         let mut first = true;

@@ -1,6 +1,7 @@
 //! A whole record on a page: who, what is missing, conflicts, sections, ledger, seal.
 
 use super::{
+    book::Book,
     conflicts, item,
     ledger::{self, put_ledger},
     page::{Ink, Page, Style},
@@ -8,9 +9,8 @@ use super::{
 };
 use crate::dates::show_date;
 use severn_client::{Answer, Flaw, Received};
-use severn_proto::v1::{Address, Demographics, HumanName, Item, Seal, human_name::Use};
+use severn_proto::v1::{Address, Demographics, HumanName, Seal, human_name::Use};
 use severn_trust::hex;
-use std::collections::HashMap;
 
 /// A record as a reader sees it. An answer that is not complete says so at its top and at its bottom.
 pub fn render_record(answer: &Answer, style: &Style) -> String {
@@ -32,39 +32,10 @@ pub fn render_record(answer: &Answer, style: &Style) -> String {
     page.finish()
 }
 
-/// What the parts of a page look up: names of sources, and items by their ids.
-pub(super) struct Book<'a> {
-    names: HashMap<&'a str, &'a str>,
-    items: HashMap<&'a str, (&'a Item, i32)>,
-    pub(super) enterprise_id: &'a str,
-}
-
-impl<'a> Book<'a> {
-    fn new(received: &'a Received) -> Book<'a> {
-        let rows = received.rows().iter().filter(|row| !row.source_name.is_empty());
-        let sections = received.sections.iter();
-        Book {
-            names: rows.map(|row| (row.source_id.as_str(), row.source_name.as_str())).collect(),
-            items: sections.flat_map(|s| s.items.iter().map(|i| (i.item_id.as_str(), (i, s.dataset)))).collect(),
-            enterprise_id: received.opened.as_ref().map(|o| o.enterprise_id.as_str()).unwrap_or_default(),
-        }
-    }
-
-    /// A source's name; its id where the ledger has none.
-    pub(super) fn name<'b>(&'b self, source_id: &'b str) -> &'b str {
-        self.names.get(source_id).copied().unwrap_or(source_id)
-    }
-
-    /// An item of this answer, and its dataset.
-    pub(super) fn item(&self, item_id: &str) -> Option<(&'a Item, i32)> {
-        self.items.get(item_id).copied()
-    }
-}
-
 fn put_incomplete(page: &mut Page<'_>, flaw: Option<Flaw>) {
     let Some(flaw) = flaw else { return };
     page.put(0, Ink::Loud, &format!("INCOMPLETE: this is not the whole answer: {flaw}."));
-    page.put(0, Ink::Loud, "Do not rely on what is missing here. Ask again.");
+    page.put(0, Ink::Loud, "Nothing here is proven to be all. Do not rely on it alone; ask again.");
 }
 
 fn put_who(page: &mut Page<'_>, person: Option<&Demographics>) {
@@ -92,7 +63,7 @@ pub(super) fn who(person: &Demographics) -> String {
         number if person.nhs_number_verified => format!("NHS {number}"),
         number => format!("NHS {number} (not verified)"),
     };
-    format!("{name}   {born}   {nhs}   {}", words::sex(person.sex))
+    format!("{name} · {born} · {nhs} · {}", words::sex(person.sex))
 }
 
 fn show_name(name: &HumanName) -> String {
@@ -124,6 +95,7 @@ fn put_sections(page: &mut Page<'_>, received: &Received, book: &Book<'_>) {
     for section in received.sections.iter().filter(|section| !section.items.is_empty()) {
         page.blank();
         page.heading(Ink::Strong, &words::heading(section.dataset));
+        ledger::put_gaps(page, received, section.dataset);
         // Corrections come last and look like nothing that is in force.
         let (retracted, standing): (Vec<_>, Vec<_>) = section.items.iter().partition(|i| item::is_retracted(i));
         for shown in standing {
@@ -133,6 +105,7 @@ fn put_sections(page: &mut Page<'_>, received: &Received, book: &Book<'_>) {
             item::put_item(page, shown, book);
         }
     }
+    ledger::put_empty_headings(page, received);
 }
 
 fn put_seal(page: &mut Page<'_>, seal: &Seal) {

@@ -2,11 +2,229 @@
 
 use super::*;
 use crate::made::{alice, answer};
-use severn_client::Found;
-use severn_proto::v1::{Candidate, Dataset, Outcome, SourceState, retrieve_record_response::Part};
+use severn_client::{Found, is_deceptive};
+use severn_proto::v1::{Candidate, Dataset, EntryHead, Outcome, SourceState, retrieve_record_response::Part};
+
+const GOLDEN: &str = "\
+════════════════════════════════════════════════════════════════════════════════════════════════════
+BRIGGS, Alice May · born 03-Mar-1951 · NHS 943 476 5919 · female
+7 Canal Row, WS2 9XA
+Severnside Ambulance did not answer. Items are withheld at Pleck Road Surgery.
+
+── CONFLICTS: the sources do not agree ─────────────────────────────────────────────────────────────
+⚠ An allergy is recorded, and elsewhere that none is known.
+  • Allergies: Penicillin (criticality high, reactions anaphylaxis, severity severe, onset Jul-1999,
+    active, since Jul-1999) — Pleck Road Surgery (Dr Jones), recorded 03-Mar-2019; also Dudley
+    Council, recorded 03-Mar-2019
+  • Allergies: States: No known allergies (active) — Walsall Manor Hospital (Sister Okafor),
+    recorded 03-Mar-2019
+⚠ The same medicine in two doses.
+  • Medicines: Metformin (dose 500 mg, route oral, frequency twice a day, active) — Pleck Road
+    Surgery (Dr Jones), recorded 03-Mar-2019
+  • Medicines: Metformin (dose 1 g, route oral, frequency twice a day, active) — Walsall Manor
+    Hospital (Dr Shah), recorded 03-Mar-2019
+
+── Allergies ───────────────────────────────────────────────────────────────────────────────────────
+! Severnside Ambulance did not answer: not known what it holds here
+⚠ Penicillin
+    criticality: high · reactions: anaphylaxis, severity severe, onset Jul-1999 · active, since
+    Jul-1999
+    said by Pleck Road Surgery (Dr Jones), recorded 03-Mar-2019
+    also said by Dudley Council, recorded 03-Mar-2019
+        there: active, since 2001 · criticality not given
+    CONFLICT: An allergy is recorded, and elsewhere that none is known. See “States: No known
+    allergies” (Walsall Manor Hospital)
+⚠ States: No known allergies
+    active
+    said by Walsall Manor Hospital (Sister Okafor), recorded 03-Mar-2019
+    CONFLICT: An allergy is recorded, and elsewhere that none is known. See “Penicillin” (Pleck Road
+    Surgery)
+✗ RETRACTED: entered in error: Aspirin
+    ENTERED IN ERROR
+    said by Walsall Manor Hospital (Dr Shah), recorded 03-Mar-2019
+
+── Safeguarding ────────────────────────────────────────────────────────────────────────────────────
+! Dudley Council gave only a part here
+! Severnside Ambulance did not answer: not known what it holds here
+• Financial abuse suspected␛[8m
+    plan type: adult section 42 · lead phone: 01384 555 010 · review date: 01-May-2026 · status not
+    recognised: “S42-OPEN”
+    Sensitive: safeguarding
+    said by Dudley Council (K. Lee), recorded 03-Mar-2019
+
+── Medicines ───────────────────────────────────────────────────────────────────────────────────────
+! Walsall Manor Hospital gave old data here
+! Severnside Ambulance did not answer: not known what it holds here
+⚠ Metformin
+    dose: 500 mg · route: oral · frequency: twice a day · last issued: 14-Feb-2026 · active
+    said by Pleck Road Surgery (Dr Jones), recorded 03-Mar-2019
+    CONFLICT: The same medicine in two doses. See “Metformin” (Walsall Manor Hospital)
+    possibly the same as “Metformin” (Walsall Manor Hospital)
+⚠ Metformin
+    dose: 1 g · route: oral · frequency: twice a day · last issued: 14-Feb-2026 · active
+    said by Walsall Manor Hospital (Dr Shah), recorded 03-Mar-2019
+    CONFLICT: The same medicine in two doses. See “Metformin” (Pleck Road Surgery)
+    possibly the same as “Metformin” (Pleck Road Surgery)
+
+── Documents ───────────────────────────────────────────────────────────────────────────────────────
+• Discharge letter
+    media type: application/pdf · size: 48213 · ended
+    Not checked by its source: read with care
+    said by Walsall Manor Hospital (Dr Shah), recorded 03-Mar-2019
+    to read it: severn document 0195b4c0-0000-7000-8000-0000000000aa RBK h4
+
+── Headings without any item, and why ──────────────────────────────────────────────────────────────
+Alerts: nothing recorded: Dudley Council, Pleck Road Surgery; not asked: Walsall Manor Hospital; DID
+        NOT ANSWER: Severnside Ambulance
+
+── What every source said ──────────────────────────────────────────────────────────────────────────
+! Severnside Ambulance DID NOT ANSWER (took too long). Do not assume there is nothing. Missing from
+  it: everything.
+! Pleck Road Surgery: 3 items WITHHELD (by the owner's policy). There is more than you see.
+  Headings: Documents.
+! Dudley Council: ONLY A PART came (1 item could not be read). Headings: Safeguarding.
+! Walsall Manor Hospital: OLD DATA, of 20-Mar-2026 09:46 (its data is of an earlier time). Newer
+  changes are missing. Headings: Medicines.
+Dudley Council (council), data of 20-Mar-2026 09:46
+  answered: Allergies 1, Safeguarding 1 (a part)
+  nothing recorded: Alerts
+  not kept there: Medicines
+  not shared, may exist there (the local agreement does not cover it): Documents
+Pleck Road Surgery (GP practice), data of 20-Mar-2026 09:46
+  answered: Allergies 1, Medicines 1
+  withheld: Documents
+  nothing recorded: Alerts, Safeguarding
+Walsall Manor Hospital (hospital trust), data of 20-Mar-2026 09:46
+  answered: Allergies 2, Medicines 1 (old), Documents 1
+  not asked (your role may not see it): Alerts, Safeguarding
+Severnside Ambulance (ambulance service)
+  DID NOT ANSWER: Alerts, Allergies, Safeguarding, Medicines, Documents
+════════════════════════════════════════════════════════════════════════════════════════════════════
+COMPLETE. 11 entries received = 7 shown + 1 grouped + 3 withheld + 0 rejected.
+Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest 040598729cfe3562, merge rules 1.
+";
 
 #[test]
 fn a_record_reads_as_it_should() {
     let shown = render_record(&answer(|_| ()), &Style::default());
-    assert_eq!(shown, include_str!("golden.txt"));
+    assert_eq!(shown, GOLDEN, "\n{shown}");
+}
+
+#[test]
+fn an_answer_without_a_seal_says_so_first_and_last() {
+    let shown = render_record(&answer(|parts| drop(parts.pop())), &Style::default());
+    let said: Vec<_> = shown.lines().filter(|line| line.starts_with("INCOMPLETE: ")).collect();
+    assert_eq!(said, ["INCOMPLETE: this is not the whole answer: it ended before its seal: parts are missing."; 2]);
+    let lines: Vec<_> = shown.lines().collect();
+    assert!(lines[1].starts_with("INCOMPLETE") && lines[lines.len() - 2].starts_with("INCOMPLETE"), "{shown}");
+    assert!(!shown.contains("COMPLETE. ") && !shown.contains("Sealed"), "{shown}");
+}
+
+#[test]
+fn what_came_of_a_broken_answer_is_shown_with_what_is_not_known() {
+    let shown = render_record(&answer(|parts| parts.truncate(2)), &Style::default());
+    assert!(shown.contains("⚠ Penicillin\n"), "{shown}");
+    assert!(shown.contains("an item that is not in this answer") || shown.contains("No known allergies"));
+    assert!(shown.contains("Medicines: nothing arrived; not known"), "{shown}");
+    assert!(shown.contains("it is not known who answered and who did not"), "{shown}");
+}
+
+#[test]
+fn another_persons_answer_shows_nobody() {
+    let shown = render_record(
+        &answer(|parts| {
+            let Part::Opened(opened) = &mut parts[0] else { panic!("not opened") };
+            opened.golden.as_mut().unwrap().nhs_number = "9990000018".into();
+        }),
+        &Style::default(),
+    );
+    assert!(shown.contains("INCOMPLETE") && shown.contains("another person"), "{shown}");
+    for secret in ["BRIGGS", "Penicillin", "999"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn text_from_sources_cannot_drive_the_terminal_or_hide() {
+    let hostile = "a\u{1b}[2J\u{202e}b\rc\nCOMPLETE. 0 entries";
+    let poison = |head: &mut EntryHead| {
+        let provenance = head.provenance.as_mut().unwrap();
+        for text in [&mut head.text, &mut head.status_verbatim, &mut head.recorded, &mut provenance.author] {
+            hostile.clone_into(text);
+        }
+    };
+    let mut parts = crate::made::parts("q");
+    for part in &mut parts {
+        let Part::Section(section) = part else { continue };
+        let contributions = section.items.iter_mut().flat_map(|item| &mut item.contributions);
+        contributions.for_each(|c| poison(c.entry.as_mut().unwrap().head.as_mut().unwrap()));
+    }
+    let shown = render_record(&crate::made::judged("q", parts), &Style::default());
+    assert!(!shown.contains(is_deceptive), "{shown}");
+    assert!(shown.contains("␛[2J⟨U+202E⟩b␍c"), "{shown}");
+    assert!(!shown.lines().any(|line| line.starts_with("COMPLETE")), "a source faked a line:\n{shown}");
+}
+
+#[test]
+fn colour_only_where_it_is_asked_for() {
+    let coloured = Style { colour: Colour::Always, ..Style::default() };
+    assert!(!render_record(&answer(|_| ()), &Style::default()).contains('\u{1b}'));
+    assert!(render_record(&answer(|_| ()), &coloured).contains("\u{1b}[1;31mSevernside Ambulance did not answer."));
+}
+
+#[test]
+fn no_line_is_wider_than_the_page() {
+    for width in [60, 100] {
+        let shown = render_record(&answer(|_| ()), &Style { width, ..Style::default() });
+        let widest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width), "{widest:?}\n{shown}");
+    }
+}
+
+#[test]
+fn possible_persons_are_listed_and_none_is_chosen() {
+    let candidate = |id: &str| Candidate {
+        enterprise_id: id.into(),
+        golden: Some(alice()),
+        score: 0.5,
+        why: vec!["same family name and birth date".into()],
+        sources: 2,
+    };
+    let shown = render_candidates(&Found::Possible(vec![candidate("e1"), candidate("e2")]), &Style::default());
+    let one = "• BRIGGS, Alice May · born 03-Mar-1951 · NHS 943 476 5919 · female
+    WS2 9XA, known to 2 sources, likelihood 0.50
+    - same family name and birth date
+    enterprise id ";
+    assert!(shown.contains("None was chosen"), "{shown}");
+    assert!(shown.contains(&format!("{one}e1\n{one}e2\n")), "{shown}");
+    assert!(render_candidates(&Found::Nobody, &Style::default()).contains("does not mean that no source knows"));
+}
+
+#[test]
+fn sources_are_listed_with_how_they_are_doing() {
+    let up = SourceState {
+        source_id: "M91".into(),
+        name: "Pleck Road Surgery".into(),
+        kind: "GP practice".into(),
+        reachable: true,
+        feed_heard_at_ms: 1_774_000_000_000,
+        registrations: 812,
+        datasets: vec![Dataset::Allergies.into(), Dataset::Medications.into()],
+        last_outcome: Outcome::Answered.into(),
+        last_called_at_ms: 1_774_000_000_000,
+        ..SourceState::default()
+    };
+    let down = SourceState { source_id: "RYA".into(), name: "Severnside Ambulance".into(), ..SourceState::default() };
+    let expected = "\
+M91 Pleck Road Surgery (GP practice): reachable
+    feed last heard: 20-Mar-2026 09:46; 812 registrations
+    last call: answered, 20-Mar-2026 09:46
+    datasets: Allergies, Medicines
+RYA Severnside Ambulance (kind not known): NOT REACHABLE
+    feed last heard: NEVER; 0 registrations
+    last call: not called yet
+    datasets: not known
+1 of 2 sources reachable
+";
+    assert_eq!(render_sources(&[up, down], &Style::default()), expected);
 }

@@ -1,11 +1,17 @@
 //! The contract's values in a reader's words. Exhaustive, so that a new value cannot be forgotten. Pure.
 
 use severn_proto::v1::{Dataset, EntryStatus, Outcome, PurposeOfUse, Reason, ReasonCode, SensitivityLabel, Sex};
+use severn_trust::is_crisis_dataset;
 
 /// The heading of a dataset; a number this version does not know as such.
 pub(crate) fn heading(number: i32) -> String {
     Dataset::try_from(number)
         .map_or_else(|_| format!("Heading {number} (not known to this program)"), |d| title(d).into())
+}
+
+/// Whether a dataset is one that a reader acts on at once: crisis first, and medicines.
+pub(super) fn matters_most(dataset: i32) -> bool {
+    Dataset::try_from(dataset).is_ok_and(|d| is_crisis_dataset(d) || d == Dataset::Medications)
 }
 
 fn title(dataset: Dataset) -> &'static str {

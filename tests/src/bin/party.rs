@@ -1,0 +1,15 @@
+//! Plays one party of a federation in a process of its own, for tests that need to kill it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((role, rest)) if role == "broker" => tests::bench::roles::broker(rest),
+        Some((role, rest)) if role == "adapters" => match tests::bench::roles::adapters(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        _ => ExitCode::FAILURE,
+    }
+}
