@@ -11,7 +11,7 @@ use crate::{
 };
 use severn_proto::v1::{Opened, RequestContext, RetrieveRecordResponse, retrieve_record_response::Part};
 use severn_trust::{KeyError, TrailError, is_crisis_dataset};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
 /// The stages, put together once at start.
@@ -157,12 +157,14 @@ impl Broker {
 }
 
 fn opened(question: &Question, person: &Person, plan: &Plan) -> Part {
+    // A source that knows the person under two local ids is one source.
+    let asked: BTreeSet<&SourceId> = plan.sources.iter().filter(|s| !s.ask.is_empty()).map(|s| &s.source.id).collect();
     Part::Opened(Opened {
         query_id: question.query_id.to_string(),
         enterprise_id: person.id.to_string(),
         golden: Some(person.golden.clone()),
         datasets: question.datasets.iter().map(|dataset| *dataset as i32).collect(),
-        sources_asked: u32::try_from(plan.sources.iter().filter(|s| !s.ask.is_empty()).count()).unwrap_or(u32::MAX),
+        sources_asked: u32::try_from(asked.len()).unwrap_or(u32::MAX),
         deadline_ms: u32::try_from(question.deadline.as_millis()).unwrap_or(u32::MAX),
     })
 }

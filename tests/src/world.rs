@@ -271,7 +271,7 @@ impl World {
 
     async fn wait_for_feeds(&self) {
         let people = |source: &MadeUp| source.people.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
-        for _ in 0..10_000 {
+        for _ in 0..500 {
             let states = self.broker.index.feed_states().expect("the index answers");
             let known = |id: &String| states.get(&SourceId(id.as_str().into())).map_or(0, |state| state.registrations);
             if self.sources.iter().all(|(id, source)| known(id) >= people(source)) {
