@@ -1,5 +1,7 @@
 //! The demo as a reader runs it: the broker and 13 adapters as processes of their own.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
