@@ -3,11 +3,13 @@
 
 mod arguments;
 pub mod config;
-pub mod kind;
+mod kind;
 mod run;
 mod check;
 mod preview;
 mod trail;
+
+pub use kind::open_source;
 
 use arguments::{Arguments, Audit, Command};
 use clap::Parser as _;

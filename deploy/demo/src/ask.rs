@@ -12,9 +12,7 @@ use anyhow::{Context as _, bail};
 use prost::Message as _;
 use severn_client::{Answer, Client, Found, Search, TokenUnavailable};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles};
-use severn_proto::v1::{
-    Candidate, Dataset, Demographics, EntryBody, Ledger, Section, SourceState, entry_body::Detail,
-};
+use severn_proto::v1::{Candidate, Dataset, Demographics, EntryBody, Ledger, Section, SourceState, entry_body::Detail};
 use severn_trust::{Clock as _, Issuer, SigningKey, SystemClock, SystemEntropy, UserClaims, new_uuid};
 use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::time::Instant;

@@ -7,8 +7,7 @@ use crate::{
     report::{self, Progress},
     roles,
     settings::{self, Addresses, Layout},
-    sources, truth,
-    world,
+    sources, truth, world,
 };
 use anyhow::{Context as _, bail};
 use clap::Parser;
@@ -44,7 +43,7 @@ struct Arguments {
 }
 
 /// Runs the demo with this process's arguments. 0 if every planted finding is shown, 1 if not or if something failed,
-/// 130 if it was interrupted on the way.
+/// 130 if it was interrupted before the end.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -53,6 +52,8 @@ pub fn run() -> ExitCode {
     };
     runtime.block_on(async {
         tokio::select! {
+            // The demo is asked first: a signal while it only stays up is its ordinary end.
+            biased;
             shown = show(&arguments) => match shown {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
@@ -121,7 +122,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     if !arguments.once {
         report::complain(&report::what_next(layout, &world)?);
-        std::future::pending::<()>().await;
+        interrupted().await?;
     }
     stop_all(processes);
     progress.say(&place.left_behind());

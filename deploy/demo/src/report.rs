@@ -78,7 +78,8 @@ pub fn verdict(outcome: &Outcome) -> String {
 /// A scenario's record as a terminal shows it, and what was planted in it.
 pub fn record(scenario: &Scenario, world: &World, outcome: &Outcome) -> String {
     let person = scenario.of(world);
-    let mut text = format!("\n\nSCENARIO {}: {} {}, {}\n\n", scenario.name, person.given, person.family, scenario.title);
+    let mut text =
+        format!("\n\nSCENARIO {}: {} {}, {}\n\n", scenario.name, person.given, person.family, scenario.title);
     match &outcome.answer {
         Some(answer) => text.push_str(&render_record(answer, &style())),
         None => text.push_str("The person was not found as one person.\n"),

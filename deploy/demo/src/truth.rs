@@ -261,7 +261,7 @@ fn plant_rosalind_social_and_mental_health(world: &mut World) {
                 .with("agreed", "yes")
                 .with("review_date", "2027-02-17"),
             Fact::text(Dataset::Risks, WITHHELD_RISK, "2026-02-17").by(2).with("level", "medium"),
-            Fact::text(Dataset::Assessments, "Psychological formulation", "2026-01-29").by(2),
+            Fact::text(Dataset::Assessments, "Care Act assessment, made jointly with the council", "2026-01-29").by(2),
             Fact::text(Dataset::CareTeam, "Care co-ordinator", "2024-06-03").by(7).with("phone", "0121 496 0143"),
         ],
     );

@@ -238,7 +238,9 @@ fn put_relations(page: &mut Page<'_>, item: &Item, book: &Book<'_>) {
     };
     for conflict in &item.conflicts {
         let others = conflict.other_item_ids.iter().map(name).collect::<Vec<_>>().join(", ");
-        page.put(4, Ink::Warn, &format!("CONFLICT: {} See {others}", conflict.text));
+        // A conflict within the item, such as a retracted entry and its copy, names no other.
+        let see = if others.is_empty() { String::new() } else { format!(" See {others}") };
+        page.put(4, Ink::Warn, &format!("CONFLICT: {}{see}", conflict.text));
     }
     if !item.possibly_same.is_empty() {
         let others = item.possibly_same.iter().map(name).collect::<Vec<_>>().join(", ");

@@ -48,10 +48,7 @@ fn empty() -> Vec<Table> {
             "DiagId INTEGER, LocalPatientId, PrimDiag, DiagTerm, CodedDiagTimestamp, Status, Consultant",
         ),
         Table::new("RiskAssessment", "RiskId INTEGER, LocalPatientId, Summary, Level, AssessedDate, Assessor"),
-        Table::new(
-            "MHS607CodedScoreAssessmentAct",
-            "AssessmentId INTEGER, LocalPatientId, AssessmentTool, AssessedDate, Assessor",
-        ),
+        Table::new("CareActAssessment", "AssessmentId INTEGER, LocalPatientId, Kind, AssessedDate, Assessor"),
     ]
 }
 
@@ -89,7 +86,7 @@ fn place(tables: &mut [Table], record: &Record, fact: &Fact) -> bool {
         Dataset::Problems => put(tables, "MHS604PrimDiag", &[id, patient, code, term, start, status, author]),
         Dataset::Encounters => put(tables, "MHS201CareContact", &[id, patient, text, start, author]),
         Dataset::Risks => put(tables, "RiskAssessment", &[id, patient, text, detail("level"), start, author]),
-        Dataset::Assessments => put(tables, "MHS607CodedScoreAssessmentAct", &[id, patient, text, start, author]),
+        Dataset::Assessments => put(tables, "CareActAssessment", &[id, patient, text, start, author]),
         Dataset::CareTeam => {
             put(tables, "MHS006MHCareCoord", &[id, patient, text, start, author, role, detail("phone")])
         }
