@@ -6,3 +6,4 @@ pub mod load;
 pub mod report;
 pub mod roles;
 pub mod rig;
+pub mod stages;

@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let result = match role.as_str() {
         "adapters" => tests::bench::roles::adapters(&arguments.split_off(1)),
         "floor" => tests::bench::roles::floor(&arguments.split_off(1)),
+        "stages" => tests::bench::stages::run().map_err(Into::into),
         "broker" => return tests::bench::roles::broker(&arguments.split_off(1)),
         _ => tests::bench::report::run(&arguments),
     };
