@@ -25,8 +25,9 @@ fn person(n: u64) -> Demographics {
     Demographics { birth_date: "1980-02-01".into(), names: vec![name], ..Demographics::default() }
 }
 
-/// Announces from where the broker says until the connection breaks; gives the last acknowledged cursor.
-async fn announce(rig: &Rig, port: u16, acknowledged: &mut u64) -> u64 {
+/// Announces from where the broker says until the connection breaks, and notes the last acknowledged cursor. Gives the
+/// cursor the broker resumed from; `None` if it was killed before it could say.
+async fn announce(rig: &Rig, port: u16, acknowledged: &mut u64) -> Option<u64> {
     let source = Identity::Source(Rig::source_id(0));
     let tls = Tls::load(&Rig::tls_files(&rig.folder, &source)).expect("the source's certificate");
     let dialler = TlsDialler::new(tls, Duration::from_secs(2));
@@ -35,8 +36,8 @@ async fn announce(rig: &Rig, port: u16, acknowledged: &mut u64) -> u64 {
     let hello = FeedHello { source_id: Rig::source_id(0), epoch: EPOCH.into() };
     send.send(FeedRequest { message: Some(feed_request::Message::Hello(hello)) }).await.expect("room for one");
     let answers = PatientIndexClient::new(channel).feed(ReceiverStream::new(outgoing)).await;
-    let mut answers = answers.expect("the broker takes the feed").into_inner();
-    let resumed = match answers.message().await.expect("an answer").and_then(|answer| answer.message) {
+    let mut answers = answers.ok()?.into_inner();
+    let resumed = match answers.message().await.ok()?.and_then(|answer| answer.message) {
         Some(feed_response::Message::Resume(resume)) => resume.cursor,
         other => panic!("resume expected: {other:?}"),
     };
@@ -61,7 +62,7 @@ async fn announce(rig: &Rig, port: u16, acknowledged: &mut u64) -> u64 {
         () = announcing => (),
         () = acknowledging => (),
     }
-    resumed
+    Some(resumed)
 }
 
 #[tokio::test]
@@ -83,10 +84,12 @@ async fn what_was_acknowledged_survives_fifty_kills() {
         };
         let mut target = Target::new(&rig, port, true).expect("a target");
         let before = acknowledged;
-        let kill_after = Duration::from_millis(30 + random.next() % 120);
+        let kill_after = Duration::from_millis(50 + random.next() % 200);
         let asking = async {
-            target.find().await.expect("the one person is still known");
             let mut answered = 0;
+            if target.find().await.is_err() {
+                return answered;
+            }
             while let Ok(cell) = target.run(2, Duration::from_millis(1)).await {
                 answered += cell.queries;
             }
@@ -97,10 +100,11 @@ async fn what_was_acknowledged_survives_fifty_kills() {
             broker.kill().expect("the broker was running");
         };
         let (resumed, answered, ()) = tokio::join!(announce(&rig, port, &mut acknowledged), asking, killing);
-        assert!(turn == 0 || resumed >= before, "loop {turn}: acknowledged {before}, resumed from {resumed}");
+        let resumed = resumed.unwrap_or(before);
+        assert!(resumed >= before, "loop {turn}: acknowledged {before}, resumed from {resumed}");
         sealed += answered;
     }
-    assert!(acknowledged > 0 && sealed > 0, "nothing was written: the test tests nothing");
+    assert!(acknowledged > 1000 && sealed > 50, "{acknowledged} acknowledged and {sealed} sealed are too few to tell");
     let (_broker, port) = rig.broker_in(&data, &ports).await.expect("the broker starts at last");
     let mut target = Target::new(&rig, port, true).expect("a target");
     target.find().await.expect("the one person is still known");
