@@ -12,8 +12,16 @@ use std::sync::{
 /// # Panics
 /// If the machine gives no randomness.
 pub fn signing_key() -> SigningKey {
-    let pem = rcgen::KeyPair::generate().expect("a key can be made").serialize_pem();
-    SigningKey::from_pem(&pem).expect("rcgen's key is a PKCS#8 P-256 key")
+    from_pem(&key_pem())
+}
+
+/// A fresh P-256 private key, PKCS#8 PEM.
+fn key_pem() -> String {
+    rcgen::KeyPair::generate().expect("a key can be made").serialize_pem()
+}
+
+fn from_pem(pem: &str) -> SigningKey {
+    SigningKey::from_pem(pem).expect("rcgen's key is a PKCS#8 P-256 key")
 }
 
 /// Randomness that a printed seed repeats (SplitMix64).
@@ -51,16 +59,19 @@ pub const ISSUER: &str = "https://login.example";
 pub const AUDIENCE: &str = "severn";
 
 /// An organisation's gateway, and an app whose key its tokens are bound to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Gateway {
     issuer: Issuer,
     /// The app's key.
     pub app_key: SigningKey,
+    /// The same, PKCS#8 PEM, for an app in another language.
+    pub app_pem: String,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        Gateway { issuer: Issuer::new(signing_key()), app_key: signing_key() }
+        let app_pem = key_pem();
+        Gateway { issuer: Issuer::new(signing_key()), app_key: from_pem(&app_pem), app_pem }
     }
 }
 

@@ -9,6 +9,7 @@ use prost::Message as _;
 use serde::Deserialize;
 use servers::{ROOT_PASSWORD, Server};
 use severn_adapter_sdk::{
+    conformance::{Expectations, conformance},
     mapping::SourceContext,
     source::{Finding, Reading, Source, SourceError},
 };
@@ -422,6 +423,23 @@ async fn check_says_what_is_wrong(bench: &Bench) {
     );
 }
 
+/// What every kind of source promises, on this engine.
+async fn keeps_the_promises_of_a_source(bench: &Bench) {
+    // The rows that are wrong on purpose have been looked at by the other checks.
+    bench.admin.run("DELETE FROM persons WHERE person_ref IS NULL").await;
+    bench.admin.run("DELETE FROM allergy WHERE id IS NULL OR concept_display IS NULL").await;
+    let expected = Expectations {
+        known: "P1".into(),
+        unknown: "P9".into(),
+        other: "P2".into(),
+        with_entries: vec![Dataset::Medications, Dataset::Demographics],
+        registrations: 3,
+    };
+    let findings = conformance(&bench.source(|_| ()), &expected).await;
+    let broken: Vec<_> = findings.iter().filter(|finding| !finding.good).collect();
+    assert!(findings.len() > 8 && broken.is_empty(), "{broken:?}");
+}
+
 async fn acceptance(bench: &Bench) {
     reads_what_is_there(bench).await;
     knows_who_is_there(bench).await;
@@ -431,6 +449,7 @@ async fn acceptance(bench: &Bench) {
     check_says_what_is_wrong(bench).await;
     a_column_may_vanish_and_return(bench).await;
     cannot_write(bench).await;
+    keeps_the_promises_of_a_source(bench).await;
     ends_in_time(bench).await;
 }
 

@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use prost::Message as _;
-use severn_link::{Conn, ListenLimits, ServerLimits, Tls, listen, server};
+use severn_link::{ListenLimits, ServerLimits, Tls, listen, server};
 use severn_proto::v1::{
     BrokerStatement, Coding, Dataset, DatasetOutcome, Demographics, DescribeRequest, DescribeResponse, Entry,
     EntryBatch, EntryBody, EntryHead, EntryStatus, FetchBytesRequest, FetchBytesResponse, FetchEnd, FetchOpened,
@@ -14,7 +14,7 @@ use severn_proto::v1::{
     source_adapter_server::{SourceAdapter, SourceAdapterServer},
 };
 use severn_trust::{Commitments, PersonKeys};
-use std::io;
+use std::{io, time::Duration};
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
 
@@ -101,25 +101,20 @@ fn entry(source: &str, dataset: Dataset, n: usize) -> Entry {
 pub struct Canned {
     source: String,
     batches: Vec<EntryBatch>,
+    delay: Duration,
 }
 
-/// Serves one canned adapter on a free port of loopback, and gives the port.
+/// Serves one canned adapter, which answers after `delay`, on a free port of loopback, and gives the port.
 ///
 /// # Errors
 /// As the listener gives them.
-pub async fn serve(source: &str, tls: &Tls) -> io::Result<u16> {
+pub async fn serve(source: &str, tls: &Tls, delay: Duration) -> io::Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     let incoming = listen(listener, tls, ListenLimits::default());
-    serve_on(source, incoming);
+    let canned = SourceAdapterServer::new(Canned { source: source.to_owned(), batches: slice(source), delay });
+    tokio::spawn(server(ServerLimits::default()).add_service(canned).serve_with_incoming(incoming));
     Ok(port)
-}
-
-fn serve_on(source: &str, incoming: impl futures::Stream<Item = io::Result<Conn>> + Send + 'static) {
-    let canned = Canned { source: source.to_owned(), batches: slice(source) };
-    tokio::spawn(
-        server(ServerLimits::default()).add_service(SourceAdapterServer::new(canned)).serve_with_incoming(incoming),
-    );
 }
 
 impl Canned {
@@ -160,6 +155,9 @@ impl SourceAdapter for Canned {
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
         let parts = self.answer(&request.into_inner());
         let parts = parts.ok_or_else(|| Status::invalid_argument("statement and proof: required"))?;
         Ok(Response::new(stream::iter(parts).boxed()))

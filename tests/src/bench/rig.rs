@@ -107,6 +107,17 @@ impl Rig {
         Ok((process, ports))
     }
 
+    /// Starts one adapter, number `n`, which answers after `delay_ms`; gives it and its port.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn adapter(&self, n: usize, delay_ms: u64) -> Result<(Process, String)> {
+        let (n, delay) = (n.to_string(), delay_ms.to_string());
+        let process = self.start(&["adapters", &self.folder.to_string_lossy(), "1", &n, &delay], true)?;
+        let port = process.said.trim().to_owned();
+        Ok((process, port))
+    }
+
     /// Starts a floor over the adapters at `ports`; gives it and its port.
     ///
     /// # Errors
@@ -225,6 +236,16 @@ impl Process {
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
+        Ok(())
+    }
+
+    /// Freezes it, as a machine that is there and does nothing.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn freeze(&self) -> Result<()> {
+        let sent = Command::new("kill").args(["-STOP", &self.child.id().to_string()]).status()?;
+        anyhow::ensure!(sent.success(), "the process cannot be stopped");
         Ok(())
     }
 

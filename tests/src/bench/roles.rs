@@ -32,19 +32,22 @@ fn ready(line: &str) -> std::io::Result<()> {
     out.flush()
 }
 
-/// `adapters FOLDER N`: serves N canned adapters and prints their ports.
+/// `adapters FOLDER N [FIRST DELAY_MS]`: serves N canned adapters, the first of which is number FIRST, each of which
+/// answers after DELAY_MS milliseconds, and prints their ports.
 ///
 /// # Errors
 /// If certificates or ports cannot be used.
 pub fn adapters(arguments: &[String]) -> Result<()> {
-    let [folder, count] = arguments else { bail!("usage: adapters FOLDER N") };
+    let [folder, count, rest @ ..] = arguments else { bail!("usage: adapters FOLDER N [FIRST DELAY_MS]") };
     let (folder, count): (&Path, usize) = (Path::new(folder), count.parse()?);
+    let first: usize = rest.first().map_or(Ok(0), |first| first.parse())?;
+    let delay = Duration::from_millis(rest.get(1).map_or(Ok(0), |delay| delay.parse())?);
     on_one_thread(async {
         let mut ports = Vec::with_capacity(count);
-        for n in 0..count {
+        for n in first..first + count {
             let source = Rig::source_id(n);
             let tls = Tls::load(&Rig::tls_files(folder, &Identity::Source(source.clone())))?;
-            ports.push(canned::serve(&source, &tls).await?.to_string());
+            ports.push(canned::serve(&source, &tls, delay).await?.to_string());
         }
         ready(&ports.join(" "))?;
         std::future::pending().await
