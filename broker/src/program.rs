@@ -150,7 +150,8 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let folder = &config.data.folder;
     let disk = SystemDisk::open(folder).with_context(|| format!("data.folder: cannot use {}", folder.display()))?;
-    let trail = Trail::open(Arc::new(disk), Arc::clone(&clock), signing_key("data.audit_key", &config.data.audit_key)?)?;
+    let trail =
+        Trail::open(Arc::new(disk), Arc::clone(&clock), signing_key("data.audit_key", &config.data.audit_key)?)?;
     let store = SqliteStore::open(folder).await.context("data.folder: cannot open the index")?;
     let entropy = Arc::new(SystemEntropy::default());
     let index = Index::open(Arc::new(store), Arc::clone(&clock), entropy).await.context("cannot read the index")?;
@@ -171,7 +172,9 @@ fn tls_of(config: &Config) -> Result<Tls> {
     let tls = Tls::load(&config.tls).context("tls")?;
     match tls.identity() {
         Identity::Broker(_) => Ok(tls),
-        other => bail!("tls.certificate: names {other:?}, which is no broker; ask for one with spiffe://severn/broker/<id>"),
+        other => {
+            bail!("tls.certificate: names {other:?}, which is no broker; ask for one with spiffe://severn/broker/<id>")
+        }
     }
 }
 
@@ -211,7 +214,10 @@ fn verify(file: &Path) -> Result<()> {
     for fault in &report.faults {
         say(&format!("FAULT: {fault}"));
     }
-    bail!("the audit trail was changed after event {}; keep it as evidence and call your information-governance lead", report.events)
+    bail!(
+        "the audit trail was changed after event {}; keep it as evidence and call your information-governance lead",
+        report.events
+    )
 }
 
 /// A panic's message could carry what was being read; its place cannot.

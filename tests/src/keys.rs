@@ -1,5 +1,7 @@
 //! Keys made for one run and forgotten after it, and seeded randomness.
 
+#![expect(clippy::expect_used, reason = "a test ends where something it relies on is not so")]
+
 use severn_proto::v1::PurposeOfUse;
 use severn_trust::{Clock, Entropy, Issuer, SigningKey, TokenVerifier, UserClaims, purpose_word};
 use std::sync::{

@@ -3,7 +3,7 @@
 use prost::Message as _;
 use severn_proto::v1::{
     AllergyDetail, Assertion, Coding, Dataset, Demographics, Entry, EntryBody, EntryHead, EntryStatus, HumanName,
-    Provenance, Registration, LocalId, entry_body::Detail,
+    LocalId, Provenance, Registration, entry_body::Detail,
 };
 
 /// The person most tests ask about.

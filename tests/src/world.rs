@@ -1,6 +1,8 @@
 //! A federation in one process: the real broker, real adapters of the SDK, the real client, real gRPC over connections
 //! in memory, on tokio's clock (which a test pauses) and on disks in memory. Only the sources are made up.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
+
 use crate::keys::{AUDIENCE, Gateway, Seeded, TokioClock, signing_key};
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use severn_adapter_sdk::{
@@ -123,7 +125,11 @@ impl Source for MadeUp {
         let (_, entries) = self.person(local_id).unwrap_or_default();
         let reading = |dataset: &Dataset| {
             let of_dataset = |entry: &&Entry| entry.head.as_ref().is_some_and(|head| head.dataset() == *dataset);
-            Reading { dataset: *dataset, entries: entries.iter().filter(of_dataset).cloned().collect(), ..Reading::default() }
+            Reading {
+                dataset: *dataset,
+                entries: entries.iter().filter(of_dataset).cloned().collect(),
+                ..Reading::default()
+            }
         };
         Ok(datasets.iter().map(reading).collect())
     }

@@ -1,5 +1,7 @@
 //! The whole federation on a simulated clock: what a reader is told, whatever the sources do.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
+
 use severn_client::{Answer, Found, Record, Search};
 use severn_proto::v1::{Dataset, Demographics, LedgerRow, Outcome, PurposeOfUse, ReasonCode};
 use severn_trust::{ALL_DATASETS, verify_trail};
@@ -57,9 +59,8 @@ fn outcome(record: &Record, source: &str, dataset: Dataset) -> Outcome {
 
 fn all_rows_are(record: &Record, source: &str, outcome: Outcome, reason: ReasonCode) -> bool {
     rows(record, source).count() == ALL_DATASETS.len()
-        && rows(record, source).all(|row| {
-            row.outcome() == outcome && row.reasons.first().map(|first| first.code()) == Some(reason)
-        })
+        && rows(record, source)
+            .all(|row| row.outcome() == outcome && row.reasons.first().map(|first| first.code()) == Some(reason))
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +198,9 @@ async fn nobody_is_guessed() {
     let unknown = Search::NhsNumber { nhs_number: "9990000034".into(), birth_date: "1980-02-01".into() };
     assert_eq!(find(&world, unknown).await, Found::Nobody);
     let local = Search::LocalId { source_id: "B".into(), local_id: "1".into() };
-    assert!(matches!(find(&world, local).await, Found::One(one) if one.golden.as_ref().is_some_and(|g| g.birth_date == bert().birth_date)));
+    assert!(
+        matches!(find(&world, local).await, Found::One(one) if one.golden.as_ref().is_some_and(|g| g.birth_date == bert().birth_date))
+    );
     // The id of one person with the identity of another.
     let id = id_of(&world, &bert()).await;
     let refused = world.client("R8000").retrieve(&id, &anne(), &[], THREE_SECONDS).await;
@@ -214,7 +217,9 @@ async fn nothing_is_answered_that_cannot_be_audited_and_all_that_was_is() {
     let id = id_of(&world, &anne()).await;
     world.disk.set_full(true);
     let refused = world.client("R8000").retrieve(&id, &anne(), &[], THREE_SECONDS).await;
-    assert!(refused.is_err() || matches!(refused, Ok(Answer::Incomplete(ref none)) if none.received().sections.is_empty()));
+    assert!(
+        refused.is_err() || matches!(refused, Ok(Answer::Incomplete(ref none)) if none.received().sections.is_empty())
+    );
     world.disk.set_full(false);
     let answered = complete(world.client("R8000").retrieve(&id, &anne(), &[], THREE_SECONDS).await.expect("an answer"));
     assert_eq!(answered.seal().received, 2);
@@ -261,7 +266,8 @@ async fn who_looked_is_reported_to_those_who_may_know() {
     let id = id_of(&world, &anne()).await;
     assert!(world.client("R8000").access_report(&id, &anne()).await.is_err(), "a clinician may not");
     let report = world.client_for("R9200", PurposeOfUse::Audit).access_report(&id, &anne()).await.expect("a report");
-    let access = report.accesses.iter().find(|access| access.query_id == looked.seal().query_id).expect("the retrieval");
+    let access =
+        report.accesses.iter().find(|access| access.query_id == looked.seal().query_id).expect("the retrieval");
     assert_eq!((access.action.as_str(), access.shown, access.organisation_ods.as_str()), ("retrieve", 2, "RRK"));
     assert_eq!(access.sources, vec!["A".to_owned()]);
 }

@@ -51,7 +51,8 @@ fn table_of(table: &AccessTable) -> String {
     for role in &table.roles {
         for purpose in PURPOSES {
             let code = role.codes.first().unwrap().as_str();
-            let sees = |dataset: &Dataset| matches!(decide(code, purpose, *dataset), Decision::Allow | Decision::Withhold);
+            let sees =
+                |dataset: &Dataset| matches!(decide(code, purpose, *dataset), Decision::Allow | Decision::Withhold);
             if ALL_DATASETS.iter().any(sees) {
                 columns.push((format!("{} / {}", role.name, purpose_word(purpose)), code, purpose));
             }

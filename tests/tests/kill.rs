@@ -1,6 +1,8 @@
 //! What was acknowledged survives `kill -9` with writes in flight: registrations of the feed, and the audit of every
 //! answer that was sealed.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
+
 use futures::{StreamExt as _, stream};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler};
 use severn_proto::v1::{

@@ -1,7 +1,7 @@
 //! Real processes and sockets: an adapter that loses power or freezes while a query runs, and a client in another
 //! language that retrieves a record from the real broker.
 
-#![expect(clippy::expect_used, reason = "a test ends where something it relies on is not so")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
 use severn_client::{Answer, Client, FixedToken, Found, Record, Search};
 use severn_link::{Dialler as _, Tls, TlsDialler};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Located, LocalId, Source, SourceId};
+use crate::model::{LocalId, Located, Source, SourceId};
 use severn_proto::v1::{Demographics, HumanName, Outcome, PurposeOfUse, ReasonCode, SensitivityLabel};
 use severn_trust::{Commitments, SystemEntropy, TokenVerifier};
 use uuid::Uuid;
@@ -60,7 +60,12 @@ fn person() -> Person {
     Person { id: EnterpriseId(Uuid::from_u128(1)), golden: anne(), located: located.to_vec() }
 }
 
-fn question(access: &Access, user: User, meant: &Demographics, datasets: Vec<Dataset>) -> Result<Question, AccessError> {
+fn question(
+    access: &Access,
+    user: User,
+    meant: &Demographics,
+    datasets: Vec<Dataset>,
+) -> Result<Question, AccessError> {
     let commitments = Commitments::new(&PersonKeys::of(meant), &SystemEntropy::default());
     let (query_id, purpose) = (Uuid::from_u128(7), user.purpose);
     let proof = Proof { query_id, issued_s: 0, datasets, purpose, person: commitments };
@@ -121,9 +126,12 @@ fn the_person_found_must_be_the_person_meant() {
 #[test]
 fn acts_are_given_to_roles() {
     let access = access();
-    for (role, find, steward, report) in
-        [("R8000", true, false, false), ("R9100", true, true, false), ("R9200", false, false, true), ("?", false, false, false)]
-    {
+    for (role, find, steward, report) in [
+        ("R8000", true, false, false),
+        ("R9100", true, true, false),
+        ("R9200", false, false, true),
+        ("?", false, false, false),
+    ] {
         let user = user(role, PurposeOfUse::DirectCare);
         for (act, may) in [(Act::Find, find), (Act::Steward, steward), (Act::Report, report)] {
             assert_eq!(access.may(&user, act).is_ok(), may, "{role} {act:?}");

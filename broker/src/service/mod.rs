@@ -18,8 +18,8 @@ use severn_proto::v1::{
 };
 use severn_trust::{Proof, TrailError, User};
 use std::{io, sync::Arc};
-use tonic::{Request, Status};
 use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Status};
 use tracing::error;
 
 /// Bytes of one request.
@@ -46,8 +46,14 @@ pub async fn serve(
     server(limits)
         .add_service(health_service)
         .add_service(reflection)
-        .add_service(InterceptedService::new(records.max_decoding_message_size(REQUEST_BYTES_MAX), RefuseMalformedTimeout))
-        .add_service(InterceptedService::new(patients.max_decoding_message_size(REQUEST_BYTES_MAX), RefuseMalformedTimeout))
+        .add_service(InterceptedService::new(
+            records.max_decoding_message_size(REQUEST_BYTES_MAX),
+            RefuseMalformedTimeout,
+        ))
+        .add_service(InterceptedService::new(
+            patients.max_decoding_message_size(REQUEST_BYTES_MAX),
+            RefuseMalformedTimeout,
+        ))
         .serve_with_incoming_shutdown(incoming, stop)
         .await?;
     Ok(())
@@ -121,16 +127,22 @@ fn access_status(error: AccessError) -> Status {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it by value")]
 fn audit_status(error: TrailError) -> Status {
     error!(%error, "audit trail not writable");
-    Status::unavailable("the broker cannot write its audit trail, so it answers nothing; try again or tell its operator")
+    Status::unavailable(
+        "the broker cannot write its audit trail, so it answers nothing; try again or tell its operator",
+    )
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it by value")]
 fn index_status(error: IndexError) -> Status {
     match error {
         IndexError::Store(_) | IndexError::Poisoned => {
             error!(%error, "index not available");
-            Status::unavailable("the index cannot answer, so nothing is known about anybody; do not assume there is nothing, try again")
+            Status::unavailable(
+                "the index cannot answer, so nothing is known about anybody; do not assume there is nothing, try again",
+            )
         }
         IndexError::UnknownRegistration => Status::not_found(error.to_string()),
         IndexError::Conflict(_) | IndexError::Gap { .. } => Status::failed_precondition(error.to_string()),

@@ -1,8 +1,6 @@
 //! `RecordBroker`: what care apps ask.
 
-use super::{
-    audit_status, context_of, details, enterprise_id, from_app, index_status, retrieve_status, text,
-};
+use super::{audit_status, context_of, details, enterprise_id, from_app, index_status, retrieve_status, text};
 use crate::{
     access::Act,
     index::{Found, Resolved, Search},
@@ -200,7 +198,9 @@ async fn document(
     plan.sources.retain(|planned| planned.source.id == source && !planned.ask.is_empty());
     let Some(planned) = plan.sources.first() else {
         broker.audit.not_answered(&question, "no such source for this person and role").await.map_err(audit_status)?;
-        return Err(Status::not_found("source_id: this source holds no document for you to read; retrieve the record again"));
+        return Err(Status::not_found(
+            "source_id: this source holds no document for you to read; retrieve the record again",
+        ));
     };
     let bytes = broker.fanout.fetch_bytes(planned, &question, entry_id, Instant::now() + deadline).await?;
     let parts = bytes.map(|part| {
@@ -244,7 +244,9 @@ fn search_of(request: &FindPersonRequest) -> Result<Search, Status> {
     let family = text("family", &request.family, 100)?;
     let given = text("given", &request.given, 100)?;
     if family.is_empty() || given.is_empty() {
-        return Err(wrong("give nhs_number and birth_date, or source_id and local_id, or family, given and birth_date"));
+        return Err(wrong(
+            "give nhs_number and birth_date, or source_id and local_id, or family, given and birth_date",
+        ));
     }
     Ok(Search::Demographics {
         family: family.to_owned(),

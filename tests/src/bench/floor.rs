@@ -101,7 +101,8 @@ async fn functional(adapters: &[(String, Channel)], context: &RequestContext) ->
             if !seen.insert(hasher.finish()) {
                 continue;
             }
-            let section = sections.entry(head.dataset).or_insert_with(|| Section { dataset: head.dataset, items: vec![] });
+            let section =
+                sections.entry(head.dataset).or_insert_with(|| Section { dataset: head.dataset, items: vec![] });
             let entry = Entry { head: Some(head), body: body.into() };
             let contribution = Contribution { source_id: source.clone(), entry: Some(entry) };
             section.items.push(Item { contributions: vec![contribution], ..Item::default() });

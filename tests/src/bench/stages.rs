@@ -89,17 +89,25 @@ pub fn run() -> std::io::Result<()> {
         timed("decode heads", || (), |()| drop(black_box(decode())))?;
         timed("merge, digest and seal", replies, |replies| drop(black_box(merge::unify(&plan, replies))))?;
         let merged = merge::unify(&plan, replies());
-        timed("digest alone", || merged.clone(), |mut merged| {
-            let mut digest = RecordDigest::default();
-            for section in &mut merged.sections {
-                digest.add_section(section);
-            }
-            black_box(digest.finish(&merged.ledger));
-        })?;
-        timed("encode the answer", || (), |()| {
-            merged.sections.iter().for_each(|section| drop(black_box(section.encode_to_vec())));
-            drop(black_box(merged.ledger.encode_to_vec()));
-        })?;
+        timed(
+            "digest alone",
+            || merged.clone(),
+            |mut merged| {
+                let mut digest = RecordDigest::default();
+                for section in &mut merged.sections {
+                    digest.add_section(section);
+                }
+                black_box(digest.finish(&merged.ledger));
+            },
+        )?;
+        timed(
+            "encode the answer",
+            || (),
+            |()| {
+                merged.sections.iter().for_each(|section| drop(black_box(section.encode_to_vec())));
+                drop(black_box(merged.ledger.encode_to_vec()));
+            },
+        )?;
     }
     Ok(())
 }
