@@ -47,7 +47,7 @@ pub struct IssuerKeys {
 }
 
 const REFRESH_EVERY: Duration = Duration::from_secs(300);
-const REFRESH_AT_MOST_EVERY: Duration = Duration::from_secs(10);
+const REFRESH_AT_MOST_EVERY: Duration = Duration::from_secs(3);
 const FETCH_MAX: Duration = Duration::from_secs(5);
 const JWKS_BYTES_MAX: usize = 64 * 1024;
 const GRACE_MS: i64 = 24 * 3600 * 1000;

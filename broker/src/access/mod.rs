@@ -67,7 +67,7 @@ pub enum AccessError {
     #[error("{0}")]
     Proof(#[from] ProofError),
     /// The role may not do this.
-    #[error("the role {act} is not given to you for this purpose; ask your organisation's privacy officer", act = act_word(*.0))]
+    #[error("your role may not {act} for this purpose; ask your organisation's privacy officer", act = act_word(*.0))]
     Act(Act),
     /// The proof names nobody.
     #[error(
@@ -81,9 +81,9 @@ pub enum AccessError {
 
 fn act_word(act: Act) -> &'static str {
     match act {
-        Act::Find => "to find people",
-        Act::Steward => "of a steward",
-        Act::Report => "of a privacy officer",
+        Act::Find => "ask about people",
+        Act::Steward => "do what a steward does",
+        Act::Report => "read who looked at a record, as a privacy officer does,",
     }
 }
 

@@ -201,9 +201,11 @@ fn put_source(page: &mut Page<'_>, rows: &[&LedgerRow]) {
     let seen = |row: &LedgerRow| row.shown > 0 || row.grouped > 0 || row.outcome() == Outcome::AnsweredPartial;
     let counted: Vec<_> = rows.iter().filter(|row| seen(row)).map(|row| counted(row)).collect();
     let no_answer = [with(Outcome::NoAnswer), with(Outcome::Unspecified)].concat();
+    let told =
+        |of: &[&LedgerRow]| if of.len() == rows.len() { "everything that was asked".into() } else { headings(of) };
     for (words, text) in [
-        ("DID NOT ANSWER", headings(&no_answer)),
-        ("answer rejected", headings(&with(Outcome::Rejected))),
+        ("DID NOT ANSWER", told(&no_answer)),
+        ("answer rejected", told(&with(Outcome::Rejected))),
         ("answered", counted.join(", ")),
         ("withheld", headings(&with(Outcome::Withheld))),
         ("nothing recorded", headings(&with(Outcome::AnsweredNone))),
