@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
-use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen};
+use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen, read_private};
 use severn_trust::{Clock, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail, verify_trail};
 use std::{
     ffi::OsString,
@@ -179,7 +179,7 @@ fn tls_of(config: &Config) -> Result<Tls> {
 }
 
 fn signing_key(name: &str, file: &Path) -> Result<SigningKey> {
-    let pem = std::fs::read_to_string(file).with_context(|| format!("{name}: cannot read {}", file.display()))?;
+    let pem = read_private(file).with_context(|| name.to_owned())?;
     SigningKey::from_pem(&pem).with_context(|| format!("{name}: {}", file.display()))
 }
 

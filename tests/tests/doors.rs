@@ -62,81 +62,40 @@ fn refused<T>(result: Result<T, Status>, code: Code, names: &str, what: &str) {
     }
 }
 
+fn by_number(nhs_number: &str, birth_date: &str) -> FindPersonRequest {
+    let (nhs_number, birth_date) = (nhs_number.into(), birth_date.into());
+    FindPersonRequest { nhs_number, birth_date, ..FindPersonRequest::default() }
+}
+
+fn by_local_id(source_id: &str, local_id: &str) -> FindPersonRequest {
+    let (source_id, local_id) = (source_id.into(), local_id.into());
+    FindPersonRequest { source_id, local_id, ..FindPersonRequest::default() }
+}
+
+fn by_name(family: &str, given: &str, postcode: &str) -> FindPersonRequest {
+    let (family, given, postcode) = (family.into(), given.into(), postcode.into());
+    FindPersonRequest { family, given, postcode, birth_date: "1980-02-01".into(), ..FindPersonRequest::default() }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_search_says_which_field_is_wrong() {
     let world = world().await;
     let born = "1980-02-01";
-    let empty = FindPersonRequest::default();
     for (what, request, names) in [
-        ("nothing", empty.clone(), "give nhs_number and birth_date"),
-        (
-            "a wrong check digit",
-            FindPersonRequest { nhs_number: "9990000019".into(), birth_date: born.into(), ..empty.clone() },
-            "check digit",
-        ),
-        (
-            "nine digits",
-            FindPersonRequest { nhs_number: "999000001".into(), birth_date: born.into(), ..empty.clone() },
-            "ten digits",
-        ),
-        (
-            "a placeholder",
-            FindPersonRequest { nhs_number: "0000000000".into(), birth_date: born.into(), ..empty.clone() },
-            "placeholder",
-        ),
-        ("no birth date", FindPersonRequest { nhs_number: "9990000018".into(), ..empty.clone() }, "birth_date"),
-        (
-            "a partial date",
-            FindPersonRequest { nhs_number: "9990000018".into(), birth_date: "1980-02".into(), ..empty.clone() },
-            "birth_date",
-        ),
-        (
-            "31 February",
-            FindPersonRequest { nhs_number: "9990000018".into(), birth_date: "1980-02-31".into(), ..empty.clone() },
-            "birth_date",
-        ),
-        (
-            "a date in another order",
-            FindPersonRequest { nhs_number: "9990000018".into(), birth_date: "01/02/1980".into(), ..empty.clone() },
-            "birth_date",
-        ),
-        ("a source without local id", FindPersonRequest { source_id: "A".into(), ..empty.clone() }, "give both"),
-        (
-            "a local id of a megabyte",
-            FindPersonRequest { source_id: "A".into(), local_id: "9".repeat(300), ..empty.clone() },
-            "local_id",
-        ),
-        (
-            "a control character",
-            FindPersonRequest {
-                family: "A\u{1b}[2J".into(),
-                given: "B".into(),
-                birth_date: born.into(),
-                ..empty.clone()
-            },
-            "family",
-        ),
-        (
-            "a name of 500 characters",
-            FindPersonRequest { family: "x".repeat(500), given: "B".into(), birth_date: born.into(), ..empty.clone() },
-            "family",
-        ),
-        (
-            "a family name alone",
-            FindPersonRequest { family: "Ash".into(), birth_date: born.into(), ..empty.clone() },
-            "given",
-        ),
-        (
-            "a long postcode",
-            FindPersonRequest {
-                family: "A".into(),
-                given: "B".into(),
-                birth_date: born.into(),
-                postcode: "B".repeat(40),
-                ..empty
-            },
-            "postcode",
-        ),
+        ("nothing", FindPersonRequest::default(), "give nhs_number and birth_date"),
+        ("a wrong check digit", by_number("9990000019", born), "check digit"),
+        ("nine digits", by_number("999000001", born), "ten digits"),
+        ("a placeholder", by_number("0000000000", born), "placeholder"),
+        ("no birth date", by_number("9990000018", ""), "birth_date"),
+        ("a partial date", by_number("9990000018", "1980-02"), "birth_date"),
+        ("31 February", by_number("9990000018", "1980-02-31"), "birth_date"),
+        ("a date in another order", by_number("9990000018", "01/02/1980"), "birth_date"),
+        ("a source without local id", by_local_id("A", ""), "give both"),
+        ("a local id of 300 bytes", by_local_id("A", &"9".repeat(300)), "local_id"),
+        ("a control character", by_name("A\u{1b}[2J", "B", ""), "family"),
+        ("a name of 500 characters", by_name(&"x".repeat(500), "B", ""), "family"),
+        ("a family name alone", by_name("Ash", "", ""), "given"),
+        ("a long postcode", by_name("A", "B", &"B".repeat(40)), "postcode"),
     ] {
         let request = FindPersonRequest { context: context(&world, "R8000"), ..request };
         refused(app(&world).find_person(request).await, Code::InvalidArgument, names, what);

@@ -31,9 +31,11 @@ const THREE_SECONDS: Duration = Duration::from_secs(3);
 
 type Parts = Vec<Result<FetchResponse, Status>>;
 
+type Script = fn(FetchOpened) -> Parts;
+
 /// An adapter that says what a script says, and then ends or hangs.
 struct Scripted {
-    script: fn(FetchOpened) -> Parts,
+    script: Script,
     hangs: bool,
 }
 
@@ -98,7 +100,7 @@ impl SourceAdapter for Scripted {
 }
 
 /// What a reader is told when source B says what `script` says, beside a healthy source A.
-async fn told(script: fn(FetchOpened) -> Parts, hangs: bool) -> Record {
+async fn told(script: Script, hangs: bool) -> Record {
     let knowing = |id: &str| MadeUp::new(id).knowing("1", anne(), vec![allergy(id, "a1", PENICILLIN)]);
     let world = World::start(vec![knowing("A"), knowing("B")], &[]).await;
     let party = world.network.party(Identity::Source("B".into()));
@@ -143,7 +145,7 @@ async fn the_good_script_is_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_breaks_the_contract_is_rejected_whole() {
-    let scripts: [(&str, fn(FetchOpened) -> Parts); 7] = [
+    let scripts: [(&str, Script); 7] = [
         ("entries before the opening", |echo| {
             vec![entries(Dataset::Allergies, one_allergy()), part(Part::Opened(echo)), end(1)]
         }),

@@ -3,7 +3,7 @@
 
 use crate::limits::{BATCH_BYTES_CEILING, Limits};
 use serde::Deserialize;
-use severn_link::{Identity, ListenLimits, ServerLimits};
+use severn_link::{Identity, ListenLimits, ServerLimits, read_private};
 use severn_trust::{AccessTable, PublicKey, SigningKey, SystemDisk, TokenVerifier};
 use std::{
     fmt::Display,
@@ -203,8 +203,7 @@ impl DataSettings {
     /// # Errors
     /// [`SettingsError`] if the file cannot be read, lies open to others, or holds no such key.
     pub fn key(&self) -> Result<SigningKey, SettingsError> {
-        let pem = read("data.audit_key", &self.audit_key)?;
-        refuse_open("data.audit_key", &self.audit_key)?;
+        let pem = read_private(&self.audit_key).map_err(|e| SettingsError::new("data.audit_key", e.to_string()))?;
         SigningKey::from_pem(&pem).map_err(|e| at_file("data.audit_key", &self.audit_key, e))
     }
 
@@ -271,18 +270,6 @@ fn at_file(key: &str, file: &Path, error: impl Display) -> SettingsError {
 
 fn read(key: &str, file: &Path) -> Result<String, SettingsError> {
     fs::read_to_string(file).map_err(|e| at_file(key, file, format!("cannot be read: {e}")))
-}
-
-fn refuse_open(key: &str, file: &Path) -> Checked {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(file).map_err(|e| at_file(key, file, e))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(at_file(key, file, "is readable by others than its owner; run `chmod 600` on it"));
-        }
-    }
-    Ok(())
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {

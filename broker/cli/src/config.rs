@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use severn_client::{Client, TokenSource, TokenUnavailable};
-use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles};
+use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles, read_private};
 use severn_trust::{Clock, Entropy, Issuer, SigningKey, UserClaims, new_uuid, purpose_from_word};
 use std::{
     env, fs,
@@ -172,14 +172,7 @@ fn read_token(path: &Path) -> Result<String, TokenUnavailable> {
 
 fn read_key(path: &Path) -> anyhow::Result<SigningKey> {
     let cannot = || format!("cannot read the key {}", path.display());
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        if fs::metadata(path).with_context(cannot)?.permissions().mode() & 0o077 != 0 {
-            bail!("{} is readable by others than its owner; run `chmod 600` on it", path.display());
-        }
-    }
-    let pem = fs::read_to_string(path).with_context(cannot)?;
+    let pem = read_private(path).with_context(cannot)?;
     SigningKey::from_pem(&pem).with_context(cannot)
 }
 

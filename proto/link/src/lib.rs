@@ -14,4 +14,4 @@ pub use conn::{Conn, Identity, Peer};
 pub use dial::{DialError, Dialler, InMemory, TlsDialler};
 pub use listen::{ListenLimits, listen};
 pub use server::{RefuseMalformedTimeout, ServerLimits, server};
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{Tls, TlsError, TlsFiles, read_private};

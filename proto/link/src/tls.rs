@@ -68,7 +68,7 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] names the file and says what to do.
     pub fn load(files: &TlsFiles) -> Result<Tls, TlsError> {
-        refuse_open_key(&files.key)?;
+        refuse_open(&files.key)?;
         let chain = certificates(&files.certificate)?;
         let key = || PrivateKeyDer::from_pem_file(&files.key).map_err(|e| unreadable(&files.key, e));
         let mut roots = RootCertStore::empty();
@@ -111,7 +111,16 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if all.is_empty() { Err(unreadable(file, "there is no certificate in it")) } else { Ok(all) }
 }
 
-fn refuse_open_key(file: &Path) -> Result<(), TlsError> {
+/// Reads a file that holds a secret, and refuses it where others than its owner may read it.
+///
+/// # Errors
+/// [`TlsError::KeyLiesOpen`] or [`TlsError::Unreadable`], with the file's name.
+pub fn read_private(file: &Path) -> Result<String, TlsError> {
+    refuse_open(file)?;
+    std::fs::read_to_string(file).map_err(|e| unreadable(file, e))
+}
+
+fn refuse_open(file: &Path) -> Result<(), TlsError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
