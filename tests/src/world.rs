@@ -3,7 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
-use crate::keys::{AUDIENCE, Gateway, Seeded, TokioClock, signing_key};
+use crate::keys::{Gateway, Seeded, TokioClock, signing_key};
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use severn_adapter_sdk::{
     feed::{Feed, FeedParts},
@@ -177,7 +177,6 @@ pub struct World {
     /// The clock.
     pub clock: Arc<TokioClock>,
     stop: CancellationToken,
-    adapters: BTreeMap<String, CancellationToken>,
 }
 
 impl Drop for World {
@@ -212,7 +211,6 @@ impl World {
             gateway,
             clock,
             stop: CancellationToken::new(),
-            adapters: BTreeMap::new(),
         };
         world.serve_broker();
         for source in world.sources.clone().into_values() {
@@ -265,14 +263,13 @@ impl World {
             address: String::new(),
             broker: Identity::Broker("broker-1".into()),
             clock: self.clock.clone(),
-            entropy: Arc::new(Seeded::new(self.adapters.len() as u64)),
+            entropy: Arc::new(Seeded::new(self.adapter_disks.len() as u64)),
             every: Duration::from_secs(60),
         });
-        tokio::spawn(feed.run(stop.clone()));
+        tokio::spawn(feed.run(stop));
         let channel = self.network.dial("", &Identity::Source(id.clone())).expect("any address will do in memory");
         self.broker.fanout.registry().attach(&SourceId(id.as_str().into()), channel);
-        self.adapter_disks.insert(id.clone(), disk);
-        self.adapters.insert(id, stop);
+        self.adapter_disks.insert(id, disk);
     }
 
     async fn wait_for_feeds(&self) {
@@ -306,13 +303,6 @@ impl World {
         let entropy = Arc::new(severn_trust::SystemEntropy::default());
         Client::new(channel, self.gateway.app_key.clone(), token, self.clock.clone(), entropy)
     }
-
-    /// Stops the adapter of a source, as if its machine had lost power.
-    pub fn stop_adapter(&self, id: &str) {
-        if let Some(stop) = self.adapters.get(id) {
-            stop.cancel();
-        }
-    }
 }
 
 async fn broker(
@@ -345,6 +335,3 @@ async fn broker(
         fanout: Fanout::new(registry, statement_key.clone(), clock.clone(), limits),
     })
 }
-
-/// The audience of tests' tokens, for those that make their own.
-pub const WORLD_AUDIENCE: &str = AUDIENCE;

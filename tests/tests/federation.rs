@@ -7,7 +7,7 @@ use severn_proto::v1::{Dataset, Demographics, LedgerRow, Outcome, PurposeOfUse, 
 use severn_trust::{ALL_DATASETS, verify_trail};
 use std::time::Duration;
 use tests::{
-    records::{allergy, anne, bert, no_known_allergies, plain, registration},
+    records::{allergy, anne, bert, no_known_allergies, plain},
     world::{Behaviour, MadeUp, World},
 };
 use tokio::time::Instant;
@@ -291,5 +291,4 @@ async fn a_steward_links_and_unlinks_and_nobody_else() {
     let decision = steward.decide("two people after all").expect("a decision");
     steward.unlink(reference("B", "7"), &decision).await.expect("unlinked");
     assert_eq!(sources(&world).await, 1);
-    drop(registration("A", "1", anne()));
 }
