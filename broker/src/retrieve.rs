@@ -58,10 +58,16 @@ pub enum RetrieveError {
     /// The asker has gone, or reads too slowly.
     #[error("the asker has gone or does not read the answer")]
     AskerGone,
+    /// The broker's own disk or index took too long.
+    #[error("the broker itself took too long; what was sent is incomplete, ask again")]
+    TooLate,
 }
 
 /// Where the parts of an answer go.
 pub type Outgoing = mpsc::Sender<RetrieveRecordResponse>;
+
+/// How long after its deadline a query is given up, wherever it hangs: the sources are bound by the deadline itself.
+pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(10);
 
 /// How long the parts of an answer may wait for a slow reader once they are ready.
 const READER_MAX: Duration = Duration::from_secs(10);

@@ -161,5 +161,6 @@ fn retrieve_status(error: RetrieveError) -> Status {
             Status::unavailable("the broker cannot sign its requests; tell its operator")
         }
         RetrieveError::AskerGone => Status::cancelled("the answer was not read in time"),
+        RetrieveError::TooLate => Status::deadline_exceeded(error.to_string()),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     access::Act,
     index::{Found, Resolved, Search},
     model::{LocalId, Question, SourceId},
-    retrieve::{Asked, Broker},
+    retrieve::{Asked, Broker, GIVEN_UP_AFTER, RetrieveError},
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use serde_json::json;
@@ -175,7 +175,11 @@ fn asked_of(request: RetrieveRecordRequest) -> Result<Asked, Status> {
 /// it every call to a source.
 fn answer(broker: Arc<Broker>, asked: Asked) -> impl Stream<Item = Result<RetrieveRecordResponse, Status>> + Send {
     let (out, parts) = mpsc::channel(PARTS_WAITING);
-    let spine = async move { broker.retrieve(asked, &out).await };
+    let given_up = asked.deadline + GIVEN_UP_AFTER;
+    let spine = async move {
+        let answered = tokio::time::timeout(given_up, broker.retrieve(asked, &out)).await;
+        answered.unwrap_or(Err(RetrieveError::TooLate))
+    };
     let failure = futures::stream::once(spine).filter_map(async |result| result.err().map(|e| Err(retrieve_status(e))));
     // Both are polled by the same task: no spawn, and a drop cancels both.
     futures::stream::select(ReceiverStream::new(parts).map(Ok), failure)
