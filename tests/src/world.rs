@@ -166,6 +166,8 @@ pub struct World {
     pub broker: Arc<Broker>,
     /// The broker's disk.
     pub disk: MemoryDisk,
+    /// The store of the broker's index.
+    pub store: MemoryStore,
     /// The broker's trail key.
     pub trail_key: SigningKey,
     /// The sources, by id.
@@ -197,14 +199,16 @@ impl World {
         let clock = TokioClock::start();
         let network = InMemory::new(Identity::Broker("broker-1".into()));
         let (gateway, statement_key, trail_key) = (Gateway::default(), signing_key(), signing_key());
-        let disk = MemoryDisk::default();
+        let (disk, store) = (MemoryDisk::default(), MemoryStore::default());
         let sources: BTreeMap<String, Arc<MadeUp>> =
             sources.into_iter().map(|source| (source.id.clone(), Arc::new(source))).collect();
-        let broker = broker(&sources, &gateway, (&disk, &trail_key), &statement_key, &clock).await;
+        let stores = (&store, &disk, &trail_key);
+        let broker = broker(&sources, &gateway, stores, &statement_key, &clock).await;
         let mut world = World {
             network,
             broker,
             disk,
+            store,
             trail_key,
             sources,
             adapter_disks: BTreeMap::new(),
@@ -308,7 +312,7 @@ impl World {
 async fn broker(
     sources: &BTreeMap<String, Arc<MadeUp>>,
     gateway: &Gateway,
-    (disk, trail_key): (&MemoryDisk, &SigningKey),
+    (store, disk, trail_key): (&MemoryStore, &MemoryDisk, &SigningKey),
     statement_key: &SigningKey,
     clock: &Arc<TokioClock>,
 ) -> Arc<Broker> {
@@ -319,7 +323,7 @@ async fn broker(
     };
     settings.check().expect("the region's table makes sense");
     let trail = Trail::open(Arc::new(disk.clone()), clock.clone(), trail_key.clone()).expect("a new trail opens");
-    let index = Index::open(Arc::new(MemoryStore::default()), clock.clone(), Arc::new(Seeded::new(7)));
+    let index = Index::open(Arc::new(store.clone()), clock.clone(), Arc::new(Seeded::new(7)));
     let limits = AskLimits::default();
     let known = sources.keys().map(|id| model::Source {
         id: SourceId(id.as_str().into()),

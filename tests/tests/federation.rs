@@ -2,8 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
+use severn_broker::index::store::Failure;
 use severn_client::{Answer, Found, Record, Search};
-use severn_proto::v1::{Dataset, Demographics, LedgerRow, Outcome, PurposeOfUse, ReasonCode};
+use severn_proto::v1::{Dataset, Demographics, LedgerRow, Outcome, PurposeOfUse, ReasonCode, RegistrationRef};
 use severn_trust::{ALL_DATASETS, verify_trail};
 use std::time::Duration;
 use tests::{
@@ -237,6 +238,27 @@ async fn nothing_is_answered_that_cannot_be_audited_and_all_that_was_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_index_that_may_be_wrong_answers_nothing() {
+    let world = World::start(vec![knowing_anne("A")], &[]).await;
+    let id = id_of(&world, &anne()).await;
+    world.store.set_failure(Some(Failure::Written));
+    let steward = world.client("R9100");
+    let decision = steward.decide("same person, seen at the desk").expect("a decision");
+    let one = |local_id: &str| RegistrationRef { source_id: "A".into(), local_id: local_id.into() };
+    world.sources["A"].know("2", bert(), vec![]);
+    assert!(steward.link(one("1"), one("2"), &decision).await.is_err());
+    // The store broke while the new registration was on its way: nobody knows what is durable.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let search = world.client("R8000").find(by_number(&anne())).await;
+    let refused = search.expect_err("not an empty answer").to_string();
+    assert!(refused.contains("the index cannot answer"), "{refused}");
+    match world.client("R8000").retrieve(&id, &anne(), &[], THREE_SECONDS).await {
+        Err(error) => assert!(error.to_string().contains("the index cannot answer"), "{error}"),
+        Ok(answer) => assert!(matches!(answer, Answer::Incomplete(none) if none.received().sections.is_empty())),
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_adapter_that_cannot_audit_releases_nothing() {
     let world = World::start(vec![knowing_anne("A"), knowing_anne("B")], &[]).await;
     world.adapter_disks["B"].set_full(true);
@@ -276,10 +298,8 @@ async fn who_looked_is_reported_to_those_who_may_know() {
 async fn a_steward_links_and_unlinks_and_nobody_else() {
     let unnumbered = Demographics { nhs_number: String::new(), ..anne() };
     let world = World::start(vec![knowing_anne("A"), MadeUp::new("B").knowing("7", unnumbered, vec![])], &[]).await;
-    let reference = |source: &str, local_id: &str| severn_proto::v1::RegistrationRef {
-        source_id: source.into(),
-        local_id: local_id.into(),
-    };
+    let reference =
+        |source: &str, local_id: &str| RegistrationRef { source_id: source.into(), local_id: local_id.into() };
     let sources = async |world: &World| record(world, &anne()).await.ledger().rows.len() / ALL_DATASETS.len();
     assert_eq!(sources(&world).await, 1);
     let steward = world.client("R9100");
