@@ -2,9 +2,13 @@
 //!
 //! **Invariant:** identifiers of people are types whose `Debug` shows nothing, so that no log line can leak one.
 
-use severn_proto::v1::{
-    Dataset, DatasetOutcome, Demographics, EntryBatch, FetchOpened, Ledger, Outcome, ReasonCode, RequestContext, Seal,
-    Section, SensitivityLabel,
+use bytes::Bytes;
+use severn_proto::{
+    v1::{
+        Dataset, DatasetOutcome, Demographics, FetchOpened, Ledger, Outcome, ReasonCode, RequestContext, Seal,
+        SensitivityLabel,
+    },
+    v1_passing::EntryBatch,
 };
 use severn_trust::{Commitments, Digest, User};
 use std::{fmt, sync::Arc, time::Duration};
@@ -133,7 +137,7 @@ pub struct PlannedSource {
 }
 
 /// What one planned source said. Exactly one for each [`PlannedSource`] that was asked, whatever happened.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reply {
     /// The source.
     pub source: SourceId,
@@ -141,7 +145,7 @@ pub struct Reply {
     pub local_id: LocalId,
     /// Whom it says the answer is about; `None` if it said nothing.
     pub opened: Option<FetchOpened>,
-    /// Entries, in the order received.
+    /// Entries, unopened, in the order received.
     pub batches: Vec<EntryBatch>,
     /// What it says became of each dataset.
     pub outcomes: Vec<DatasetOutcome>,
@@ -152,13 +156,51 @@ pub struct Reply {
     pub waited_ms: u32,
 }
 
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, {} batches, {:?})", self.source, self.batches.len(), self.fault)
+    }
+}
+
+/// One section, serialised as it leaves.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The kind of content.
+    pub dataset: Dataset,
+    /// A `Section`, serialised.
+    pub bytes: Bytes,
+}
+
+/// What a section shows, for the trail.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The kind of content.
+    pub dataset: Dataset,
+    /// The section's digest, as the seal counts it.
+    pub digest: Digest,
+    /// The ids of its entries, by source.
+    pub entries: Vec<(SourceId, Vec<String>)>,
+}
+
+impl fmt::Debug for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Listed({:?}, {} sources)", self.dataset, self.entries.len())
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shown({:?}, {} bytes)", self.dataset, self.bytes.len())
+    }
+}
+
 /// One record out of all replies, sealed.
 #[derive(Clone, Debug)]
 pub struct Merged {
     /// One section for each dataset that has items, crisis first.
-    pub sections: Vec<Section>,
-    /// The digest of each section, as the seal counts it.
-    pub section_digests: Vec<Digest>,
+    pub sections: Vec<Shown>,
+    /// What each section shows.
+    pub listed: Vec<Listed>,
     /// One row for each (source, dataset) in scope.
     pub ledger: Ledger,
     /// Closes the record.

@@ -7,9 +7,12 @@ use crate::{
     fanout::Fanout,
     index::{Index, IndexError},
     merge,
-    model::{EnterpriseId, Merged, Person, Plan, Question, Source, SourceId},
+    model::{EnterpriseId, Merged, Person, Plan, Question, Shown, Source, SourceId},
 };
-use severn_proto::v1::{Opened, RequestContext, RetrieveRecordResponse, retrieve_record_response::Part};
+use severn_proto::{
+    v1::{Opened, RequestContext},
+    v1_passing::{RetrieveRecordResponse, retrieve_record_response::Part},
+};
 use severn_trust::{KeyError, TrailError, is_crisis_dataset};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
@@ -87,7 +90,7 @@ impl Broker {
         send(out, opened(&question, &person, &plan)).await?;
 
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;
-        let merged = merge::unify(&plan, replies);
+        let merged = merge::unify(&plan, &replies);
 
         self.release(&question, &plan, merged, out).await
     }
@@ -144,19 +147,17 @@ impl Broker {
         out: &Outgoing,
     ) -> Result<(), RetrieveError> {
         let mut sections = std::mem::take(&mut merged.sections);
-        let crisis = sections.iter().take_while(|section| is_crisis_dataset(section.dataset())).count();
+        let crisis = sections.iter().take_while(|section| is_crisis_dataset(section.dataset)).count();
         let rest = sections.split_off(crisis);
-        let (crisis_digests, rest_digests) = merged.section_digests.split_at(crisis);
-        for (batch, digests) in [(sections, crisis_digests), (rest, rest_digests)] {
-            if batch.is_empty() {
-                continue;
-            }
-            self.audit.manifest(question, &batch, digests).await?;
-            for section in batch {
-                send(out, Part::Section(section)).await?;
-            }
+        let mut listed = std::mem::take(&mut merged.listed);
+        let listed_rest = listed.split_off(crisis);
+        if !sections.is_empty() {
+            self.audit.manifest(question, listed).await?;
+            send_sections(out, sections).await?;
         }
-        self.audit.seal(question, plan, &merged).await?;
+        // The last batch and the seal are ready together: one event, one commit.
+        self.audit.seal(question, plan, listed_rest, &merged).await?;
+        send_sections(out, rest).await?;
         send(out, Part::Ledger(merged.ledger)).await?;
         send(out, Part::Seal(merged.seal)).await
     }
@@ -173,6 +174,13 @@ fn opened(question: &Question, person: &Person, plan: &Plan) -> Part {
         sources_asked: u32::try_from(asked.len()).unwrap_or(u32::MAX),
         deadline_ms: u32::try_from(question.deadline.as_millis()).unwrap_or(u32::MAX),
     })
+}
+
+async fn send_sections(out: &Outgoing, sections: Vec<Shown>) -> Result<(), RetrieveError> {
+    for section in sections {
+        send(out, Part::Section(section.bytes)).await?;
+    }
+    Ok(())
 }
 
 async fn send(out: &Outgoing, part: Part) -> Result<(), RetrieveError> {

@@ -2,6 +2,7 @@
 //! that broker and adapters make, and it calls no answer complete that is not. The real broker is asked elsewhere.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
+use prost::Message as _;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer as Authority, KeyPair,
     KeyUsagePurpose, SanType,
@@ -136,8 +137,8 @@ fn answer(proof: &Proof, lie: Lie) -> Vec<Part> {
     });
     let mut ledger = Ledger { rows: rows.collect(), summary: "Nothing is missing.".into() };
     let mut digest = RecordDigest::default();
-    for section in &mut sections {
-        digest.add_section(section);
+    for section in &sections {
+        digest.add_section(&section.encode_to_vec());
     }
     let mut seal = Seal {
         query_id: proof.query_id.to_string(),
@@ -145,7 +146,7 @@ fn answer(proof: &Proof, lie: Lie) -> Vec<Part> {
         rows: 2,
         received: 2,
         shown: 2,
-        digest: digest.finish(&ledger).to_vec(),
+        digest: digest.finish(&mut ledger).to_vec(),
         ..Seal::default()
     };
     match lie {

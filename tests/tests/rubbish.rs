@@ -11,8 +11,8 @@ use prost::Message as _;
 use severn_client::{Answer, Found, Record, Search};
 use severn_link::{Identity, ServerLimits, server};
 use severn_proto::v1::{
-    BrokerStatement, Dataset, DatasetOutcome, DescribeRequest, DescribeResponse, Entry, EntryBatch, FetchBytesRequest,
-    FetchBytesResponse, FetchEnd, FetchOpened, FetchRequest, FetchResponse, Outcome, ReasonCode,
+    BrokerStatement, Dataset, DatasetOutcome, DatasetOutcomes, DescribeRequest, DescribeResponse, Entry, EntryBatch,
+    FetchBytesRequest, FetchBytesResponse, FetchEnd, FetchOpened, FetchRequest, FetchResponse, Outcome, ReasonCode,
     fetch_response::Part,
     source_adapter_server::{SourceAdapter, SourceAdapterServer},
 };
@@ -53,12 +53,16 @@ fn end(entries: u32) -> Result<FetchResponse, Status> {
 
 /// One outcome for every dataset: ANSWERED with `count` for `dataset`, ANSWERED_NONE for the others.
 fn outcomes(dataset: Dataset, count: u32) -> Parts {
+    outcomes_of(&ALL_DATASETS, dataset, count)
+}
+
+fn outcomes_of(datasets: &[Dataset], dataset: Dataset, count: u32) -> Parts {
     let outcome = |of: Dataset| {
         let (outcome, entries) =
             if of == dataset && count > 0 { (Outcome::Answered, count) } else { (Outcome::AnsweredNone, 0) };
         DatasetOutcome { dataset: of.into(), outcome: outcome.into(), entries, ..DatasetOutcome::default() }
     };
-    ALL_DATASETS.into_iter().map(|of| part(Part::Outcome(outcome(of)))).collect()
+    vec![part(Part::Outcomes(DatasetOutcomes { outcomes: datasets.iter().copied().map(outcome).collect() }))]
 }
 
 fn one_allergy() -> Vec<Entry> {
@@ -209,7 +213,7 @@ async fn an_answer_without_an_end_is_no_answer_but_keeps_what_was_whole() {
     let record = told(
         |echo| {
             let mut parts = vec![part(Part::Opened(echo)), entries(Dataset::Allergies, one_allergy())];
-            parts.extend(outcomes(Dataset::Allergies, 1).into_iter().take(2));
+            parts.extend(outcomes_of(&ALL_DATASETS[..2], Dataset::Allergies, 1));
             parts.push(entries(Dataset::Problems, vec![plain("B", "p", Dataset::Problems, "asthma")]));
             parts
         },

@@ -11,7 +11,8 @@ use crate::{
 };
 use prost::Message as _;
 use severn_proto::v1::{
-    Dataset, DatasetOutcome, Entry, EntryBatch, FetchResponse, Outcome, Reason, ReasonCode, fetch_response::Part,
+    Dataset, DatasetOutcome, DatasetOutcomes, Entry, EntryBatch, FetchResponse, Outcome, Reason, ReasonCode,
+    fetch_response::Part,
 };
 use severn_trust::AccessTable;
 
@@ -163,13 +164,23 @@ fn only(readings: &mut Vec<Reading>, dataset: Dataset) -> Option<Reading> {
     second.is_none().then(|| readings.swap_remove(first))
 }
 
-/// The messages of one answer: its batches, each of at most `batch_bytes_max`, then its outcome.
-pub(crate) fn messages(answer: Answer, batch_bytes_max: usize) -> Vec<FetchResponse> {
-    let room = batch_bytes_max.saturating_sub(ENVELOPE_BYTES);
+/// The messages of answers that are ready together: their batches, each of at most `batch_bytes_max`, then all outcomes.
+pub(crate) fn messages(answers: Vec<Answer>, batch_bytes_max: usize) -> Vec<FetchResponse> {
     let mut messages = Vec::new();
+    let mut outcomes = Vec::with_capacity(answers.len());
+    for answer in answers {
+        pack(answer.dataset, answer.entries, batch_bytes_max, &mut messages);
+        outcomes.push(answer.outcome);
+    }
+    messages.push(message(Part::Outcomes(DatasetOutcomes { outcomes })));
+    messages
+}
+
+fn pack(dataset: Dataset, entries: Vec<Entry>, batch_bytes_max: usize, messages: &mut Vec<FetchResponse>) {
+    let room = batch_bytes_max.saturating_sub(ENVELOPE_BYTES);
     let (mut batch, mut bytes) = (Vec::new(), 0);
-    let pack = |entries: Vec<Entry>| message(Part::Batch(EntryBatch { dataset: answer.dataset.into(), entries }));
-    for entry in answer.entries {
+    let pack = |entries: Vec<Entry>| message(Part::Batch(EntryBatch { dataset: dataset.into(), entries }));
+    for entry in entries {
         let more = entry.encoded_len() + ENTRY_ENVELOPE_BYTES;
         if bytes + more > room && !batch.is_empty() {
             messages.push(pack(std::mem::take(&mut batch)));
@@ -181,8 +192,6 @@ pub(crate) fn messages(answer: Answer, batch_bytes_max: usize) -> Vec<FetchRespo
     if !batch.is_empty() {
         messages.push(pack(batch));
     }
-    messages.push(message(Part::Outcome(answer.outcome)));
-    messages
 }
 
 /// One message of an answer.

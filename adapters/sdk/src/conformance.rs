@@ -241,10 +241,11 @@ async fn check_refusals(bench: &Bench, question: &Question, expected: &Expectati
 
 fn outcomes(parts: &[FetchResponse]) -> Vec<(Outcome, Option<ReasonCode>)> {
     let outcomes = parts.iter().filter_map(|part| match &part.part {
-        Some(Part::Outcome(outcome)) => Some((outcome.outcome(), outcome.reasons.first().map(|reason| reason.code()))),
+        Some(Part::Outcomes(several)) => Some(&several.outcomes),
         _ => None,
     });
-    outcomes.collect()
+    let said = outcomes.flatten().map(|one| (one.outcome(), one.reasons.first().map(|reason| reason.code())));
+    said.collect()
 }
 
 fn well_formed(parts: &[FetchResponse], question: &Question) -> bool {
@@ -256,9 +257,9 @@ fn well_formed(parts: &[FetchResponse], question: &Question) -> bool {
     for part in middle {
         match &part.part {
             Some(Part::Batch(batch)) => sent += batch.entries.len(),
-            Some(Part::Outcome(outcome)) => {
-                said += outcome.entries as usize;
-                answered.push(outcome.dataset());
+            Some(Part::Outcomes(several)) => {
+                said += several.outcomes.iter().map(|outcome| outcome.entries as usize).sum::<usize>();
+                answered.extend(several.outcomes.iter().map(|outcome| outcome.dataset()));
             }
             _ => return false,
         }

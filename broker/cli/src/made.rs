@@ -61,7 +61,7 @@ pub(crate) fn judged(query_id: &str, parts: Vec<Part>) -> Answer {
 fn seal(query_id: &str, sections: &[Section], ledger: &Ledger) -> Seal {
     let mut digest = RecordDigest::default();
     for section in sections {
-        digest.add_section(&mut section.clone());
+        digest.add_section(&section.encode_to_vec());
     }
     let sum = |of: fn(&LedgerRow) -> u32| ledger.rows.iter().map(|row| u64::from(of(row))).sum();
     Seal {
@@ -73,7 +73,7 @@ fn seal(query_id: &str, sections: &[Section], ledger: &Ledger) -> Seal {
         grouped: sum(|r| r.grouped),
         withheld: sum(|r| r.withheld),
         rejected: sum(|r| r.rejected),
-        digest: digest.finish(ledger).to_vec(),
+        digest: digest.finish(&mut ledger.clone()).to_vec(),
         rules_version: "1".into(),
     }
 }

@@ -3,8 +3,9 @@
 
 use crate::answer::{Answer, Flaw, Incomplete, Received, Record};
 use prost::Message as _;
-use severn_proto::v1::{
-    Dataset, Ledger, LedgerRow, Opened, Outcome, RetrieveRecordResponse, Seal, Section, retrieve_record_response::Part,
+use severn_proto::{
+    v1::{self, Dataset, Ledger, LedgerRow, Opened, Outcome, Seal, Section},
+    v1_passing::{RetrieveRecordResponse, retrieve_record_response::Part},
 };
 use severn_trust::{Commitments, Digest, PersonKeys, RecordDigest};
 use std::{
@@ -35,10 +36,12 @@ impl fmt::Debug for Asked {
 }
 
 /// Judges an answer that is at hand whole, such as the one of the unary call.
-pub fn judge(asked: Asked, parts: impl IntoIterator<Item = Part>) -> Answer {
+pub fn judge(asked: Asked, parts: impl IntoIterator<Item = v1::retrieve_record_response::Part>) -> Answer {
     let mut assembly = Assembly::new(asked);
     for part in parts {
-        if let Err(flaw) = assembly.take(RetrieveRecordResponse { part: Some(part) }) {
+        let response = v1::RetrieveRecordResponse { part: Some(part) }.encode_to_vec();
+        let response = RetrieveRecordResponse::decode(response.as_slice()).unwrap_or_default();
+        if let Err(flaw) = assembly.take(response) {
             return assembly.refuse(flaw);
         }
     }
@@ -82,7 +85,7 @@ impl Assembly {
         }
         match part {
             Part::Opened(opened) => self.open(opened),
-            Part::Section(section) => self.add_section(section),
+            Part::Section(section) => self.add_section(&section),
             Part::Ledger(ledger) => self.add_ledger(ledger),
             Part::Seal(seal) if self.received.ledger.is_none() => {
                 self.received.seal = Some(seal);
@@ -117,7 +120,9 @@ impl Assembly {
         Ok(())
     }
 
-    fn add_section(&mut self, mut section: Section) -> Result<(), Flaw> {
+    /// The digest is that of the bytes that came, so that what only a newer client can read is covered, too.
+    fn add_section(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
+        let section = Section::decode(bytes).map_err(|_| Flaw::Malformed)?;
         let opened = self.received.opened.as_ref().ok_or(Flaw::OutOfOrder)?;
         let twice = self.received.sections.iter().any(|s| s.dataset == section.dataset);
         if self.received.ledger.is_some() || twice {
@@ -130,17 +135,17 @@ impl Assembly {
             return Err(Flaw::Malformed);
         }
         if let Some(digest) = &mut self.digest {
-            digest.add_section(&mut section);
+            digest.add_section(bytes);
         }
         self.received.sections.push(section);
         Ok(())
     }
 
-    fn add_ledger(&mut self, ledger: Ledger) -> Result<(), Flaw> {
+    fn add_ledger(&mut self, mut ledger: Ledger) -> Result<(), Flaw> {
         if self.received.opened.is_none() || self.received.ledger.is_some() {
             return Err(Flaw::OutOfOrder);
         }
-        self.computed = self.digest.take().map(|digest| digest.finish(&ledger));
+        self.computed = self.digest.take().map(|digest| digest.finish(&mut ledger));
         self.received.ledger = Some(ledger);
         Ok(())
     }

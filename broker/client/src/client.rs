@@ -2,8 +2,9 @@
 //! the modules below.
 
 use crate::token::{TokenSource, TokenUnavailable, purpose_of};
-use severn_proto::v1::{
-    Dataset, RequestContext, patient_index_client::PatientIndexClient, record_broker_client::RecordBrokerClient,
+use severn_proto::{
+    v1::{Dataset, RequestContext, patient_index_client::PatientIndexClient},
+    v1_passing::record_broker_client::RecordBrokerClient,
 };
 use severn_trust::{Clock, Commitments, Entropy, KeyError, PersonKeys, Proof, SigningKey, new_uuid};
 use std::{fmt, future::Future, sync::Arc, time::Duration};

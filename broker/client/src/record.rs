@@ -5,7 +5,10 @@ use crate::{
     assembly::{Asked, Assembly},
     client::{Client, ClientError, refused},
 };
-use severn_proto::v1::{Dataset, Demographics, Ledger, Opened, RetrieveRecordRequest, RetrieveRecordResponse, Section};
+use severn_proto::{
+    v1::{Dataset, Demographics, Ledger, Opened, RetrieveRecordRequest, Section},
+    v1_passing::RetrieveRecordResponse,
+};
 use severn_trust::{ALL_DATASETS, PersonKeys};
 use std::{fmt, time::Duration};
 use tokio::time::{Instant, timeout_at};

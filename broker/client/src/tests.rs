@@ -3,6 +3,7 @@
 
 use crate::*;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use prost::Message as _;
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits, server};
 use severn_proto::v1::{
     record_broker_server::{RecordBroker, RecordBrokerServer},
@@ -192,7 +193,7 @@ fn made(query_id: &str) -> Made {
 fn seal(made: &Made) -> Seal {
     let mut digest = RecordDigest::default();
     for section in &made.sections {
-        digest.add_section(&mut section.clone());
+        digest.add_section(&section.encode_to_vec());
     }
     let sum = |of: fn(&LedgerRow) -> u32| made.ledger.rows.iter().map(|row| u64::from(of(row))).sum();
     Seal {
@@ -204,7 +205,7 @@ fn seal(made: &Made) -> Seal {
         grouped: sum(|r| r.grouped),
         withheld: sum(|r| r.withheld),
         rejected: sum(|r| r.rejected),
-        digest: digest.finish(&made.ledger).to_vec(),
+        digest: digest.finish(&mut made.ledger.clone()).to_vec(),
         rules_version: "1".into(),
     }
 }

@@ -1,8 +1,9 @@
 //! The keys of those whose tokens the broker believes: from a file, or fetched from an issuer's JWKS address, kept for
-//! 24 hours while the address is down, and fetched again when a token names a key that is not known.
+//! 24 hours while the address is down, and fetched again when a token names a key that is not known. A token that was
+//! verified is remembered while it and the keys stand, since a user asks more than once with it.
 
 use serde::Deserialize;
-use severn_trust::{Clock, KeyError, TokenError, TokenVerifier, User};
+use severn_trust::{Clock, Digest, KeyError, SKEW_MAX_S, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, sha256};
 use std::{
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
@@ -42,9 +43,35 @@ pub enum KeysError {
 
 /// The keys of all issuers; clones of the `Arc` share them.
 pub struct IssuerKeys {
-    verifier: RwLock<TokenVerifier>,
+    // A std lock: nothing is awaited while it is held.
+    believed: RwLock<Believed>,
+    verified: moka::sync::Cache<Digest, Arc<Verified>>,
     refresh: Notify,
 }
+
+struct Believed {
+    verifier: TokenVerifier,
+    /// Counts the changes of keys, so that nothing verified under other keys is believed.
+    generation: u64,
+}
+
+/// A user whose token was verified under the keys of `generation`.
+struct Verified {
+    user: User,
+    generation: u64,
+    at_s: i64,
+}
+
+impl Verified {
+    /// Whether the token would still be found good. When time goes backwards it is checked anew.
+    fn stands(&self, generation: u64, now_s: i64) -> bool {
+        let expired = now_s.saturating_sub(SKEW_MAX_S) > self.user.expires_s;
+        self.generation == generation && now_s >= self.at_s && !expired
+    }
+}
+
+/// Tokens that are remembered.
+const VERIFIED_MAX: u64 = 10_000;
 
 const REFRESH_EVERY: Duration = Duration::from_secs(300);
 const REFRESH_AT_MOST_EVERY: Duration = Duration::from_secs(3);
@@ -55,7 +82,12 @@ const GRACE_MS: i64 = 24 * 3600 * 1000;
 impl IssuerKeys {
     /// Believes what `verifier` believes, for ever: for tests and for issuers whose keys lie in files.
     pub fn fixed(verifier: TokenVerifier) -> Arc<IssuerKeys> {
-        Arc::new(IssuerKeys { verifier: RwLock::new(verifier), refresh: Notify::new() })
+        let verified = moka::sync::Cache::builder()
+            .max_capacity(VERIFIED_MAX)
+            .time_to_live(Duration::from_secs(TOKEN_LIFE_MAX_S.unsigned_abs()))
+            .build();
+        let believed = RwLock::new(Believed { verifier, generation: 0 });
+        Arc::new(IssuerKeys { believed, verified, refresh: Notify::new() })
     }
 
     /// Reads the files of `issuers`, and starts to follow those that publish their keys at an address.
@@ -87,12 +119,24 @@ impl IssuerKeys {
     }
 
     pub(super) fn verify(&self, token: &str, now_s: i64) -> Result<User, TokenError> {
-        let verifier = self.verifier.read().unwrap_or_else(PoisonError::into_inner);
-        if verifier.names_unknown_key(token) {
+        let believed = self.believed.read().unwrap_or_else(PoisonError::into_inner);
+        let (name, generation) = (sha256(&[token.as_bytes()]), believed.generation);
+        if let Some(verified) = self.verified.get(&name).filter(|verified| verified.stands(generation, now_s)) {
+            return Ok(verified.user.clone());
+        }
+        if believed.verifier.names_unknown_key(token) {
             // The issuer may have rotated its keys; the next try of this user will find the new one.
             self.refresh.notify_one();
         }
-        verifier.verify(token, now_s)
+        let user = believed.verifier.verify(token, now_s)?;
+        self.verified.insert(name, Arc::new(Verified { user: user.clone(), generation, at_s: now_s }));
+        Ok(user)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut TokenVerifier) -> T) -> T {
+        let mut believed = self.believed.write().unwrap_or_else(PoisonError::into_inner);
+        believed.generation += 1;
+        change(&mut believed.verifier)
     }
 }
 
@@ -102,17 +146,14 @@ async fn follow(keys: Arc<IssuerKeys>, followed: Vec<(String, String)>, clock: A
     loop {
         for ((issuer, url), heard_at_ms) in followed.iter().zip(&mut heard_at_ms) {
             match fetch(&client, issuer, url).await {
-                Ok(json) => {
-                    let mut verifier = keys.verifier.write().unwrap_or_else(PoisonError::into_inner);
-                    match verifier.trust(issuer, &json) {
-                        Ok(()) => *heard_at_ms = clock.now_ms(),
-                        Err(error) => warn!(issuer, %error, "issuer's keys cannot be used"),
-                    }
-                }
+                Ok(json) => match keys.change(|verifier| verifier.trust(issuer, &json)) {
+                    Ok(()) => *heard_at_ms = clock.now_ms(),
+                    Err(error) => warn!(issuer, %error, "issuer's keys cannot be used"),
+                },
                 Err(error) => {
                     warn!(issuer, %error, "issuer's keys cannot be fetched");
                     if clock.now_ms() - *heard_at_ms > GRACE_MS {
-                        keys.verifier.write().unwrap_or_else(PoisonError::into_inner).distrust(issuer);
+                        keys.change(|verifier| verifier.distrust(issuer));
                     }
                 }
             }
@@ -135,4 +176,42 @@ async fn fetch(client: &reqwest::Client, issuer: &str, url: &str) -> Result<Stri
         }
     }
     String::from_utf8(body).map_err(|_| failed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use severn_trust::{Confirmation, Issuer, SigningKey, UserClaims};
+
+    #[test]
+    fn a_token_is_remembered_only_while_it_and_the_keys_stand() {
+        let pem = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let issuer = Issuer::new(SigningKey::from_pem(&pem).unwrap());
+        let mut verifier = TokenVerifier::new("severn");
+        verifier.trust("i", &issuer.jwks_json()).unwrap();
+        let keys = IssuerKeys::fixed(verifier);
+        let jwk = SigningKey::from_pem(&pem).unwrap().public().jwk();
+        let claims = UserClaims {
+            iss: "i".into(),
+            sub: "u1".into(),
+            aud: "severn".into(),
+            iat: 1000,
+            nbf: 1000,
+            exp: 1200,
+            jti: "t1".into(),
+            name: "Dr A".into(),
+            role: "R8000".into(),
+            org: "RRK".into(),
+            purpose: "direct_care".into(),
+            cnf: Confirmation { jwk },
+        };
+        let token = issuer.issue(&claims).unwrap();
+        for (now_s, good) in [(1001, true), (1100, true), (0, false), (1200 + SKEW_MAX_S + 1, false), (1100, true)] {
+            assert_eq!(keys.verify(&token, now_s).is_ok(), good, "at {now_s}");
+        }
+        keys.verified.run_pending_tasks();
+        assert_eq!(keys.verified.entry_count(), 1);
+        keys.change(|verifier| verifier.distrust("i"));
+        assert_eq!(keys.verify(&token, 1100).unwrap_err(), TokenError::UnknownIssuer);
+    }
 }

@@ -1,17 +1,15 @@
 //! What was asked, what was released, what was refused: durable before it happens. Never content, never a token.
 //!
-//! A query leaves an `intent` (before anything is read), a `manifest` for each batch (before it leaves) and a `seal`,
-//! or a `refused`. The manifest names sources, entry ids and, for each section, a keyed hash of what was shown, so that
+//! A query leaves an `intent` (before anything is read), a `manifest` of the crisis datasets (before they leave) and a
+//! `seal`, which has the manifest of the rest (before it leaves), or a `refused`. A manifest names sources, entry ids and, for each section, a keyed hash of what was shown, so that
 //! one can prove afterwards what a reader saw without keeping any of it.
 
-use crate::model::{EnterpriseId, Merged, Plan, Question};
+use crate::model::{EnterpriseId, Listed, Merged, Plan, Question};
 use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
-use severn_proto::v1::{Access, Section};
-use severn_trust::{
-    Digest, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word,
-};
-use std::collections::BTreeMap;
+use severn_proto::v1::{Access, LedgerRow, Outcome};
+use severn_trust::{Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word};
+use std::collections::HashMap;
 
 /// The stage.
 pub struct Audit {
@@ -21,6 +19,9 @@ pub struct Audit {
 
 /// Accesses that one report lists.
 const REPORT_MAX: usize = 1000;
+
+/// Outcomes of the contract, `OUTCOME_UNSPECIFIED` among them.
+const OUTCOMES: usize = Outcome::Rejected as usize + 1;
 
 impl Audit {
     /// Writes to `trail`; `manifest_secret` keys the hashes of what was shown (any length, kept by the operator).
@@ -37,35 +38,32 @@ impl Audit {
         self.trail.record(about(action, question, details([("datasets", json!(datasets))]))).await
     }
 
-    /// Records what the batch of `sections` shows.
+    /// Records what a batch of sections shows.
     ///
     /// # Errors
     /// [`TrailError`]; then the batch may not leave.
-    pub async fn manifest(
-        &self,
-        question: &Question,
-        sections: &[Section],
-        digests: &[Digest],
-    ) -> Result<u64, TrailError> {
-        let listed: Vec<Value> =
-            sections.iter().zip(digests).map(|(section, digest)| self.listed(section, digest)).collect();
-        self.trail.record(about("manifest", question, details([("sections", Value::from(listed))]))).await
+    pub async fn manifest(&self, question: &Question, sections: Vec<Listed>) -> Result<u64, TrailError> {
+        self.trail.record(about("manifest", question, details([("sections", self.listed(sections))]))).await
     }
 
-    /// Records the ledger and the seal that close the answer.
+    /// Records what the last batch of sections shows, and the ledger and the seal that close the answer.
     ///
     /// # Errors
-    /// [`TrailError`]; then the seal may not leave, and the answer stays incomplete.
-    pub async fn seal(&self, question: &Question, plan: &Plan, merged: &Merged) -> Result<u64, TrailError> {
-        let mut outcomes: BTreeMap<&str, BTreeMap<i32, u32>> = BTreeMap::new();
-        for row in &merged.ledger.rows {
-            *outcomes.entry(&row.source_id).or_default().entry(row.outcome).or_default() += 1;
-        }
+    /// [`TrailError`]; then neither batch nor seal may leave, and the answer stays incomplete.
+    pub async fn seal(
+        &self,
+        question: &Question,
+        plan: &Plan,
+        sections: Vec<Listed>,
+        merged: &Merged,
+    ) -> Result<u64, TrailError> {
+        let outcomes = outcomes(&merged.ledger.rows);
         let asked: Vec<&str> = plan.sources.iter().filter(|s| !s.ask.is_empty()).map(|s| &*s.source.id.0).collect();
         let seal = &merged.seal;
         let event = details([
-            ("asked", json!(asked)),
-            ("outcomes", json!(outcomes)),
+            ("sections", self.listed(sections)),
+            ("asked", asked.into()),
+            ("outcomes", outcomes.into()),
             ("received", json!(seal.received)),
             ("shown", json!(seal.shown)),
             ("grouped", json!(seal.grouped)),
@@ -132,13 +130,17 @@ impl Audit {
         Ok((accesses, truncated))
     }
 
-    fn listed(&self, section: &Section, digest: &Digest) -> Value {
-        let mut entries: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for contribution in section.items.iter().flat_map(|item| &item.contributions) {
-            let head = contribution.entry.as_ref().and_then(|entry| entry.head.as_ref());
-            entries.entry(&contribution.source_id).or_default().push(head.map_or("", |head| &head.entry_id));
-        }
-        json!({ "dataset": section.dataset, "entries": entries, "hash": self.keyed(digest) })
+    fn listed(&self, sections: Vec<Listed>) -> Value {
+        let listed = sections.into_iter().map(|section| {
+            let entries: Map<String, Value> =
+                section.entries.into_iter().map(|(source, ids)| (source.0.to_string(), ids.into())).collect();
+            Value::Object(details([
+                ("dataset", (section.dataset as i32).into()),
+                ("entries", entries.into()),
+                ("hash", self.keyed(&section.digest).into()),
+            ]))
+        });
+        Value::Array(listed.collect())
     }
 
     fn keyed(&self, digest: &[u8]) -> String {
@@ -175,6 +177,20 @@ fn with_user(user: &User, action: &str, details: Map<String, Value>) -> TrailEve
         details,
         ..TrailEvent::default()
     }
+}
+
+/// For each source, how many datasets had which outcome.
+fn outcomes(rows: &[LedgerRow]) -> Map<String, Value> {
+    let mut by_source: HashMap<&str, [u32; OUTCOMES]> = HashMap::new();
+    for row in rows {
+        let counts = by_source.entry(&row.source_id).or_default();
+        counts[usize::try_from(row.outcome).unwrap_or(0).min(OUTCOMES - 1)] += 1;
+    }
+    let counted = |counts: [u32; OUTCOMES]| -> Map<String, Value> {
+        let met = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+        met.map(|(outcome, count)| (outcome.to_string(), count.into())).collect()
+    };
+    by_source.into_iter().map(|(source, counts)| (source.to_owned(), counted(counts).into())).collect()
 }
 
 /// Adds an event to the report: a new access, or what became of one listed already.

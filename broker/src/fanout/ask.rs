@@ -5,9 +5,9 @@ use crate::model::{PlannedSource, Reply};
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 use prost::Message as _;
 use serde::Deserialize;
-use severn_proto::v1::{
-    DescribeRequest, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchRequest, FetchResponse, ReasonCode,
-    fetch_response::Part, source_adapter_client::SourceAdapterClient,
+use severn_proto::{
+    v1::{DescribeRequest, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchRequest, ReasonCode},
+    v1_passing::{FetchResponse, fetch_response::Part, source_adapter_client::SourceAdapterClient},
 };
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use tokio::time::{Instant, timeout_at};
@@ -97,7 +97,10 @@ async fn follow(mut stream: Streaming<FetchResponse>, limits: AskLimits, reply: 
         }
         match part {
             Part::Opened(opened) => reply.opened = Some(opened),
-            Part::Outcome(outcome) => reply.outcomes.push(outcome),
+            Part::Outcomes(several) => {
+                bytes += several.encoded_len();
+                reply.outcomes.extend(several.outcomes);
+            }
             Part::Batch(batch) => {
                 bytes += batch.encoded_len();
                 entries += batch.entries.len();

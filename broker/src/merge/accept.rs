@@ -2,75 +2,81 @@
 //! became of each dataset. A reply that breaks the contract as a whole is rejected as a whole (REPLY-1 to REPLY-4).
 
 use super::{
-    Accepted,
+    Accepted, ENTRIES_PER_SOURCE_MAX,
     account::{Accounts, Scope, Verdict, combine, reason},
     check,
+    head::{self, Head},
 };
 use crate::model::{Plan, PlannedSource, Reply};
-use severn_proto::v1::{
-    Assertion, Dataset, DatasetOutcome, Entry, EntryBatch, EntryHead, EntryStatus, FetchOpened, Outcome, Reason,
-    ReasonCode,
-};
+use severn_proto::v1::{Assertion, Dataset, DatasetOutcome, EntryStatus, FetchOpened, Outcome, Reason, ReasonCode};
+use severn_proto::v1_passing::EntryBatch;
 use std::collections::HashSet;
 
 /// Origin identifiers of entries that their author retracted, whether or not these may be shown themselves: a copy
 /// must not read as active because the retraction is withheld (RETRACT-1).
 #[derive(Default)]
-pub(super) struct Retractions(HashSet<Origin>);
+pub(super) struct Retractions<'e>(HashSet<Origin<'e>>);
 
 #[derive(PartialEq, Eq, Hash)]
-struct Origin {
+struct Origin<'e> {
     dataset: i32,
     none_known: bool,
-    system: String,
-    value: String,
-    organisation_ods: String,
+    system: &'e str,
+    value: &'e str,
+    organisation_ods: &'e str,
 }
 
-impl Retractions {
-    fn add(&mut self, head: &EntryHead) {
+impl<'e> Retractions<'e> {
+    fn add(&mut self, head: &Head<'e>) {
         if head.status() == EntryStatus::EnteredInError {
             self.0.extend(origins(head));
         }
     }
 
     /// Whether the entry shares an origin with one that was retracted.
-    pub(super) fn cover(&self, head: &EntryHead) -> bool {
+    pub(super) fn cover(&self, head: &Head<'_>) -> bool {
         !self.0.is_empty() && origins(head).any(|origin| self.0.contains(&origin))
     }
 }
 
-fn origins(head: &EntryHead) -> impl Iterator<Item = Origin> {
+fn origins<'h, 'e>(head: &'h Head<'e>) -> impl Iterator<Item = Origin<'e>> + use<'h, 'e> {
     head.origins.iter().filter(|origin| !origin.system.is_empty() && !origin.value.is_empty()).map(|origin| Origin {
         dataset: head.dataset,
         none_known: head.assertion() == Assertion::NoneKnown,
-        system: origin.system.clone(),
-        value: origin.value.clone(),
-        organisation_ods: origin.organisation_ods.clone(),
+        system: origin.system,
+        value: origin.value,
+        organisation_ods: origin.organisation_ods,
     })
 }
 
 /// What came of all replies.
-pub(super) struct Heard {
+pub(super) struct Heard<'e> {
     /// Where every entry went so far.
     pub(super) accounts: Accounts,
     /// Entries that may be shown, by position of their dataset in the scope.
-    pub(super) entries: Vec<Vec<Accepted>>,
+    pub(super) entries: Vec<Vec<Accepted<'e>>>,
     /// What was retracted.
-    pub(super) retractions: Retractions,
+    pub(super) retractions: Retractions<'e>,
 }
 
 /// Hears every reply to `plan` and gives every (source, dataset) its outcome.
-pub(super) fn accept(plan: &Plan, scope: &Scope<'_>, replies: Vec<Reply>) -> Heard {
-    let mut by_ask: Vec<Vec<Reply>> = Vec::new();
+pub(super) fn accept<'e>(plan: &Plan, scope: &Scope<'_>, replies: &'e [Reply]) -> Heard<'e> {
+    let mut by_ask: Vec<Vec<&Reply>> = Vec::new();
     by_ask.resize_with(plan.sources.len(), Vec::new);
     for reply in replies {
         if let Some(ask) = scope.ask(&reply.source.0, &reply.local_id.0) {
             by_ask[ask].push(reply);
         }
     }
-    let mut entries = Vec::new();
-    entries.resize_with(scope.datasets.len(), Vec::new);
+    let mut counts = vec![0; scope.datasets.len()];
+    for batch in by_ask.iter().flatten().flat_map(|reply| &reply.batches) {
+        if let Some(at) = scope.dataset(batch.dataset) {
+            counts[at] += batch.entries.len();
+        }
+    }
+    // Room for what may be shown; what is more than that is not made room for before it was looked at.
+    let entries =
+        counts.into_iter().map(|count: usize| Vec::with_capacity(count.min(ENTRIES_PER_SOURCE_MAX))).collect();
     let heard = Heard { accounts: Accounts::of(scope), entries, retractions: Retractions::default() };
     let mut hearing = Hearing { plan, scope, heard };
     for (planned, replies) in plan.sources.iter().zip(by_ask) {
@@ -79,10 +85,10 @@ pub(super) fn accept(plan: &Plan, scope: &Scope<'_>, replies: Vec<Reply>) -> Hea
     hearing.heard
 }
 
-struct Hearing<'p> {
+struct Hearing<'p, 'e> {
     plan: &'p Plan,
     scope: &'p Scope<'p>,
-    heard: Heard,
+    heard: Heard<'e>,
 }
 
 /// One planned source, and which datasets of the scope it was asked for.
@@ -92,8 +98,8 @@ struct Asked<'p> {
     datasets: Vec<bool>,
 }
 
-impl Hearing<'_> {
-    fn hear(&mut self, planned: &PlannedSource, mut replies: Vec<Reply>) {
+impl<'e> Hearing<'_, 'e> {
+    fn hear(&mut self, planned: &PlannedSource, mut replies: Vec<&'e Reply>) {
         let Some(source) = self.scope.source(&planned.source.id.0) else { return };
         let asked = Asked { planned, source, datasets: self.asked_datasets(planned) };
         self.say_not_asked(&asked);
@@ -109,7 +115,7 @@ impl Hearing<'_> {
         let Some(reply) = replies.pop() else {
             return self.say_each(&asked, |_| Verdict::because(Outcome::NoAnswer, ReasonCode::Internal));
         };
-        let faults = self.faults_of_whole(&asked, &reply);
+        let faults = self.faults_of_whole(&asked, reply);
         if faults.is_empty() { self.take(&asked, reply) } else { self.refuse(&asked, reply, &faults) }
     }
 
@@ -165,14 +171,14 @@ impl Hearing<'_> {
     }
 
     /// Rejects the whole reply. Entries count under their own dataset, or under the first in scope if theirs is not.
-    fn refuse(&mut self, asked: &Asked<'_>, reply: Reply, faults: &[ReasonCode]) {
+    fn refuse(&mut self, asked: &Asked<'_>, reply: &Reply, faults: &[ReasonCode]) {
         let verdict = || Verdict {
             outcome: Outcome::Rejected,
             reasons: faults.iter().map(|code| reason(*code, 0)).collect(),
             as_of_ms: 0,
         };
         self.say_each(asked, |_| verdict());
-        for batch in reply.batches.into_iter().filter(|batch| !batch.entries.is_empty()) {
+        for batch in reply.batches.iter().filter(|batch| !batch.entries.is_empty()) {
             let at = self.scope.dataset(batch.dataset).unwrap_or(0);
             if at >= self.scope.datasets.len() {
                 continue;
@@ -188,10 +194,10 @@ impl Hearing<'_> {
     }
 
     /// Takes a reply that is believed as a whole, dataset by dataset.
-    fn take(&mut self, asked: &Asked<'_>, reply: Reply) {
-        let mut batches: Vec<Vec<EntryBatch>> = Vec::new();
+    fn take(&mut self, asked: &Asked<'_>, reply: &'e Reply) {
+        let mut batches: Vec<Vec<&EntryBatch>> = Vec::new();
         batches.resize_with(self.scope.datasets.len(), Vec::new);
-        for batch in reply.batches {
+        for batch in &reply.batches {
             if let Some(at) = self.scope.dataset(batch.dataset) {
                 batches[at].push(batch);
             }
@@ -215,19 +221,22 @@ impl Hearing<'_> {
         }
     }
 
-    fn take_entries(&mut self, source: usize, at: usize, batches: Vec<EntryBatch>) {
+    fn take_entries(&mut self, source: usize, at: usize, batches: Vec<&'e EntryBatch>) {
         let dataset = self.scope.datasets[at];
         let account = self.heard.accounts.of_pair(source, at);
         let position = count(source);
-        self.heard.entries[at].reserve(batches.iter().map(|batch| batch.entries.len()).sum());
-        for Entry { head, body } in batches.into_iter().flat_map(|batch| batch.entries) {
-            let Some(head) = head.filter(|head| check::is_sound(head, &body, dataset)) else {
+        for bytes in batches.into_iter().flat_map(|batch| &batch.entries) {
+            let (Some(head), body_bytes) = head::read(bytes).unwrap_or_default() else {
                 account.failed += 1;
                 continue;
             };
+            if !check::is_sound(&head, body_bytes, dataset) {
+                account.failed += 1;
+                continue;
+            }
             self.heard.retractions.add(&head);
             if check::may_see(&head, &self.plan.labels) {
-                self.heard.entries[at].push(Accepted { source: position, head, body });
+                self.heard.entries[at].push(Accepted { source: position, head, bytes });
             } else {
                 account.withheld += 1;
             }

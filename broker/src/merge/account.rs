@@ -161,11 +161,11 @@ impl Accounts {
     /// The ledger's rows, by dataset, then source id.
     pub(super) fn into_rows(self, scope: &Scope<'_>) -> Vec<LedgerRow> {
         let pairs = scope.datasets.iter().flat_map(|dataset| scope.sources.iter().map(move |source| (dataset, source)));
-        self.accounts
-            .into_iter()
-            .zip(pairs)
-            .map(|(account, (dataset, source))| account.into_row(*dataset, source))
-            .collect()
+        let mut rows = Vec::with_capacity(self.accounts.len());
+        for (account, (dataset, source)) in self.accounts.into_iter().zip(pairs) {
+            rows.push(account.into_row(*dataset, source));
+        }
+        rows
     }
 }
 

@@ -1,16 +1,16 @@
 //! Puts the entries of one dataset into an order that does not depend on their arrival: by source, then entry id, then
 //! content. Everything that follows goes by positions in this order.
 
-use super::Accepted;
+use super::{Accepted, head::Head};
 use prost::Message as _;
-use severn_proto::v1::EntryHead;
+use severn_proto::v1::Entry;
 use severn_trust::{Digest, sha256};
 use std::collections::HashMap;
 
 /// The entries of one dataset in canonical order.
 pub(super) struct Canon<'e> {
     /// Heads, by canonical position.
-    pub(super) heads: Vec<&'e EntryHead>,
+    pub(super) heads: Vec<&'e Head<'e>>,
     /// Position of the source in the scope, by canonical position.
     pub(super) source: Vec<u32>,
     /// Where each entry lies in what was accepted, by canonical position.
@@ -30,9 +30,9 @@ pub(super) struct Repeated {
 }
 
 impl<'e> Canon<'e> {
-    pub(super) fn of(entries: &'e [Accepted]) -> Canon<'e> {
+    pub(super) fn of(entries: &'e [Accepted<'e>]) -> Canon<'e> {
         let mut at: Vec<usize> = (0..entries.len()).collect();
-        let key = |at: &usize| (entries[*at].source, entries[*at].head.entry_id.as_str());
+        let key = |at: &usize| (entries[*at].source, entries[*at].head.entry_id);
         at.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
         let mut repeated = HashMap::new();
         let mut from = 0;
@@ -59,11 +59,11 @@ impl<'e> Canon<'e> {
 }
 
 /// Orders entries with one id by content, and tells which differ.
-fn put_in_order(entries: &[Accepted], run: &mut [usize], first: usize) -> Vec<(usize, Repeated)> {
+fn put_in_order(entries: &[Accepted<'_>], run: &mut [usize], first: usize) -> Vec<(usize, Repeated)> {
     let mut digests: Vec<(Digest, i64, usize)> =
         run.iter().map(|at| (content_digest(&entries[*at]), read_at(&entries[*at]), *at)).collect();
-    // The time of reading decides last: between entries that differ in nothing else, so that it changes no digest.
-    digests.sort_unstable();
+    // The time of reading decides between entries that say the same; then what only a newer version can read.
+    digests.sort_unstable_by_key(|(digest, read_at, at)| (*digest, *read_at, entries[*at].bytes));
     let differ = digests.first().map(|d| d.0) != digests.last().map(|d| d.0);
     for (slot, (_, _, at)) in run.iter_mut().zip(&digests) {
         *slot = *at;
@@ -73,16 +73,17 @@ fn put_in_order(entries: &[Accepted], run: &mut [usize], first: usize) -> Vec<(u
 }
 
 /// Digest of all that an entry says, the time of reading apart.
-pub(super) fn content_digest(entry: &Accepted) -> Digest {
-    let mut head = entry.head.clone();
+pub(super) fn content_digest(entry: &Accepted<'_>) -> Digest {
+    let Entry { head, body } = Entry::decode(entry.bytes.as_ref()).unwrap_or_default();
+    let mut head = head.unwrap_or_default();
     if let Some(provenance) = &mut head.provenance {
         provenance.retrieved_at_ms = 0;
     }
     let head = head.encode_to_vec();
-    sha256(&[&(head.len() as u64).to_be_bytes(), &head, &entry.body])
+    sha256(&[&(head.len() as u64).to_be_bytes(), &head, &body])
 }
 
 /// When the adapter read an entry: milliseconds.
-pub(super) fn read_at(entry: &Accepted) -> i64 {
-    entry.head.provenance.as_ref().map_or(0, |provenance| provenance.retrieved_at_ms)
+pub(super) fn read_at(entry: &Accepted<'_>) -> i64 {
+    entry.head.provenance.map_or(0, |provenance| provenance.retrieved_at_ms)
 }

@@ -1,8 +1,8 @@
 //! What an entry must be like to be shown, by its head alone. Limits are named with their units; what breaks one is
 //! counted as rejected, never cut short in silence.
 
-use bytes::Bytes;
-use severn_proto::v1::{Assertion, Dataset, EntryHead, EntryStatus, Provenance, SensitivityLabel};
+use super::head::Head;
+use severn_proto::v1::{Assertion, Dataset, EntryStatus, SensitivityLabel};
 
 /// Bytes of an entry id.
 pub(super) const ENTRY_ID_MAX_BYTES: usize = 256;
@@ -12,59 +12,38 @@ pub(super) const TEXT_MAX_BYTES: usize = 64 * 1024;
 pub(super) const SHORT_TEXT_MAX_BYTES: usize = 4 * 1024;
 /// Bytes of a body.
 pub(super) const BODY_MAX_BYTES: usize = 1024 * 1024;
-/// Codings, labels, distinguishing fields and origin identifiers of an entry: each at most this many.
-pub(super) const LIST_MAX: usize = 64;
 
-/// Whether an entry received under `dataset` may be shown (CHECK-1).
-pub(super) fn is_sound(head: &EntryHead, body: &Bytes, dataset: Dataset) -> bool {
+/// Whether an entry received under `dataset`, with a body of so many bytes, may be shown (CHECK-1).
+pub(super) fn is_sound(head: &Head<'_>, body_bytes: usize, dataset: Dataset) -> bool {
     names_itself(head, dataset)
         && has_words(head)
         && is_understood(head)
-        && body.len() <= BODY_MAX_BYTES
-        && lists_fit(head)
-        && head.provenance.as_ref().is_some_and(provenance_fits)
+        && body_bytes <= BODY_MAX_BYTES
+        && texts_fit(head)
+        && head.provenance.is_some_and(|provenance| provenance.longest <= SHORT_TEXT_MAX_BYTES)
 }
 
-fn names_itself(head: &EntryHead, dataset: Dataset) -> bool {
+fn names_itself(head: &Head<'_>, dataset: Dataset) -> bool {
     !head.entry_id.is_empty() && head.entry_id.len() <= ENTRY_ID_MAX_BYTES && head.dataset == dataset as i32
 }
 
-fn has_words(head: &EntryHead) -> bool {
+fn has_words(head: &Head<'_>) -> bool {
     let said = |text: &str| !text.trim().is_empty();
-    head.text.len() <= TEXT_MAX_BYTES && (said(&head.text) || head.codings.iter().any(|c| said(&c.display)))
+    head.text.len() <= TEXT_MAX_BYTES && (said(head.text) || head.codings.iter().any(|c| said(c.display)))
 }
 
 /// A status that is not understood must not be shown as if it were; one that was not given may.
-fn is_understood(head: &EntryHead) -> bool {
+fn is_understood(head: &Head<'_>) -> bool {
     EntryStatus::try_from(head.status).is_ok() && Assertion::try_from(head.assertion).is_ok()
 }
 
-fn lists_fit(head: &EntryHead) -> bool {
-    let dates = [&head.effective_start, &head.effective_end, &head.recorded, &head.last_changed];
-    head.codings.len() <= LIST_MAX
-        && head.labels.len() <= LIST_MAX
-        && head.distinguishing.len() <= LIST_MAX
-        && head.origins.len() <= LIST_MAX
-        && head.codings.iter().all(|c| short(&c.system) && short(&c.code) && short(&c.display))
-        && head.distinguishing.iter().all(|f| short(&f.name) && f.value.len() <= TEXT_MAX_BYTES)
-        && head.origins.iter().all(|o| short(&o.system) && short(&o.value) && short(&o.organisation_ods))
-        && short(&head.status_verbatim)
-        && dates.into_iter().all(|date| short(date))
-}
-
-fn provenance_fits(provenance: &Provenance) -> bool {
-    [
-        &provenance.organisation,
-        &provenance.organisation_ods,
-        &provenance.system,
-        &provenance.author,
-        &provenance.author_role,
-        &provenance.location,
-        &provenance.recorder,
-        &provenance.source_version,
-    ]
-    .into_iter()
-    .all(|text| short(text))
+fn texts_fit(head: &Head<'_>) -> bool {
+    let dates = [head.effective_start, head.effective_end, head.recorded, head.last_changed];
+    head.codings.iter().all(|c| short(c.system) && short(c.code) && short(c.display))
+        && head.distinguishing.iter().all(|f| short(f.name) && f.value.len() <= TEXT_MAX_BYTES)
+        && head.origins.iter().all(|o| short(o.system) && short(o.value) && short(o.organisation_ods))
+        && short(head.status_verbatim)
+        && dates.into_iter().all(short)
 }
 
 fn short(text: &str) -> bool {
@@ -72,7 +51,7 @@ fn short(text: &str) -> bool {
 }
 
 /// Whether every label is one that the requester may see (CHECK-2). No label means normal; an unknown one means no.
-pub(super) fn may_see(head: &EntryHead, labels: &[SensitivityLabel]) -> bool {
+pub(super) fn may_see(head: &Head<'_>, labels: &[SensitivityLabel]) -> bool {
     head.labels.iter().all(|number| match SensitivityLabel::try_from(*number) {
         Err(_) | Ok(SensitivityLabel::Unspecified) => false,
         Ok(SensitivityLabel::Normal) => true,

@@ -129,15 +129,15 @@ fn what_it_says<'e>(canon: &Canon<'e>, group: &Group) -> Says<'e> {
     let stands = |assertion| assertion != Assertion::Refuted;
     let mut current = heads().filter(|head| stands(head.assertion()) && in_force(head)).peekable();
     if current.peek().is_some() {
-        let starts = current.clone().map(|head| day(&head.effective_start));
+        let starts = current.clone().map(|head| day(head.effective_start));
         let start = starts.map(|start| if is_whole_day(start) { start } else { "" }).min().unwrap_or("");
         return Says::Current { start, dose: current.find_map(content::dose) };
     }
     if heads().any(|head| !stands(head.assertion())) {
         return Says::RuledOut;
     }
-    let start = heads().map(|head| day(&head.effective_start)).find(|start| !start.is_empty()).unwrap_or("");
-    let ends = heads().map(|head| day(&head.effective_end));
+    let start = heads().map(|head| day(head.effective_start)).find(|start| !start.is_empty()).unwrap_or("");
+    let ends = heads().map(|head| day(head.effective_end));
     // A missing end counts as the latest: it may reach into what is current.
     let end = ends.map(|end| if is_whole_day(end) { end } else { "" }).max_by_key(|end| (end.is_empty(), *end));
     let ended = heads().any(|head| head.status() == EntryStatus::Ended);

@@ -1,8 +1,11 @@
 //! What an entry says, as a key: entries with equal keys say the same (ALLERGY-1, MEDICINE-1, PROBLEM-1, CONTACT-1,
 //! ALERT-1). Equality of keys is an equivalence, so that groups do not depend on which entries were compared first.
 
-use super::fold::{day, fold, fold_value, has_year};
-use severn_proto::v1::{Assertion, Coding, Dataset, EntryHead, EntryStatus};
+use super::{
+    fold::{day, fold, fold_value, has_year},
+    head::{Coding, Head},
+};
+use severn_proto::v1::{Assertion, Dataset, EntryStatus};
 use std::borrow::Cow;
 
 /// Codes of an entry by which other items about the same thing are found.
@@ -67,10 +70,10 @@ pub(super) fn rule(dataset: Dataset) -> Option<&'static str> {
 }
 
 /// What an entry says; `None` if it says too little to be the same as another.
-pub(super) fn content_key<'e>(dataset: Dataset, head: &'e EntryHead) -> Option<ContentKey<'e>> {
+pub(super) fn content_key<'e>(dataset: Dataset, head: &'e Head<'e>) -> Option<ContentKey<'e>> {
     let fields = fields(head);
     let has = |name: &str| fields.iter().any(|(field, _)| field == name);
-    let (start, end) = (day(&head.effective_start), day(&head.effective_end));
+    let (start, end) = (day(head.effective_start), day(head.effective_end));
     let placed = head.status() == EntryStatus::Active || !start.is_empty() || !end.is_empty();
     let says_enough = match dataset {
         Dataset::Medications => has("dose") && placed,
@@ -89,7 +92,7 @@ pub(super) fn content_key<'e>(dataset: Dataset, head: &'e EntryHead) -> Option<C
         text,
         refuted: head.assertion() == Assertion::Refuted,
         status: head.status,
-        status_verbatim: unrecognised.then(|| fold(&head.status_verbatim)),
+        status_verbatim: unrecognised.then(|| fold(head.status_verbatim)),
         start: if dated { start } else { "" },
         end: if dated { end } else { "" },
         fields,
@@ -97,7 +100,7 @@ pub(super) fn content_key<'e>(dataset: Dataset, head: &'e EntryHead) -> Option<C
 }
 
 /// What names the thing: a code where there is one, else the text; a contact's name; an alert's code and its words.
-fn thing<'e>(dataset: Dataset, head: &'e EntryHead) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
+fn thing<'e>(dataset: Dataset, head: &'e Head<'e>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
     let code = key_code(head);
     match dataset {
         Dataset::Contacts => (None, contact_name(head)),
@@ -108,7 +111,7 @@ fn thing<'e>(dataset: Dataset, head: &'e EntryHead) -> (Option<Code<'e>>, Option
 }
 
 /// The code that names the thing (CODE-1): SNOMED CT or dm+d before ICD-10 before others, each in the source's order.
-pub(super) fn key_code(head: &EntryHead) -> Option<Code<'_>> {
+pub(super) fn key_code<'e>(head: &'e Head<'e>) -> Option<Code<'e>> {
     codes(head).min_by_key(|code| match code.system {
         SNOMED => 0,
         "http://hl7.org/fhir/sid/icd-10" => 1,
@@ -117,13 +120,13 @@ pub(super) fn key_code(head: &EntryHead) -> Option<Code<'_>> {
 }
 
 /// All codes that name a thing.
-pub(super) fn codes(head: &EntryHead) -> impl Iterator<Item = Code<'_>> {
+pub(super) fn codes<'e>(head: &'e Head<'e>) -> impl Iterator<Item = Code<'e>> {
     head.codings.iter().filter_map(code)
 }
 
 const SNOMED: &str = "http://snomed.info/sct";
 
-fn code(coding: &Coding) -> Option<Code<'_>> {
+fn code<'e>(coding: &Coding<'e>) -> Option<Code<'e>> {
     let (system, code) = (coding.system.trim(), coding.code.trim());
     if system.is_empty() || code.is_empty() {
         return None;
@@ -135,23 +138,23 @@ fn code(coding: &Coding) -> Option<Code<'_>> {
 }
 
 /// The source's words, comparable; `None` if it gave none.
-pub(super) fn words(head: &EntryHead) -> Option<Cow<'_, str>> {
-    let mut texts = std::iter::once(&head.text).chain(head.codings.iter().map(|coding| &coding.display));
-    texts.find(|text| !text.trim().is_empty()).map(|text| fold(text))
+pub(super) fn words<'e>(head: &'e Head<'e>) -> Option<Cow<'e, str>> {
+    let mut texts = std::iter::once(head.text).chain(head.codings.iter().map(|coding| coding.display));
+    texts.find(|text| !text.trim().is_empty()).map(fold)
 }
 
-fn contact_name(head: &EntryHead) -> Option<Cow<'_, str>> {
-    let named = head.distinguishing.iter().find(|field| fold(&field.name) == "name" && !field.value.trim().is_empty());
-    named.map(|field| fold(&field.value)).or_else(|| words(head))
+fn contact_name<'e>(head: &'e Head<'e>) -> Option<Cow<'e, str>> {
+    let named = head.distinguishing.iter().find(|field| fold(field.name) == "name" && !field.value.trim().is_empty());
+    named.map(|field| fold(field.value)).or_else(|| words(head))
 }
 
 /// The distinguishing fields that say something, in an order of their own.
-pub(super) fn fields(head: &EntryHead) -> Vec<FoldedField<'_>> {
+pub(super) fn fields<'e>(head: &'e Head<'e>) -> Vec<FoldedField<'e>> {
     let said = head.distinguishing.iter().filter(|field| !field.value.trim().is_empty());
-    let mut fields: Vec<FoldedField<'_>> = said
+    let mut fields: Vec<FoldedField<'e>> = said
         .map(|field| {
-            let name = fold(&field.name);
-            let value = fold_value(&name, &field.value);
+            let name = fold(field.name);
+            let value = fold_value(&name, field.value);
             (name, value)
         })
         .collect();
@@ -160,20 +163,20 @@ pub(super) fn fields(head: &EntryHead) -> Vec<FoldedField<'_>> {
 }
 
 /// The dose, comparable.
-pub(super) fn dose(head: &EntryHead) -> Option<Cow<'_, str>> {
-    let dose = head.distinguishing.iter().find(|f| !f.value.trim().is_empty() && fold(&f.name) == "dose");
-    dose.map(|field| fold_value("dose", &field.value))
+pub(super) fn dose<'e>(head: &'e Head<'e>) -> Option<Cow<'e, str>> {
+    let dose = head.distinguishing.iter().find(|f| !f.value.trim().is_empty() && fold(f.name) == "dose");
+    dose.map(|field| fold_value("dose", field.value))
 }
 
 /// The names by which other items about the same thing are found: its first codes and its words.
-pub(super) fn names(dataset: Dataset, head: &EntryHead) -> impl Iterator<Item = Name<'_>> {
+pub(super) fn names<'e>(dataset: Dataset, head: &'e Head<'e>) -> impl Iterator<Item = Name<'e>> {
     let text = if dataset == Dataset::Contacts { contact_name(head) } else { words(head) };
     let coded = codes(head).take(if dataset == Dataset::Contacts { 0 } else { NAMES_MAX });
     coded.map(Name::Code).chain(text.map(Name::Text))
 }
 
 /// Whether a statement holds now, or would: it is not over, cancelled or retracted.
-pub(super) fn in_force(head: &EntryHead) -> bool {
+pub(super) fn in_force(head: &Head<'_>) -> bool {
     !matches!(head.status(), EntryStatus::Ended | EntryStatus::Cancelled | EntryStatus::EnteredInError)
 }
 
@@ -191,19 +194,19 @@ pub(super) struct Said<'e> {
 
 impl<'e> Said<'e> {
     /// Adds a version; true if it says something else than one before it. Silence is no difference.
-    pub(super) fn differs(&mut self, head: &'e EntryHead) -> bool {
+    pub(super) fn differs(&mut self, head: &'e Head<'e>) -> bool {
         let status = Some(head.status()).filter(|status| *status != EntryStatus::Unspecified);
         let refuted = head.assertion() == Assertion::Refuted;
         let status_differs = changed(&mut self.status, status);
         let assertion_differs = changed(&mut self.refuted, Some(refuted));
         let thing_differs = self.thing_differs(head);
-        let start_differs = date_differs(&mut self.start, day(&head.effective_start));
-        let end_differs = date_differs(&mut self.end, day(&head.effective_end));
+        let start_differs = date_differs(&mut self.start, day(head.effective_start));
+        let end_differs = date_differs(&mut self.end, day(head.effective_end));
         let fields_differ = self.fields_differ(head);
         status_differs || assertion_differs || thing_differs || start_differs || end_differs || fields_differ
     }
 
-    fn thing_differs(&mut self, head: &'e EntryHead) -> bool {
+    fn thing_differs(&mut self, head: &'e Head<'e>) -> bool {
         let mut own = codes(head).peekable();
         if own.peek().is_some() {
             let before = std::mem::replace(&mut self.codes, own.collect());
@@ -212,7 +215,7 @@ impl<'e> Said<'e> {
         self.codes.is_empty() && changed(&mut self.text, words(head))
     }
 
-    fn fields_differ(&mut self, head: &'e EntryHead) -> bool {
+    fn fields_differ(&mut self, head: &'e Head<'e>) -> bool {
         let own = fields(head);
         if self.fields.is_empty() {
             self.fields = own;

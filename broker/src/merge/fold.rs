@@ -12,7 +12,13 @@ pub(super) fn fold(text: &str) -> Cow<'_, str> {
         if !folded.is_empty() {
             folded.push(' ');
         }
-        folded.extend(word.chars().flat_map(char::to_lowercase));
+        let from = folded.len();
+        if word.is_ascii() {
+            folded.push_str(word);
+            folded[from..].make_ascii_lowercase();
+        } else {
+            folded.extend(word.chars().flat_map(char::to_lowercase));
+        }
     }
     Cow::Owned(folded)
 }

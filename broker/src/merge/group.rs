@@ -5,8 +5,9 @@ use super::{
     Scoped,
     canon::Canon,
     content::{self, ContentKey, Said},
+    head::Head,
 };
-use severn_proto::v1::{Assertion, EntryHead, EntryStatus};
+use severn_proto::v1::{Assertion, EntryStatus};
 use std::collections::HashMap;
 
 /// The rules by which a group came about.
@@ -46,7 +47,7 @@ pub(super) fn groups(scoped: &Scoped<'_>, canon: &Canon<'_>) -> Vec<Group> {
 }
 
 /// Whether an entry states that there is nothing of the kind.
-pub(super) fn is_absence(head: &EntryHead) -> bool {
+pub(super) fn is_absence(head: &Head<'_>) -> bool {
     head.assertion() == Assertion::NoneKnown
 }
 
@@ -70,7 +71,7 @@ fn join_origins(canon: &Canon<'_>, joined: &mut Joined) -> Joined {
     for (position, head) in canon.heads.iter().enumerate() {
         let absence = is_absence(head);
         for origin in head.origins.iter().filter(|origin| !origin.system.is_empty() && !origin.value.is_empty()) {
-            let key = (absence, origin.system.as_str(), origin.value.as_str(), origin.organisation_ods.as_str());
+            let key = (absence, origin.system, origin.value, origin.organisation_ods);
             let known = *first.entry(key).or_insert(position);
             if known == position {
                 continue;

@@ -8,11 +8,21 @@ use super::{
     conflict::rule_and_text,
     fold::has_year,
     group::{Group, GroupedBy},
+    head::Head,
     relate::{Relation, Relations},
 };
-use severn_proto::v1::{Conflict, Contribution, Entry, EntryHead, EntryStatus, Item, Section};
-use severn_trust::{hex, sha256};
-use std::{cmp::Reverse, collections::HashSet};
+use crate::model::{Listed, Shown};
+use bytes::Bytes;
+use prost::Message as _;
+use severn_proto::{
+    v1::{Conflict, EntryStatus},
+    v1_passing::{Contribution, Item, Section},
+};
+use severn_trust::{Digest, hex, sha256};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashSet},
+};
 
 const CONFLICTS: [Relation; 7] = [
     Relation::NoneKnown,
@@ -77,36 +87,40 @@ pub(super) fn shapes(
     shapes.into_iter().map(|(_, shape)| shape).collect()
 }
 
-/// Gives the items their entries and counts each as shown or grouped.
+/// Gives the items their entries, counts each as shown or grouped, and serialises the whole.
 pub(super) fn section(
     scoped: &Scoped<'_>,
-    entries: Vec<Accepted>,
+    entries: &[Accepted<'_>],
     shapes: Vec<Shape>,
     accounts: &mut Accounts,
-) -> Section {
-    let mut entries: Vec<Option<Accepted>> = entries.into_iter().map(Some).collect();
+) -> (Shown, Listed) {
     let mut items = Vec::with_capacity(shapes.len());
+    let mut listed: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for Shape { mut item, members } in shapes {
         for at in members {
-            let Some(Accepted { source, head, body }) = entries[at].take() else { continue };
-            let account = accounts.of_pair(source as usize, scoped.at);
+            let Accepted { source, head, bytes } = &entries[at];
+            let account = accounts.of_pair(*source as usize, scoped.at);
             if item.contributions.is_empty() {
                 account.shown += 1;
             } else {
                 account.grouped += 1;
             }
-            let source_id = scoped.sources[source as usize].id.0.to_string();
-            item.contributions.push(Contribution { source_id, entry: Some(Entry { head: Some(head), body }) });
+            listed.entry(*source).or_default().push(head.entry_id.to_owned());
+            let source_id = scoped.sources[*source as usize].id.0.to_string();
+            item.contributions.push(Contribution { source_id, entry: Bytes::clone(bytes) });
         }
         items.push(item);
     }
-    Section { dataset: scoped.dataset as i32, items }
+    let entries = listed.into_iter().map(|(source, ids)| (scoped.sources[source as usize].id.clone(), ids)).collect();
+    let section = Section { dataset: scoped.dataset as i32, items };
+    let shown = Shown { dataset: scoped.dataset, bytes: section.encode_to_vec().into() };
+    (shown, Listed { dataset: scoped.dataset, digest: Digest::default(), entries })
 }
 
 /// The date by which an entry stands among others: when it happened, else when it was written down or changed.
-pub(super) fn date(head: &EntryHead) -> &str {
-    let dates = [&head.effective_start, &head.recorded, &head.last_changed];
-    dates.into_iter().find(|date| has_year(date)).map_or("", String::as_str)
+pub(super) fn date<'e>(head: &Head<'e>) -> &'e str {
+    let dates = [head.effective_start, head.recorded, head.last_changed];
+    dates.into_iter().find(|date| has_year(date)).unwrap_or("")
 }
 
 /// Puts the leading entry first: the one entered in error, if any, so that nobody reads its copies as active by
@@ -115,8 +129,8 @@ fn lead(canon: &Canon<'_>, members: &mut [usize]) {
     if members.len() > 1 {
         members.sort_by_key(|position| {
             let head = canon.heads[*position];
-            let dates = [&head.last_changed, &head.recorded];
-            let changed = dates.into_iter().find(|date| has_year(date)).map_or("", String::as_str);
+            let dates = [head.last_changed, head.recorded];
+            let changed = dates.into_iter().find(|date| has_year(date)).unwrap_or("");
             (head.status() != EntryStatus::EnteredInError, Reverse(changed), *position)
         });
     }
@@ -130,7 +144,7 @@ impl Ids {
         self.input.extend_from_slice(&(scoped.dataset as i32).to_be_bytes());
         for position in &group.members {
             let source_id = &*scoped.sources[canon.source[*position] as usize].id.0;
-            for text in [source_id, canon.heads[*position].entry_id.as_str()] {
+            for text in [source_id, canon.heads[*position].entry_id] {
                 self.input.extend_from_slice(&(text.len() as u64).to_be_bytes());
                 self.input.extend_from_slice(text.as_bytes());
             }

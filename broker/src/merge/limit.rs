@@ -17,7 +17,7 @@ pub(super) struct Limits {
 pub(super) const LIMITS: Limits = Limits { source: ENTRIES_PER_SOURCE_MAX, query: ENTRIES_PER_QUERY_MAX };
 
 /// Takes out what is over the limits.
-pub(super) fn enforce(limits: Limits, entries: &mut [Vec<Accepted>], accounts: &mut Accounts) {
+pub(super) fn enforce(limits: Limits, entries: &mut [Vec<Accepted<'_>>], accounts: &mut Accounts) {
     let total: usize = entries.iter().map(Vec::len).sum();
     if total <= limits.source.min(limits.query) {
         return;
@@ -35,7 +35,12 @@ pub(super) fn enforce(limits: Limits, entries: &mut [Vec<Accepted>], accounts: &
 }
 
 /// Keeps the first `left` entries that `counts`.
-fn cut(entries: &mut [Vec<Accepted>], accounts: &mut Accounts, mut left: usize, counts: impl Fn(&Accepted) -> bool) {
+fn cut(
+    entries: &mut [Vec<Accepted<'_>>],
+    accounts: &mut Accounts,
+    mut left: usize,
+    counts: impl Fn(&Accepted<'_>) -> bool,
+) {
     for (dataset, entries) in entries.iter_mut().enumerate() {
         let mut candidates: Vec<usize> = (0..entries.len()).filter(|at| counts(&entries[*at])).collect();
         if candidates.len() <= left {
@@ -44,9 +49,9 @@ fn cut(entries: &mut [Vec<Accepted>], accounts: &mut Accounts, mut left: usize, 
         }
         candidates.sort_by_cached_key(|at| {
             let entry = &entries[*at];
-            let date = Reverse(item::date(&entry.head).to_owned());
-            let id = entry.head.entry_id.clone();
-            (date, entry.source, id, canon::content_digest(entry), canon::read_at(entry))
+            let date = Reverse(item::date(&entry.head));
+            let id = entry.head.entry_id;
+            (date, entry.source, id, canon::content_digest(entry), canon::read_at(entry), entry.bytes)
         });
         let mut over = vec![false; entries.len()];
         for at in candidates.split_off(left) {

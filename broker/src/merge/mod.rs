@@ -16,14 +16,16 @@ mod relate;
 mod conflict;
 mod item;
 mod summary;
+mod head;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Merged, Plan, Reply};
+use crate::model::{Listed, Merged, Plan, Reply, Shown};
 use account::Accounts;
 use bytes::Bytes;
+use head::Head;
 use item::Ids;
-use severn_proto::v1::{Dataset, EntryHead, Ledger, LedgerRow, Seal, Section};
+use severn_proto::v1::{Dataset, Ledger, LedgerRow, Seal};
 use severn_trust::RecordDigest;
 
 /// Version of the rules in `RULES.md`. A change to a rule changes it.
@@ -40,34 +42,36 @@ pub const RELATED_MAX: usize = 32;
 
 /// Makes one sealed record out of `replies` to `plan`. Every (source, dataset) of the plan has one row, whatever the
 /// replies hold. A reply that nobody planned is outside the scope: it is neither shown nor counted.
-pub fn unify(plan: &Plan, replies: Vec<Reply>) -> Merged {
+pub fn unify(plan: &Plan, replies: &[Reply]) -> Merged {
     unify_within(limit::LIMITS, plan, replies)
 }
 
-fn unify_within(limits: limit::Limits, plan: &Plan, replies: Vec<Reply>) -> Merged {
+fn unify_within(limits: limit::Limits, plan: &Plan, replies: &[Reply]) -> Merged {
     let scope = account::Scope::of(plan);
     let mut heard = accept::accept(plan, &scope, replies);
     limit::enforce(limits, &mut heard.entries, &mut heard.accounts);
     let mut ids = Ids::default();
-    let mut sections = Vec::new();
+    let (mut sections, mut listed) = (Vec::new(), Vec::new());
     for (at, entries) in heard.entries.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
         let dataset =
             Scoped { dataset: scope.datasets[at], at, sources: &scope.sources, retractions: &heard.retractions };
-        sections.push(section(&dataset, entries, &mut heard.accounts, &mut ids));
+        let (shown, entries) = section(&dataset, &entries, &mut heard.accounts, &mut ids);
+        sections.push(shown);
+        listed.push(entries);
     }
     let rows = heard.accounts.into_rows(&scope);
     let summary = summary::summary(&rows, scope.datasets.len());
-    seal(plan, sections, Ledger { rows, summary })
+    seal(plan, sections, listed, Ledger { rows, summary })
 }
 
 /// An entry that passed every check and may be shown.
-struct Accepted {
+struct Accepted<'e> {
     /// Position of its source in the scope.
     source: u32,
-    /// Its head.
-    head: EntryHead,
-    /// Its body, unopened.
-    body: Bytes,
+    /// What the rules read of it.
+    head: Head<'e>,
+    /// The whole, as its source sent it.
+    bytes: &'e Bytes,
 }
 
 /// One dataset of the scope, and what is needed to make its section.
@@ -79,22 +83,22 @@ struct Scoped<'s> {
     /// The sources, by position.
     sources: &'s [&'s crate::model::Source],
     /// What was retracted, over all datasets.
-    retractions: &'s accept::Retractions,
+    retractions: &'s accept::Retractions<'s>,
 }
 
-fn section(scoped: &Scoped<'_>, entries: Vec<Accepted>, accounts: &mut Accounts, ids: &mut Ids) -> Section {
-    let shapes = {
-        let canon = canon::Canon::of(&entries);
-        let groups = group::groups(scoped, &canon);
-        let relations = conflict::relations(scoped.dataset, &canon, &groups);
-        item::shapes(scoped, &canon, groups, &relations, ids)
-    };
+fn section(scoped: &Scoped<'_>, entries: &[Accepted<'_>], accounts: &mut Accounts, ids: &mut Ids) -> (Shown, Listed) {
+    let canon = canon::Canon::of(entries);
+    let groups = group::groups(scoped, &canon);
+    let relations = conflict::relations(scoped.dataset, &canon, &groups);
+    let shapes = item::shapes(scoped, &canon, groups, &relations, ids);
     item::section(scoped, entries, shapes, accounts)
 }
 
-fn seal(plan: &Plan, mut sections: Vec<Section>, ledger: Ledger) -> Merged {
+fn seal(plan: &Plan, sections: Vec<Shown>, mut listed: Vec<Listed>, mut ledger: Ledger) -> Merged {
     let mut digest = RecordDigest::default();
-    let section_digests = sections.iter_mut().map(|section| digest.add_section(section)).collect();
+    for (section, listed) in sections.iter().zip(&mut listed) {
+        listed.digest = digest.add_section(&section.bytes);
+    }
     let sum = |count: fn(&LedgerRow) -> u32| ledger.rows.iter().map(|row| u64::from(count(row))).sum();
     let seal = Seal {
         query_id: plan.query_id.to_string(),
@@ -105,8 +109,8 @@ fn seal(plan: &Plan, mut sections: Vec<Section>, ledger: Ledger) -> Merged {
         grouped: sum(|row| row.grouped),
         withheld: sum(|row| row.withheld),
         rejected: sum(|row| row.rejected),
-        digest: digest.finish(&ledger).to_vec(),
+        digest: digest.finish(&mut ledger).to_vec(),
         rules_version: RULES_VERSION.to_owned(),
     };
-    Merged { sections, section_digests, ledger, seal }
+    Merged { sections, listed, ledger, seal }
 }

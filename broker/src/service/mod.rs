@@ -13,8 +13,9 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use severn_link::{Conn, Identity, Peer, RefuseMalformedTimeout, ServerLimits, server};
-use severn_proto::v1::{
-    RequestContext, patient_index_server::PatientIndexServer, record_broker_server::RecordBrokerServer,
+use severn_proto::{
+    v1::{RequestContext, patient_index_server::PatientIndexServer},
+    v1_passing::record_broker_server::RecordBrokerServer,
 };
 use severn_trust::{Proof, TrailError, User};
 use std::{io, sync::Arc};

@@ -9,12 +9,17 @@ use crate::{
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use serde_json::json;
-use severn_proto::v1::{
-    AccessReportRequest, AccessReportResponse, Candidate, Dataset, FetchDocumentRequest, FetchDocumentResponse,
-    FindPersonRequest, FindPersonResponse, ListSourcesRequest, ListSourcesResponse, RetrieveRecordRequest,
-    RetrieveRecordResponse, RetrieveRecordUnaryRequest, RetrieveRecordUnaryResponse, SourceState, fetch_bytes_response,
-    fetch_document_response, find_person_response::Resolution, record_broker_server::RecordBroker,
-    retrieve_record_response::Part,
+use severn_proto::{
+    v1::{
+        AccessReportRequest, AccessReportResponse, Candidate, Dataset, FetchDocumentRequest, FetchDocumentResponse,
+        FindPersonRequest, FindPersonResponse, ListSourcesRequest, ListSourcesResponse, RetrieveRecordRequest,
+        RetrieveRecordUnaryRequest, SourceState, fetch_bytes_response, fetch_document_response,
+        find_person_response::Resolution,
+    },
+    v1_passing::{
+        RetrieveRecordResponse, RetrieveRecordUnaryResponse, record_broker_server::RecordBroker,
+        retrieve_record_response::Part,
+    },
 };
 use severn_trust::NhsNumber;
 use std::{pin::Pin, sync::Arc, time::Duration};

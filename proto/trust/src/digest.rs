@@ -1,7 +1,9 @@
 //! SHA-256, and the digest that seals a record.
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
-use severn_proto::v1::{Ledger, Section};
+use prost::Message as _;
+use severn_proto::v1::Ledger;
+use std::mem::take;
 
 /// A SHA-256 value.
 pub type Digest = [u8; 32];
@@ -62,48 +64,22 @@ impl Default for RecordDigest {
 }
 
 impl RecordDigest {
-    /// Adds a section and gives its own digest. Times of reading are cleared while it is encoded and put back after.
-    pub fn add_section(&mut self, section: &mut Section) -> Digest {
-        let times = take_times(section);
-        let digest = self.add(section);
-        put_times(section, times);
-        digest
-    }
-
-    /// Adds the ledger and gives the digest.
-    pub fn finish(mut self, ledger: &Ledger) -> Digest {
-        let mut ledger = ledger.clone();
-        for row in &mut ledger.rows {
-            row.as_of_ms = 0;
-            row.waited_ms = 0;
-        }
-        self.add(&ledger);
-        to_array(self.0.finish().as_ref())
-    }
-
-    fn add(&mut self, message: &impl prost::Message) -> Digest {
-        let digest = sha256(&[&message.encode_to_vec()]);
+    /// Adds a section, serialised as it is sent, and gives its own digest.
+    pub fn add_section(&mut self, section: &[u8]) -> Digest {
+        let digest = sha256(&[section]);
         self.0.update(&digest);
         digest
     }
-}
 
-fn provenances(section: &mut Section) -> impl Iterator<Item = &mut i64> {
-    section
-        .items
-        .iter_mut()
-        .flat_map(|item| item.contributions.iter_mut())
-        .filter_map(|c| c.entry.as_mut()?.head.as_mut()?.provenance.as_mut())
-        .map(|provenance| &mut provenance.retrieved_at_ms)
-}
-
-fn take_times(section: &mut Section) -> Vec<i64> {
-    provenances(section).map(std::mem::take).collect()
-}
-
-fn put_times(section: &mut Section, times: Vec<i64>) {
-    for (slot, time) in provenances(section).zip(times) {
-        *slot = time;
+    /// Adds the ledger and gives the digest. Times and waits are cleared while it is encoded and put back after.
+    pub fn finish(mut self, ledger: &mut Ledger) -> Digest {
+        let times: Vec<(i64, u32)> =
+            ledger.rows.iter_mut().map(|row| (take(&mut row.as_of_ms), take(&mut row.waited_ms))).collect();
+        self.0.update(&sha256(&[&ledger.encode_to_vec()]));
+        for (row, (as_of_ms, waited_ms)) in ledger.rows.iter_mut().zip(times) {
+            (row.as_of_ms, row.waited_ms) = (as_of_ms, waited_ms);
+        }
+        to_array(self.0.finish().as_ref())
     }
 }
 

@@ -132,18 +132,14 @@ def make_proof(options, query_id, datasets, person):
 def record_digest(sections, ledger):
     """The digest of a record as Seal.digest defines it."""
     digest = hashlib.sha256()
-    for message in [*sections, ledger]:
-        copy = type(message)()
-        copy.CopyFrom(message)
-        for item in getattr(copy, "items", ()):
-            for contribution in item.contributions:
-                if contribution.entry.head.HasField("provenance"):
-                    contribution.entry.head.provenance.retrieved_at_ms = 0
-        for row in getattr(copy, "rows", ()):
-            row.as_of_ms = 0
-            row.waited_ms = 0
-        data = copy.SerializeToString(deterministic=True)
-        digest.update(hashlib.sha256(data).digest())
+    timeless = type(ledger)()
+    timeless.CopyFrom(ledger)
+    for row in timeless.rows:
+        row.as_of_ms = 0
+        row.waited_ms = 0
+    for message in [*sections, timeless]:
+        # What was sent: this library keeps fields that it does not know, and serialises in the order of their numbers.
+        digest.update(hashlib.sha256(message.SerializeToString(deterministic=True)).digest())
     return digest.digest()
 
 

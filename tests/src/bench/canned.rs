@@ -6,8 +6,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use prost::Message as _;
 use severn_link::{ListenLimits, ServerLimits, Tls, listen, server};
 use severn_proto::v1::{
-    BrokerStatement, Coding, Dataset, DatasetOutcome, Demographics, DescribeRequest, DescribeResponse, Entry,
-    EntryBatch, EntryBody, EntryHead, EntryStatus, FetchBytesRequest, FetchBytesResponse, FetchEnd, FetchOpened,
+    BrokerStatement, Coding, Dataset, DatasetOutcome, DatasetOutcomes, Demographics, DescribeRequest, DescribeResponse,
+    Entry, EntryBatch, EntryBody, EntryHead, EntryStatus, FetchBytesRequest, FetchBytesResponse, FetchEnd, FetchOpened,
     FetchRequest, FetchResponse, Field, HumanName, MedicationDetail, OriginIdentifier, Outcome, Provenance,
     entry_body::Detail,
     fetch_response::Part,
@@ -61,7 +61,7 @@ fn entry(source: &str, dataset: Dataset, n: usize) -> Entry {
         route: "oral".into(),
         form: "tablet".into(),
         frequency: "twice a day".into(),
-        dosage_instructions: "Take one tablet twice a day with food for as long as it is prescribed".into(),
+        dosage_instructions: "Take one tablet twice a day with food for three months".into(),
         ..MedicationDetail::default()
     };
     let head = EntryHead {
@@ -70,24 +70,24 @@ fn entry(source: &str, dataset: Dataset, n: usize) -> Entry {
         codings: vec![Coding {
             system: "http://snomed.info/sct".into(),
             code: format!("{}{n}{}", 300_000 + dataset as i32, whose.len()),
-            display: format!("A concept of {whose}"),
+            display: format!("Concept of {whose}"),
         }],
-        text: format!("A concept of {whose}, as written by its author"),
+        text: format!("Concept of {whose}"),
         status: EntryStatus::Active.into(),
         status_verbatim: "active".into(),
         effective_start: "2024-03-01".into(),
-        recorded: "2024-03-02T10:15:00+00:00".into(),
+        recorded: "2024-03-02".into(),
         distinguishing: vec![Field { name: "dose".into(), value: detail.dose_text.clone() }],
         provenance: Some(Provenance {
-            organisation: format!("Organisation {source}"),
+            organisation: format!("Trust {source}"),
             organisation_ods: source.into(),
             system: "canned".into(),
             author: "Dr A Author".into(),
-            author_role: "consultant".into(),
+            author_role: "GP".into(),
             ..Provenance::default()
         }),
         origins: vec![OriginIdentifier {
-            system: "https://example.org/items".into(),
+            system: "urn:items".into(),
             value: format!("{whose}-{}-{n}", dataset as i32),
             organisation_ods: whose.into(),
         }],
@@ -130,16 +130,17 @@ impl Canned {
             demographics_commitment: demographics.map(|d| d.to_vec()).unwrap_or_default(),
         };
         let mut parts = vec![Part::Opened(opened)];
-        let mut sent = 0;
+        let (mut sent, mut outcomes) = (0, Vec::with_capacity(statement.datasets.len()));
         for dataset in &statement.datasets {
             let batch = self.batches.iter().find(|batch| batch.dataset == *dataset);
             let entries = batch.map_or(0, |batch| batch.entries.len() as u32);
             parts.extend(batch.cloned().map(Part::Batch));
             let outcome = if entries == 0 { Outcome::AnsweredNone } else { Outcome::Answered };
             let (dataset, outcome) = (*dataset, outcome.into());
-            parts.push(Part::Outcome(DatasetOutcome { dataset, outcome, entries, ..DatasetOutcome::default() }));
+            outcomes.push(DatasetOutcome { dataset, outcome, entries, ..DatasetOutcome::default() });
             sent += entries;
         }
+        parts.push(Part::Outcomes(DatasetOutcomes { outcomes }));
         parts.push(Part::End(FetchEnd { entries: sent }));
         Some(parts.into_iter().map(|part| Ok(FetchResponse { part: Some(part) })).collect())
     }
@@ -165,5 +166,21 @@ impl SourceAdapter for Canned {
 
     async fn fetch_bytes(&self, _: Request<FetchBytesRequest>) -> Result<Response<Self::FetchBytesStream>, Status> {
         Err(Status::not_found("a canned adapter has no documents"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_is_forty_entries_of_about_twelve_kilobytes_a_third_of_it_detail() {
+        let slice = slice("S001");
+        let entries: Vec<&Entry> = slice.iter().flat_map(|batch| &batch.entries).collect();
+        let bytes: usize = slice.iter().map(EntryBatch::encoded_len).sum();
+        let detail: usize = entries.iter().map(|entry| entry.body.len()).sum();
+        assert_eq!(entries.len(), 40);
+        assert!((11_000..=13_200).contains(&bytes), "{bytes}");
+        assert!((bytes / 4..=bytes * 2 / 5).contains(&detail), "{detail} of {bytes}");
     }
 }

@@ -1,12 +1,16 @@
 //! What each stage of a query costs by itself, in this process, over the canned slices: microseconds of one thread.
 
 use super::canned;
+use bytes::Bytes;
 use prost::Message as _;
 use severn_broker::{
     merge,
     model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId},
 };
-use severn_proto::v1::{DatasetOutcome, EntryBatch, FetchOpened, Outcome, SensitivityLabel};
+use severn_proto::{
+    v1::{DatasetOutcome, FetchOpened, Outcome, SensitivityLabel},
+    v1_passing::EntryBatch,
+};
 use severn_trust::{ALL_DATASETS, Commitments, PersonKeys, RecordDigest, SystemEntropy};
 use std::{hint::black_box, io::Write as _, sync::Arc};
 use tokio::time::Instant;
@@ -75,39 +79,32 @@ pub fn run() -> std::io::Result<()> {
     let commitments = Commitments::new(&PersonKeys::of(&canned::person()), &SystemEntropy::default());
     for sources in [8, 32] {
         writeln!(std::io::stdout(), "{sources} sources, 40 entries each")?;
-        let wire: Vec<Vec<Vec<u8>>> = (0..sources)
-            .map(|n| canned::slice(&format!("S{n:03}")).iter().map(prost::Message::encode_to_vec).collect())
-            .collect();
+        let serialised = |batch: &severn_proto::v1::EntryBatch| Bytes::from(batch.encode_to_vec());
+        let wire: Vec<Vec<Bytes>> =
+            (0..sources).map(|n| canned::slice(&format!("S{n:03}")).iter().map(serialised).collect()).collect();
         let decode = || -> Vec<Vec<EntryBatch>> {
-            let batch = |bytes: &Vec<u8>| EntryBatch::decode(bytes.as_slice()).unwrap_or_default();
+            let batch = |bytes: &Bytes| EntryBatch::decode(bytes.clone()).unwrap_or_default();
             wire.iter().map(|source| source.iter().map(batch).collect()).collect()
         };
         let plan = plan(sources, &commitments);
         let replies = || -> Vec<Reply> {
             decode().into_iter().enumerate().map(|(n, batches)| reply(n, batches, &commitments)).collect()
         };
-        timed("decode heads", || (), |()| drop(black_box(decode())))?;
-        timed("merge, digest and seal", replies, |replies| drop(black_box(merge::unify(&plan, replies))))?;
-        let merged = merge::unify(&plan, replies());
+        timed("decode batches", || (), |()| drop(black_box(decode())))?;
+        timed("merge, serialise and seal", replies, |replies| drop(black_box(merge::unify(&plan, &replies))))?;
+        let merged = merge::unify(&plan, &replies());
         timed(
             "digest alone",
             || merged.clone(),
             |mut merged| {
                 let mut digest = RecordDigest::default();
-                for section in &mut merged.sections {
-                    digest.add_section(section);
+                for section in &merged.sections {
+                    digest.add_section(&section.bytes);
                 }
-                black_box(digest.finish(&merged.ledger));
+                black_box(digest.finish(&mut merged.ledger));
             },
         )?;
-        timed(
-            "encode the answer",
-            || (),
-            |()| {
-                merged.sections.iter().for_each(|section| drop(black_box(section.encode_to_vec())));
-                drop(black_box(merged.ledger.encode_to_vec()));
-            },
-        )?;
+        timed("encode the ledger", || (), |()| drop(black_box(merged.ledger.encode_to_vec())))?;
     }
     Ok(())
 }

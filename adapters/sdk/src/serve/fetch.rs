@@ -115,10 +115,8 @@ impl Delivery {
             return Err(Ended);
         }
         let sent = answers.iter().map(|answer| answer.outcome.entries).sum();
-        for answer in answers {
-            for part in messages(answer, self.adapter.limits.batch_bytes_max) {
-                self.send(part).await?;
-            }
+        for part in messages(answers, self.adapter.limits.batch_bytes_max) {
+            self.send(part).await?;
         }
         Ok(sent)
     }

@@ -26,12 +26,15 @@ async fn question(bench: &Bench) -> Question {
 fn short(parts: &[FetchResponse]) -> Vec<String> {
     let word = severn_trust::dataset_word;
     let part = |part: &FetchResponse| match part.part.as_ref().unwrap() {
-        Part::Opened(_) => "opened".to_owned(),
-        Part::Batch(batch) => format!("batch {} {}", word(batch.dataset()), batch.entries.len()),
-        Part::Outcome(outcome) => format!("outcome {} {}", word(outcome.dataset()), said(outcome)),
-        Part::End(end) => format!("end {}", end.entries),
+        Part::Opened(_) => vec!["opened".to_owned()],
+        Part::Batch(batch) => vec![format!("batch {} {}", word(batch.dataset()), batch.entries.len())],
+        Part::Outcomes(several) => {
+            let outcome = |one: &DatasetOutcome| format!("outcome {} {}", word(one.dataset()), said(one));
+            several.outcomes.iter().map(outcome).collect()
+        }
+        Part::End(end) => vec![format!("end {}", end.entries)],
     };
-    parts.iter().map(part).collect()
+    parts.iter().flat_map(part).collect()
 }
 
 fn said(outcome: &DatasetOutcome) -> String {
@@ -43,10 +46,11 @@ fn said(outcome: &DatasetOutcome) -> String {
 }
 
 fn of(parts: &[FetchResponse], dataset: Dataset) -> String {
-    let mut outcomes = parts.iter().filter_map(|part| match part.part.as_ref().unwrap() {
-        Part::Outcome(outcome) if outcome.dataset() == dataset => Some(said(outcome)),
+    let several = parts.iter().filter_map(|part| match part.part.as_ref().unwrap() {
+        Part::Outcomes(several) => Some(&several.outcomes),
         _ => None,
     });
+    let mut outcomes = several.flatten().filter(|outcome| outcome.dataset() == dataset).map(said);
     let found = outcomes.next().unwrap();
     assert_eq!(outcomes.next(), None);
     found
@@ -69,8 +73,8 @@ async fn an_answer_has_crisis_datasets_first_and_one_outcome_each() {
             "outcome allergies answered 1",
             "outcome crisis_plans answered_none 0",
             "batch medications 2",
-            "outcome medications answered 2",
             "batch documents 1",
+            "outcome medications answered 2",
             "outcome documents answered 1",
             "end 4",
         ]

@@ -101,7 +101,7 @@ Severnside Ambulance (ambulance service)
   DID NOT ANSWER: Alerts, Allergies, Safeguarding, Medicines, Documents
 ════════════════════════════════════════════════════════════════════════════════════════════════════
 COMPLETE. 11 entries received = 7 shown + 1 grouped + 3 withheld + 0 rejected.
-Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest 040598729cfe3562, merge rules 1.
+Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest a21c0938e117038f, merge rules 1.
 ";
 
 #[test]

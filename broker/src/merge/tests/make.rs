@@ -1,14 +1,65 @@
 //! Makes plans, replies and entries for tests: by hand for the rules, at random for the laws.
 
-use crate::model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId};
+use crate::model::{LocalId, Plan, PlannedSource, Source, SourceId};
+use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::select};
+use prost::Message as _;
 use severn_proto::v1::{
     Assertion, Coding, Dataset, DatasetOutcome, Demographics, Entry, EntryBatch, EntryHead, EntryStatus, FetchOpened,
-    Field, OriginIdentifier, Outcome, Provenance, Reason, ReasonCode, SensitivityLabel,
+    Field, Ledger, OriginIdentifier, Outcome, Provenance, Reason, ReasonCode, Seal, Section, SensitivityLabel,
 };
 use severn_trust::{Commitments, PersonKeys, SystemEntropy};
 use std::sync::{Arc, LazyLock};
 use uuid::Uuid;
+
+/// A reply with its entries open, for tests to make and to change.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) source: SourceId,
+    pub(super) local_id: LocalId,
+    pub(super) opened: Option<FetchOpened>,
+    pub(super) batches: Vec<EntryBatch>,
+    pub(super) outcomes: Vec<DatasetOutcome>,
+    pub(super) fault: Option<ReasonCode>,
+    pub(super) waited_ms: u32,
+}
+
+impl Reply {
+    /// As it comes off the wire.
+    fn received(self) -> crate::model::Reply {
+        let batch = |batch: EntryBatch| severn_proto::v1_passing::EntryBatch {
+            dataset: batch.dataset,
+            entries: batch.entries.iter().map(|entry| Bytes::from(entry.encode_to_vec())).collect(),
+        };
+        crate::model::Reply {
+            source: self.source,
+            local_id: self.local_id,
+            opened: self.opened,
+            batches: self.batches.into_iter().map(batch).collect(),
+            outcomes: self.outcomes,
+            fault: self.fault,
+            waited_ms: self.waited_ms,
+        }
+    }
+}
+
+/// A merged record with its sections open.
+pub(super) struct Opened {
+    pub(super) sections: Vec<Section>,
+    pub(super) ledger: Ledger,
+    pub(super) seal: Seal,
+}
+
+pub(super) fn unify(plan: &Plan, replies: Vec<Reply>) -> Opened {
+    unify_within(super::limit::LIMITS, plan, replies)
+}
+
+pub(super) fn unify_within(limits: super::limit::Limits, plan: &Plan, replies: Vec<Reply>) -> Opened {
+    let replies: Vec<_> = replies.into_iter().map(Reply::received).collect();
+    let merged = super::super::unify_within(limits, plan, &replies);
+    let open = |section: &crate::model::Shown| Section::decode(section.bytes.as_ref()).expect("a section");
+    Opened { sections: merged.sections.iter().map(open).collect(), ledger: merged.ledger, seal: merged.seal }
+}
 
 static MEANT: LazyLock<(PersonKeys, Commitments)> = LazyLock::new(|| {
     let person = Demographics { nhs_number: "9434765919".into(), ..Demographics::default() };
@@ -314,7 +365,7 @@ fn filed(mut head: EntryHead, dataset: Dataset) -> Entry {
     Entry { head: Some(head), body }
 }
 
-fn heads() -> impl Strategy<Value = EntryHead> {
+pub(super) fn heads() -> impl Strategy<Value = EntryHead> {
     let what = (
         prop_oneof![20 => (1..16u32).prop_map(|n| format!("e{n}")), 1 => Just(String::new())],
         select(vec!["Penicillin", "penicillin ", "Penicillin", "Aspirin", "Aspirin", "aspirin", " "]),
