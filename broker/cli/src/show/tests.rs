@@ -98,7 +98,7 @@ Walsall Manor Hospital (hospital trust), data of 20-Mar-2026 09:46
   answered: Allergies 2, Medicines 1 (old), Documents 1
   not asked (your role may not see it): Alerts, Safeguarding
 Severnside Ambulance (ambulance service)
-  DID NOT ANSWER: Alerts, Allergies, Safeguarding, Medicines, Documents
+  DID NOT ANSWER: everything that was asked
 ════════════════════════════════════════════════════════════════════════════════════════════════════
 COMPLETE. 11 entries received = 7 shown + 1 grouped + 3 withheld + 0 rejected.
 Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest a21c0938e117038f, merge rules 1.
