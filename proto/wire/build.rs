@@ -52,11 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         config = config.extern_path(format!(".severn.v1.{shared}"), format!("crate::v1::{shared}"));
     }
     config.compile_fds(passing_on(descriptors.clone()))?;
-    tonic_prost_build::configure()
-        .bytes(".severn.v1.Entry.body")
-        .bytes(".severn.v1.FetchDocumentResponse.part.chunk")
-        .bytes(".severn.v1.FetchBytesResponse.part.chunk")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().bytes(".severn.v1.Entry.body").compile_fds(descriptors)?;
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! What was asked, what was released, what was refused: durable before it happens. Never content, never a token.
 //!
 //! A query leaves an `intent` (before anything is read), a `manifest` of the crisis datasets (before they leave) and a
-//! `seal`, which has the manifest of the rest (before it leaves), or a `refused`. A manifest names sources, entry ids and, for each section, a keyed hash of what was shown, so that
-//! one can prove afterwards what a reader saw without keeping any of it.
+//! `seal`, which has the manifest of the rest (before it leaves), or a `refused`. A manifest names sources, entry ids
+//! and, for each section, a keyed hash of what was shown, so that one can prove afterwards what a reader saw without
+//! keeping any of it.
 
 use crate::model::{EnterpriseId, Listed, Merged, Plan, Question};
 use aws_lc_rs::hmac;
