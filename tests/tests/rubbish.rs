@@ -2,23 +2,22 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use prost::Message as _;
 use severn_client::{Answer, Found, Record, Search};
 use severn_link::{Identity, ServerLimits, server};
 use severn_proto::v1::{
-    BrokerStatement, Dataset, DatasetOutcome, DatasetOutcomes, DescribeRequest, DescribeResponse, Entry, EntryBatch,
-    FetchBytesRequest, FetchBytesResponse, FetchEnd, FetchOpened, FetchRequest, FetchResponse, Outcome, ReasonCode,
+    Dataset, DatasetOutcome, DatasetOutcomes, DescribeRequest, DescribeResponse, Entry, EntryBatch, FetchBytesRequest,
+    FetchBytesResponse, FetchEnd, FetchOpened, FetchRequest, FetchResponse, Outcome, ReasonCode,
     fetch_response::Part,
     source_adapter_server::{SourceAdapter, SourceAdapterServer},
 };
-use severn_trust::{ALL_DATASETS, Commitments, PersonKeys};
+use severn_trust::ALL_DATASETS;
 use std::time::Duration;
 use tests::{
+    bench::canned::opened_about,
     records::{allergy, anne, bert, plain},
     world::{MadeUp, World},
 };
@@ -69,21 +68,6 @@ fn one_allergy() -> Vec<Entry> {
     vec![allergy("B", "b1", PENICILLIN)]
 }
 
-fn own_echo(request: &FetchRequest, of: &severn_proto::v1::Demographics) -> FetchOpened {
-    let statement = request.statement.as_ref().expect("a statement");
-    let statement = BrokerStatement::decode(statement.statement.as_slice()).expect("a statement");
-    let proof = &request.context.as_ref().expect("a context").request_proof;
-    let payload = URL_SAFE_NO_PAD.decode(proof.split('.').nth(1).expect("a payload")).expect("base64url");
-    let payload: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
-    let commitments: Commitments = serde_json::from_value(payload["person"].clone()).expect("commitments");
-    let (nhs, demographics) = commitments.echo(&PersonKeys::of(of));
-    FetchOpened {
-        local_id: statement.local_id,
-        nhs_commitment: nhs.map(Vec::from).unwrap_or_default(),
-        demographics_commitment: demographics.map(Vec::from).unwrap_or_default(),
-    }
-}
-
 #[tonic::async_trait]
 impl SourceAdapter for Scripted {
     type FetchStream = BoxStream<'static, Result<FetchResponse, Status>>;
@@ -94,7 +78,8 @@ impl SourceAdapter for Scripted {
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        let said = stream::iter((self.script)(own_echo(request.get_ref(), &anne())));
+        let (_, echo) = opened_about(request.get_ref(), &anne()).expect("a statement and a proof");
+        let said = stream::iter((self.script)(echo));
         Ok(Response::new(if self.hangs { said.chain(stream::pending()).boxed() } else { said.boxed() }))
     }
 

@@ -3,8 +3,7 @@
 
 use crate::answer::Answer;
 use serde_json::{Map, Value, json};
-use severn_proto::v1::{Outcome, ReasonCode};
-use severn_trust::{Trail, TrailError, TrailEvent, dataset_word, hex};
+use severn_trust::{Trail, TrailError, TrailEvent, dataset_word, hex, outcome_word, reason_word};
 use tonic::Status;
 use tracing::error;
 
@@ -61,18 +60,4 @@ fn described(answer: &Answer) -> Value {
         })
         .collect();
     json!({ "outcome": outcome_word(answer.outcome.outcome()), "entries": ids.len(), "entry_ids": ids, "reasons": reasons })
-}
-
-/// `answered_partial` for [`Outcome::AnsweredPartial`].
-pub(crate) fn outcome_word(outcome: Outcome) -> String {
-    word(outcome.as_str_name(), "OUTCOME_")
-}
-
-/// `over_limit` for [`ReasonCode::OverLimit`].
-pub(crate) fn reason_word(code: ReasonCode) -> String {
-    word(code.as_str_name(), "REASON_CODE_")
-}
-
-fn word(name: &str, prefix: &str) -> String {
-    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }

@@ -11,6 +11,10 @@ use crate::{
     model::EnterpriseId,
     retrieve::{Broker, RetrieveError},
 };
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use serde_json::{Map, Value};
 use severn_link::{Conn, Identity, Peer, RefuseMalformedTimeout, ServerLimits, server};
 use severn_proto::{
@@ -19,6 +23,8 @@ use severn_proto::{
 };
 use severn_trust::{Proof, TrailError, User};
 use std::{io, sync::Arc};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 use tracing::error;
@@ -58,6 +64,19 @@ pub async fn serve(
         .serve_with_incoming_shutdown(incoming, stop)
         .await?;
     Ok(())
+}
+
+/// What `work` says through its channel, and its failure, if any, as the last. Both are polled by the same task: nothing
+/// is spawned, and whoever drops the stream ends the work.
+fn beside<T: Send + 'static>(
+    said: mpsc::Receiver<T>,
+    work: impl Future<Output = Result<(), Status>> + Send + 'static,
+) -> BoxStream<'static, Result<T, Status>> {
+    let (tell, told) = oneshot::channel();
+    let working = stream::once(async move { drop(tell.send(work.await)) }).filter_map(async |()| None);
+    // Not before everything that was said has gone out.
+    let failure = stream::once(told).filter_map(async |ended| ended.ok()?.err().map(Err));
+    stream::select(ReceiverStream::new(said).map(Ok), working).chain(failure).boxed()
 }
 
 fn peer<T>(request: &Request<T>) -> Result<Identity, Status> {

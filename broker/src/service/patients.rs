@@ -1,6 +1,6 @@
 //! `PatientIndex`: what adapters announce and stewards correct.
 
-use super::{context_of, details, enterprise_id, index_status, peer, text};
+use super::{beside, context_of, details, enterprise_id, index_status, peer, text};
 use crate::{
     access::Act,
     feed::{FeedError, feed},
@@ -8,6 +8,7 @@ use crate::{
     model::{LocalId, SourceId},
     retrieve::Broker,
 };
+use futures::stream::BoxStream;
 use serde_json::json;
 use severn_link::Identity;
 use severn_proto::v1::{
@@ -17,7 +18,6 @@ use severn_proto::v1::{
 use severn_trust::User;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ impl Patients {
 
 #[tonic::async_trait]
 impl PatientIndex for Patients {
-    type FeedStream = ReceiverStream<Result<FeedResponse, Status>>;
+    type FeedStream = BoxStream<'static, Result<FeedResponse, Status>>;
 
     async fn feed(&self, request: Request<Streaming<FeedRequest>>) -> Result<Response<Self::FeedStream>, Status> {
         let Identity::Source(id) = peer(&request)? else {
@@ -51,24 +51,11 @@ impl PatientIndex for Patients {
         if self.broker.fanout.registry().get(&source).is_none() {
             return Err(Status::permission_denied("this source is not registered at the broker; ask its operator"));
         }
-        let (out, answers) = mpsc::channel(ANSWERS_WAITING);
+        let (say, said) = mpsc::channel(ANSWERS_WAITING);
         let index = Arc::clone(&self.broker.index);
         let announced = request.into_inner();
-        tokio::spawn(async move {
-            let (forward, mut said) = mpsc::channel::<FeedResponse>(ANSWERS_WAITING);
-            let pass = async {
-                while let Some(answer) = said.recv().await {
-                    if out.send(Ok(answer)).await.is_err() {
-                        return;
-                    }
-                }
-            };
-            let (result, ()) = tokio::join!(feed(&index, &source, announced, forward), pass);
-            if let Err(error) = result {
-                drop(out.send(Err(feed_status(error))).await);
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(answers)))
+        let feeding = async move { feed(&index, &source, announced, say).await.map_err(feed_status) };
+        Ok(Response::new(beside(said, feeding)))
     }
 
     async fn link(&self, request: Request<LinkRequest>) -> Result<Response<LinkResponse>, Status> {

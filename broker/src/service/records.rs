@@ -1,13 +1,13 @@
 //! `RecordBroker`: what care apps ask.
 
-use super::{audit_status, context_of, details, enterprise_id, from_app, index_status, retrieve_status, text};
+use super::{audit_status, beside, context_of, details, enterprise_id, from_app, index_status, retrieve_status, text};
 use crate::{
     access::Act,
     index::{Found, Resolved, Search},
     model::{LocalId, Question, SourceId},
     retrieve::{Asked, Broker, GIVEN_UP_AFTER, RetrieveError},
 };
-use futures::{Stream, StreamExt as _, stream::BoxStream};
+use futures::{StreamExt as _, stream::BoxStream};
 use serde_json::json;
 use severn_proto::{
     v1::{
@@ -22,9 +22,8 @@ use severn_proto::{
     },
 };
 use severn_trust::NhsNumber;
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 /// Milliseconds an answer takes at most, when the caller does not say, and whatever the caller says.
@@ -50,7 +49,7 @@ impl Records {
 
 #[tonic::async_trait]
 impl RecordBroker for Records {
-    type RetrieveRecordStream = Pin<Box<dyn Stream<Item = Result<RetrieveRecordResponse, Status>> + Send>>;
+    type RetrieveRecordStream = BoxStream<'static, Result<RetrieveRecordResponse, Status>>;
     type FetchDocumentStream = BoxStream<'static, Result<FetchDocumentResponse, Status>>;
 
     async fn find_person(&self, request: Request<FindPersonRequest>) -> Result<Response<FindPersonResponse>, Status> {
@@ -78,7 +77,7 @@ impl RecordBroker for Records {
     ) -> Result<Response<Self::RetrieveRecordStream>, Status> {
         from_app(&request)?;
         let asked = asked_of(request.into_inner())?;
-        Ok(Response::new(Box::pin(answer(Arc::clone(&self.broker), asked))))
+        Ok(Response::new(answer(Arc::clone(&self.broker), asked)))
     }
 
     async fn retrieve_record_unary(
@@ -88,7 +87,7 @@ impl RecordBroker for Records {
         from_app(&request)?;
         let inner = request.into_inner().request;
         let asked = asked_of(inner.ok_or_else(|| Status::invalid_argument("request: required"))?)?;
-        let mut parts = Box::pin(answer(Arc::clone(&self.broker), asked));
+        let mut parts = answer(Arc::clone(&self.broker), asked);
         let mut whole = RetrieveRecordUnaryResponse::default();
         while let Some(part) = parts.next().await {
             match part?.part {
@@ -178,16 +177,14 @@ fn asked_of(request: RetrieveRecordRequest) -> Result<Asked, Status> {
 
 /// Runs the spine beside the stream that carries its parts. When the asker goes away the stream is dropped, and with
 /// it every call to a source.
-fn answer(broker: Arc<Broker>, asked: Asked) -> impl Stream<Item = Result<RetrieveRecordResponse, Status>> + Send {
+fn answer(broker: Arc<Broker>, asked: Asked) -> BoxStream<'static, Result<RetrieveRecordResponse, Status>> {
     let (out, parts) = mpsc::channel(PARTS_WAITING);
     let given_up = asked.deadline + GIVEN_UP_AFTER;
     let spine = async move {
         let answered = tokio::time::timeout(given_up, broker.retrieve(asked, &out)).await;
-        answered.unwrap_or(Err(RetrieveError::TooLate))
+        answered.unwrap_or(Err(RetrieveError::TooLate)).map_err(retrieve_status)
     };
-    let failure = futures::stream::once(spine).filter_map(async |result| result.err().map(|e| Err(retrieve_status(e))));
-    // Both are polled by the same task: no spawn, and a drop cancels both.
-    futures::stream::select(ReceiverStream::new(parts).map(Ok), failure)
+    beside(parts, spine)
 }
 
 async fn document(

@@ -4,7 +4,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType,
 };
-use severn_link::Identity;
+use severn_link::{Identity, TlsFiles};
 use severn_trust::SigningKey;
 use std::{
     fs::{self, OpenOptions},
@@ -26,17 +26,6 @@ pub enum AuthorityError {
     /// A key that was made cannot be used.
     #[error("cannot use a key that was just made: {0}")]
     Key(#[from] severn_trust::KeyError),
-}
-
-/// Where a party's certificate and key lie.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// PEM: the party's certificate.
-    pub certificate: PathBuf,
-    /// PEM: its private key.
-    pub key: PathBuf,
-    /// PEM: the demo's authority.
-    pub authorities: PathBuf,
 }
 
 /// Makes certificates for the parties of one demo, and keys.
@@ -66,25 +55,20 @@ impl Authority {
     ///
     /// # Errors
     /// [`AuthorityError`] if the disk refuses.
-    pub fn issue(&self, identity: &Identity) -> Result<Credentials, AuthorityError> {
-        let (kind, id) = match identity {
-            Identity::Broker(id) => ("broker", id),
-            Identity::Source(id) => ("source", id),
-            Identity::App(id) => ("app", id),
-        };
+    pub fn issue(&self, identity: &Identity) -> Result<TlsFiles, AuthorityError> {
+        let (_, id) = kind_and_id(identity);
         let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
         params.subject_alt_names.push(SanType::URI(identity.uri().try_into()?));
         params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-        params.distinguished_name.push(DnType::CommonName, id.as_str());
+        params.distinguished_name.push(DnType::CommonName, id);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
-        let certificate = self.folder.join(format!("{kind}-{id}.pem"));
-        fs::write(&certificate, params.signed_by(&key, &self.issuer)?.pem())?;
-        let key_file = self.folder.join(format!("{kind}-{id}.key"));
-        write_private(&key_file, &key.serialize_pem())?;
-        Ok(Credentials { certificate, key: key_file, authorities: self.folder.join("authority.pem") })
+        let files = files_of(&self.folder, identity);
+        fs::write(&files.certificate, params.signed_by(&key, &self.issuer)?.pem())?;
+        write_private(&files.key, &key.serialize_pem())?;
+        Ok(files)
     }
 
     /// Makes a signing key (P-256, PKCS#8 PEM) and gives its file and itself.
@@ -106,6 +90,24 @@ impl Authority {
         let file = self.folder.join(name);
         fs::write(&file, text)?;
         Ok(file)
+    }
+}
+
+/// Where the certificate and key of a party lie whose authority's material is in `folder`.
+pub fn files_of(folder: &Path, identity: &Identity) -> TlsFiles {
+    let (kind, id) = kind_and_id(identity);
+    TlsFiles {
+        certificate: folder.join(format!("{kind}-{id}.pem")),
+        key: folder.join(format!("{kind}-{id}.key")),
+        authorities: folder.join("authority.pem"),
+    }
+}
+
+fn kind_and_id(identity: &Identity) -> (&'static str, &str) {
+    match identity {
+        Identity::Broker(id) => ("broker", id),
+        Identity::Source(id) => ("source", id),
+        Identity::App(id) => ("app", id),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The contract's enum values as the words that configuration, proofs and messages use: `allergies`, `direct_care`.
 
-use severn_proto::v1::{Dataset, PurposeOfUse, SensitivityLabel};
+use severn_proto::v1::{Dataset, Outcome, PurposeOfUse, ReasonCode, SensitivityLabel};
 
 /// Every dataset, crisis first, in the order in which a record shows them.
 pub const ALL_DATASETS: [Dataset; 33] = [
@@ -67,6 +67,16 @@ pub fn purpose_from_word(text: &str) -> Option<PurposeOfUse> {
 /// [`SensitivityLabel::MentalHealth`] for `mental_health`; `None` for anything unknown.
 pub fn label_from_word(text: &str) -> Option<SensitivityLabel> {
     SensitivityLabel::from_str_name(&name(text, "SENSITIVITY_LABEL_")).filter(|l| *l != SensitivityLabel::Unspecified)
+}
+
+/// `answered_partial` for [`Outcome::AnsweredPartial`].
+pub fn outcome_word(outcome: Outcome) -> String {
+    word(outcome.as_str_name(), "OUTCOME_")
+}
+
+/// `over_limit` for [`ReasonCode::OverLimit`].
+pub fn reason_word(code: ReasonCode) -> String {
+    word(code.as_str_name(), "REASON_CODE_")
 }
 
 fn word(name: &str, prefix: &str) -> String {

@@ -117,18 +117,25 @@ pub async fn serve(source: &str, tls: &Tls, delay: Duration) -> io::Result<u16> 
     Ok(port)
 }
 
+/// What a broker says of a call, and the opening of an answer from a source that knows the person as `own`. Nothing is
+/// verified; `None` if statement or proof cannot be read.
+pub fn opened_about(request: &FetchRequest, own: &Demographics) -> Option<(BrokerStatement, FetchOpened)> {
+    let statement = BrokerStatement::decode(request.statement.as_ref()?.statement.as_slice()).ok()?;
+    let proof = request.context.as_ref()?.request_proof.split('.').nth(1)?;
+    let payload: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(proof).ok()?).ok()?;
+    let commitments: Commitments = serde_json::from_value(payload.get("person")?.clone()).ok()?;
+    let (nhs, demographics) = commitments.echo(&PersonKeys::of(own));
+    let opened = FetchOpened {
+        local_id: statement.local_id.clone(),
+        nhs_commitment: nhs.map(Vec::from).unwrap_or_default(),
+        demographics_commitment: demographics.map(Vec::from).unwrap_or_default(),
+    };
+    Some((statement, opened))
+}
+
 impl Canned {
     fn answer(&self, request: &FetchRequest) -> Option<Vec<Result<FetchResponse, Status>>> {
-        let statement = BrokerStatement::decode(request.statement.as_ref()?.statement.as_slice()).ok()?;
-        let proof = request.context.as_ref()?.request_proof.split('.').nth(1)?;
-        let payload: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(proof).ok()?).ok()?;
-        let commitments: Commitments = serde_json::from_value(payload.get("person")?.clone()).ok()?;
-        let (nhs, demographics) = commitments.echo(&PersonKeys::of(&person()));
-        let opened = FetchOpened {
-            local_id: statement.local_id.clone(),
-            nhs_commitment: nhs.map(|d| d.to_vec()).unwrap_or_default(),
-            demographics_commitment: demographics.map(|d| d.to_vec()).unwrap_or_default(),
-        };
+        let (statement, opened) = opened_about(request, &person())?;
         let mut parts = vec![Part::Opened(opened)];
         let (mut sent, mut outcomes) = (0, Vec::with_capacity(statement.datasets.len()));
         for dataset in &statement.datasets {

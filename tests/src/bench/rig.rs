@@ -6,7 +6,7 @@ use crate::{
     records::registration,
 };
 use anyhow::{Context as _, Result};
-use demo::authority::Authority;
+use demo::authority::{Authority, files_of};
 use severn_broker::{
     index::{Index, store::SqliteStore},
     model::SourceId,
@@ -85,16 +85,7 @@ impl Rig {
 
     /// Where a party's certificate lies.
     pub fn tls_files(folder: &Path, party: &Identity) -> TlsFiles {
-        let (kind, id) = match party {
-            Identity::Broker(id) => ("broker", id),
-            Identity::Source(id) => ("source", id),
-            Identity::App(id) => ("app", id),
-        };
-        TlsFiles {
-            certificate: folder.join(format!("{kind}-{id}.pem")),
-            key: folder.join(format!("{kind}-{id}.key")),
-            authorities: folder.join("authority.pem"),
-        }
+        files_of(folder, party)
     }
 
     /// Starts the adapters; gives them and their ports.

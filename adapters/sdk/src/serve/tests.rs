@@ -38,9 +38,9 @@ fn short(parts: &[FetchResponse]) -> Vec<String> {
 }
 
 fn said(outcome: &DatasetOutcome) -> String {
-    let mut text = format!("{} {}", crate::release::outcome_word(outcome.outcome()), outcome.entries);
+    let mut text = format!("{} {}", severn_trust::outcome_word(outcome.outcome()), outcome.entries);
     for reason in &outcome.reasons {
-        text.push_str(&format!(" {}:{}", crate::release::reason_word(reason.code()), reason.count));
+        text.push_str(&format!(" {}:{}", severn_trust::reason_word(reason.code()), reason.count));
     }
     text
 }
