@@ -10,7 +10,7 @@
 //! 5. **Order does not matter.** The same replies in any order give the same record and digest.
 //! 6. **Never guess an identity.** Two different verified NHS numbers are never linked automatically; a person's
 //!    decision outranks every rule; every link can be undone.
-//! 7. **No audit, no answer.** The intent is durable before anything is read, the manifest of a batch before it leaves.
+//! 7. **No audit, no answer.** The intent is durable before anything is read, the manifest of a record before it leaves.
 //! 8. **The owner decides.** Every adapter verifies user, app and broker for itself and applies its owner's policy.
 //! 9. **Fail closed.** No policy, unknown dataset, unknown label, error: deny.
 //! 10. **Every query ends by its deadline**, and one sick source never delays the healthy ones.

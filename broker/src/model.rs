@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use severn_proto::{
     v1::{
-        Dataset, DatasetOutcome, Demographics, FetchOpened, Ledger, Outcome, ReasonCode, RequestContext, Seal,
+        Dataset, DatasetOutcome, Demographics, FetchOpened, Outcome, Reason, ReasonCode, RequestContext, Seal,
         SensitivityLabel,
     },
     v1_passing::EntryBatch,
@@ -162,47 +162,74 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// One section, serialised as it leaves.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// The kind of content.
+/// One row of the ledger: what became of one dataset at one source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row<'r> {
+    /// The source.
+    pub source: &'r Source,
+    /// The dataset.
     pub dataset: Dataset,
-    /// A `Section`, serialised.
-    pub bytes: Bytes,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, the gravest first.
+    pub reasons: Vec<Reason>,
+    /// Entries received.
+    pub received: u32,
+    /// Entries that lead an item.
+    pub shown: u32,
+    /// Entries within an item that another leads.
+    pub grouped: u32,
+    /// Entries withheld.
+    pub withheld: u32,
+    /// Entries rejected.
+    pub rejected: u32,
+    /// The time of the data, where it is not the time of asking: milliseconds since 1970.
+    pub as_of_ms: i64,
+    /// Milliseconds waited.
+    pub waited_ms: u32,
 }
 
 /// What a section shows, for the trail.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct Listed<'r> {
     /// The kind of content.
     pub dataset: Dataset,
     /// The section's digest, as the seal counts it.
     pub digest: Digest,
-    /// The ids of its entries, by source.
-    pub entries: Vec<(SourceId, Vec<String>)>,
+    /// Source id and entry id of every entry shown, by source.
+    pub entries: Vec<(&'r str, &'r str)>,
 }
 
-impl fmt::Debug for Listed {
+impl fmt::Debug for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Listed({:?}, {} sources)", self.dataset, self.entries.len())
+        write!(f, "Listed({:?}, {} entries)", self.dataset, self.entries.len())
     }
 }
 
-impl fmt::Debug for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Shown({:?}, {} bytes)", self.dataset, self.bytes.len())
-    }
-}
-
-/// One record out of all replies, sealed.
+/// One record out of all replies, and what the trail must hold of it before it leaves.
 #[derive(Clone, Debug)]
-pub struct Merged {
-    /// One section for each dataset that has items, crisis first.
-    pub sections: Vec<Shown>,
+pub struct Merged<'r> {
+    /// What leaves.
+    pub record: SealedRecord,
     /// What each section shows.
-    pub listed: Vec<Listed>,
+    pub listed: Vec<Listed<'r>>,
     /// One row for each (source, dataset) in scope.
-    pub ledger: Ledger,
+    pub rows: Vec<Row<'r>>,
+}
+
+/// One record, serialised as it leaves.
+#[derive(Clone, PartialEq)]
+pub struct SealedRecord {
+    /// A `Section` for each dataset that has items, crisis first.
+    pub sections: Vec<Bytes>,
+    /// The `Ledger`.
+    pub ledger: Bytes,
     /// Closes the record.
     pub seal: Seal,
+}
+
+impl fmt::Debug for SealedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedRecord({} sections)", self.sections.len())
+    }
 }

@@ -7,13 +7,13 @@ use crate::{
     fanout::Fanout,
     index::{Index, IndexError},
     merge,
-    model::{EnterpriseId, Merged, Person, Plan, Question, Shown, Source, SourceId},
+    model::{EnterpriseId, Person, Plan, Question, SealedRecord, Source, SourceId},
 };
 use severn_proto::{
     v1::{Opened, RequestContext},
     v1_passing::{RetrieveRecordResponse, retrieve_record_response::Part},
 };
-use severn_trust::{KeyError, TrailError, is_crisis_dataset};
+use severn_trust::{KeyError, TrailError};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -92,7 +92,8 @@ impl Broker {
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;
         let merged = merge::unify(&plan, &replies);
 
-        self.release(&question, &plan, merged, out).await
+        self.audit.seal(&question, &plan, &merged).await?;
+        release(merged.record, out).await
     }
 
     /// Checks who asks; a refusal is audited like an answer.
@@ -137,30 +138,6 @@ impl Broker {
     pub(crate) fn source(&self, id: &SourceId) -> Option<Arc<Source>> {
         self.fanout.registry().get(id).map(|registered| Arc::clone(&registered.source))
     }
-
-    /// Sends the record, crisis datasets first; the manifest of a batch is durable before the batch leaves.
-    async fn release(
-        &self,
-        question: &Question,
-        plan: &Plan,
-        mut merged: Merged,
-        out: &Outgoing,
-    ) -> Result<(), RetrieveError> {
-        let mut sections = std::mem::take(&mut merged.sections);
-        let crisis = sections.iter().take_while(|section| is_crisis_dataset(section.dataset)).count();
-        let rest = sections.split_off(crisis);
-        let mut listed = std::mem::take(&mut merged.listed);
-        let listed_rest = listed.split_off(crisis);
-        if !sections.is_empty() {
-            self.audit.manifest(question, listed).await?;
-            send_sections(out, sections).await?;
-        }
-        // The last batch and the seal are ready together: one event, one commit.
-        self.audit.seal(question, plan, listed_rest, &merged).await?;
-        send_sections(out, rest).await?;
-        send(out, Part::Ledger(merged.ledger)).await?;
-        send(out, Part::Seal(merged.seal)).await
-    }
 }
 
 fn opened(question: &Question, person: &Person, plan: &Plan) -> Part {
@@ -176,11 +153,13 @@ fn opened(question: &Question, person: &Person, plan: &Plan) -> Part {
     })
 }
 
-async fn send_sections(out: &Outgoing, sections: Vec<Shown>) -> Result<(), RetrieveError> {
-    for section in sections {
-        send(out, Part::Section(section.bytes)).await?;
+/// Sends the record, crisis datasets first, the seal last.
+async fn release(record: SealedRecord, out: &Outgoing) -> Result<(), RetrieveError> {
+    for section in record.sections {
+        send(out, Part::Section(section)).await?;
     }
-    Ok(())
+    send(out, Part::Ledger(record.ledger)).await?;
+    send(out, Part::Seal(record.seal)).await
 }
 
 async fn send(out: &Outgoing, part: Part) -> Result<(), RetrieveError> {

@@ -15,11 +15,13 @@ const FILES: [&str; 7] = [
 ];
 
 /// Fields that `v1_passing` leaves as bytes: message and field. Bytes and messages look the same on the wire.
-const PASSED_ON: [(&str, &str); 4] = [
+const PASSED_ON: [(&str, &str); 6] = [
     ("EntryBatch", "entries"),
     ("Contribution", "entry"),
     ("RetrieveRecordResponse", "section"),
+    ("RetrieveRecordResponse", "ledger"),
     ("RetrieveRecordUnaryResponse", "sections"),
+    ("RetrieveRecordUnaryResponse", "ledger"),
 ];
 
 /// Messages that `v1_passing` has of its own: those above, and those that hold them.

@@ -5,12 +5,12 @@
 
 use severn_link::{Dialler as _, Identity};
 use severn_proto::v1::{
-    AccessReportRequest, FeedAnnounce, FeedHello, FeedRequest, FetchDocumentRequest, FindPersonRequest, HistoryRequest,
-    LinkRequest, ListSourcesRequest, PurposeOfUse, RegistrationRef, RequestContext, RetrieveRecordRequest,
-    RetrieveRecordUnaryRequest, ReviewQueueRequest, UnlinkRequest, feed_announce::Change, feed_request::Message,
-    patient_index_client::PatientIndexClient, record_broker_client::RecordBrokerClient,
+    AccessReportRequest, Dataset, FeedAnnounce, FeedHello, FeedRequest, FetchDocumentRequest, FindPersonRequest,
+    HistoryRequest, LinkRequest, ListSourcesRequest, PurposeOfUse, RegistrationRef, RequestContext,
+    RetrieveRecordRequest, RetrieveRecordUnaryRequest, ReviewQueueRequest, UnlinkRequest, feed_announce::Change,
+    feed_request::Message, patient_index_client::PatientIndexClient, record_broker_client::RecordBrokerClient,
 };
-use severn_trust::{Clock as _, Commitments, PersonKeys, Proof, SystemEntropy, new_uuid};
+use severn_trust::{ALL_DATASETS, Clock as _, Commitments, PersonKeys, Proof, SystemEntropy, new_uuid};
 use tests::{
     records::{allergy, anne, registration},
     world::{MadeUp, World},
@@ -39,12 +39,16 @@ fn steward(world: &World) -> PatientIndexClient<Channel> {
 
 /// A context that is good once, for a user with `role`.
 fn context(world: &World, role: &str) -> Option<RequestContext> {
+    context_for(world, role, ALL_DATASETS.to_vec())
+}
+
+fn context_for(world: &World, role: &str, datasets: Vec<Dataset>) -> Option<RequestContext> {
     let entropy = SystemEntropy::default();
     let clock = world.clock.as_ref();
     let proof = Proof {
         query_id: new_uuid(clock, &entropy),
         issued_s: clock.now_s(),
-        datasets: Vec::new(),
+        datasets,
         purpose: PurposeOfUse::DirectCare,
         person: Commitments::new(&PersonKeys::of(&anne()), &entropy),
     };
@@ -116,6 +120,13 @@ async fn a_retrieval_says_which_field_is_wrong() {
     ] {
         refused(app(&world).retrieve_record(request).await, Code::InvalidArgument, names, what);
     }
+    let nothing = RetrieveRecordRequest {
+        context: context_for(&world, "R8000", Vec::new()),
+        enterprise_id: SOMEBODY.into(),
+        deadline_ms: 0,
+    };
+    let answer = app(&world).retrieve_record(nothing).await.expect("a stream").into_inner().message().await;
+    refused(answer, Code::InvalidArgument, "no dataset", "a proof that names no dataset");
     let empty = RetrieveRecordUnaryRequest { request: None };
     refused(app(&world).retrieve_record_unary(empty).await, Code::InvalidArgument, "request", "an empty request");
     let unknown = RetrieveRecordUnaryRequest { request: Some(good) };

@@ -229,7 +229,7 @@ async fn nothing_is_answered_that_cannot_be_audited_and_all_that_was_is() {
     assert_eq!(report.faults, Vec::<String>::new());
     assert_eq!(report.head_seq, report.events);
     let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
-    for word in ["\"find\"", "\"intent\"", "\"manifest\"", "\"seal\""] {
+    for word in ["\"find\"", "\"intent\"", "\"seal\"", "\"sections\""] {
         assert!(trail.contains(word), "{word} is missing from the trail");
     }
     assert!(!trail.contains("enicillin") && !trail.contains("asthma"), "the trail holds no content");

@@ -60,6 +60,8 @@ impl Federation {
         let (nhs_number, birth_date) = (person().nhs_number, person().birth_date);
         let found = client.find(Search::NhsNumber { nhs_number, birth_date }).await.expect("an answer");
         let Found::One(candidate) = found else { panic!("one person: {found:?}") };
+        // Every adapter is connected before anything happens to one, however slow the machine is.
+        client.list_sources().await.expect("the sources");
         let asked = Instant::now();
         let (id, meant) = (candidate.enterprise_id, person());
         let asking = client.retrieve(&id, &meant, &[], DEADLINE);

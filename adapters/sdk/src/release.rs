@@ -10,7 +10,7 @@ use tracing::error;
 /// Records that `answers` leave. They may leave when this returns.
 pub(crate) async fn record_release(trail: &Trail, mut event: TrailEvent, answers: &[Answer]) -> Result<(), Status> {
     let released: Map<String, Value> = answers.iter().map(|a| (dataset_word(a.dataset), described(a))).collect();
-    event.details.insert("released".into(), released.into());
+    event.details.set("released", &released);
     record(trail, event).await
 }
 
@@ -21,7 +21,7 @@ pub(crate) async fn record_document(
     entry_id: &str,
     sha256: &[u8],
 ) -> Result<(), Status> {
-    event.details.insert("document".into(), json!({ "entry_id": entry_id, "sha256": hex(sha256) }));
+    event.details.set("document", &json!({ "entry_id": entry_id, "sha256": hex(sha256) }));
     record(trail, event).await
 }
 

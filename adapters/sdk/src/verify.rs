@@ -172,17 +172,17 @@ impl Known<'_> {
             event.organisation = user.organisation_ods.clone();
             event.purpose = purpose_word(user.purpose);
             event.token_id = user.token_id.clone();
-            event.details.insert("issuer".into(), user.issuer.clone().into());
+            event.details.set("issuer", &user.issuer);
         }
         if let Some(proof) = self.proof {
             event.query_id = proof.query_id.to_string();
             let words: Vec<String> = proof.datasets.iter().copied().map(dataset_word).collect();
-            event.details.insert("asked".into(), words.into());
+            event.details.set("asked", &words);
         }
         if let Some(statement) = self.statement {
             event.person = statement.local_id.clone();
             if !statement.relationship.is_empty() {
-                event.details.insert("relationship".into(), statement.relationship.clone().into());
+                event.details.set("relationship", &statement.relationship);
             }
         }
         event
@@ -190,6 +190,6 @@ impl Known<'_> {
 }
 
 fn because(mut event: TrailEvent, refusal: Refusal) -> TrailEvent {
-    event.details.insert("refusal".into(), refusal.to_string().into());
+    event.details.set("refusal", &refusal.to_string());
     event
 }

@@ -86,7 +86,7 @@ impl Assembly {
         match part {
             Part::Opened(opened) => self.open(opened),
             Part::Section(section) => self.add_section(&section),
-            Part::Ledger(ledger) => self.add_ledger(ledger),
+            Part::Ledger(ledger) => self.add_ledger(&ledger),
             Part::Seal(seal) if self.received.ledger.is_none() => {
                 self.received.seal = Some(seal);
                 Err(Flaw::OutOfOrder)
@@ -141,7 +141,8 @@ impl Assembly {
         Ok(())
     }
 
-    fn add_ledger(&mut self, mut ledger: Ledger) -> Result<(), Flaw> {
+    fn add_ledger(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
+        let mut ledger = Ledger::decode(bytes).map_err(|_| Flaw::Malformed)?;
         if self.received.opened.is_none() || self.received.ledger.is_some() {
             return Err(Flaw::OutOfOrder);
         }

@@ -74,6 +74,9 @@ pub enum AccessError {
         "the request proof commits to nobody; sign the NHS number, or birth date and family name, of the person meant"
     )]
     NobodyMeant,
+    /// The proof names no dataset.
+    #[error("the request proof names no dataset; sign the datasets you ask for, since every source reads them there")]
+    NothingAsked,
     /// The person asked for is not the one the proof commits to.
     #[error("the person asked for is not the person that the request proof commits to; find the person again")]
     OtherPerson,
@@ -118,10 +121,10 @@ impl Access {
         Ok((user, proof))
     }
 
-    /// Turns an admitted request into a question about `person`. No datasets in the proof means all.
+    /// Turns an admitted request into a question about `person`.
     ///
     /// # Errors
-    /// [`AccessError::NobodyMeant`] if the proof commits to nobody.
+    /// [`AccessError::NobodyMeant`] if the proof commits to nobody, [`AccessError::NothingAsked`] if it names no dataset.
     pub fn question(
         &self,
         (user, proof): (User, Proof),
@@ -132,8 +135,10 @@ impl Access {
         if proof.person.is_empty() {
             return Err(AccessError::NobodyMeant);
         }
-        let asked = |dataset: &Dataset| proof.datasets.is_empty() || proof.datasets.contains(dataset);
-        let datasets = ALL_DATASETS.into_iter().filter(asked).collect();
+        let datasets: Vec<Dataset> = ALL_DATASETS.into_iter().filter(|d| proof.datasets.contains(d)).collect();
+        if datasets.is_empty() {
+            return Err(AccessError::NothingAsked);
+        }
         let (query_id, commitments) = (proof.query_id, proof.person);
         Ok(Question { query_id, user, person, datasets, commitments, context, deadline })
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{LocalId, Located, Source, SourceId};
 use severn_proto::v1::{Demographics, HumanName, Outcome, PurposeOfUse, ReasonCode, SensitivityLabel};
-use severn_trust::{Commitments, SystemEntropy, TokenVerifier};
+use severn_trust::{ALL_DATASETS, Commitments, SystemEntropy, TokenVerifier};
 use uuid::Uuid;
 
 const TABLE: &str = r#"
@@ -85,7 +85,7 @@ fn the_plan_covers_every_source_and_dataset_once() {
         ("R9100", PurposeOfUse::DirectCare, 0, Some(ReasonCode::Role)),
         ("nobody", PurposeOfUse::DirectCare, 0, Some(ReasonCode::Role)),
     ] {
-        let question = question(&access, user(role, purpose), &anne(), vec![]).unwrap();
+        let question = question(&access, user(role, purpose), &anne(), ALL_DATASETS.to_vec()).unwrap();
         let plan = access.plan(&question, &person(), registered);
         assert_eq!(plan.sources.len(), 2, "a source that is not registered is planned, too");
         for planned in &plan.sources {
@@ -114,13 +114,15 @@ fn the_strictest_rule_wins_and_labels_follow_the_role() {
 fn the_person_found_must_be_the_person_meant() {
     let access = access();
     let asker = || user("R8000", PurposeOfUse::DirectCare);
-    let meant = question(&access, asker(), &anne(), vec![]).unwrap();
+    let meant = question(&access, asker(), &anne(), ALL_DATASETS.to_vec()).unwrap();
     assert_eq!(access.confirm(&meant, &person()), Ok(()));
     let other = Demographics { birth_date: "1980-02-02".into(), ..anne() };
-    let other = question(&access, asker(), &other, vec![]).unwrap();
+    let other = question(&access, asker(), &other, ALL_DATASETS.to_vec()).unwrap();
     assert_eq!(access.confirm(&other, &person()), Err(AccessError::OtherPerson));
-    let nobody = question(&access, asker(), &Demographics::default(), vec![]);
+    let nobody = question(&access, asker(), &Demographics::default(), ALL_DATASETS.to_vec());
     assert_eq!(nobody.unwrap_err(), AccessError::NobodyMeant);
+    let nothing = question(&access, asker(), &anne(), vec![]);
+    assert_eq!(nothing.unwrap_err(), AccessError::NothingAsked, "every adapter would refuse it, too");
 }
 
 #[test]

@@ -1,16 +1,18 @@
 //! What was asked, what was released, what was refused: durable before it happens. Never content, never a token.
 //!
-//! A query leaves an `intent` (before anything is read), a `manifest` of the crisis datasets (before they leave) and a
-//! `seal`, which has the manifest of the rest (before it leaves), or a `refused`. A manifest names sources, entry ids
-//! and, for each section, a keyed hash of what was shown, so that one can prove afterwards what a reader saw without
-//! keeping any of it.
+//! A query leaves an `intent` (before anything is read) and a `seal` (before anything leaves), or a `refused`. The seal
+//! holds the manifest: it names sources, entry ids and, for each section, a keyed hash of what was shown, so that one
+//! can prove afterwards what a reader saw without keeping any of it.
 
-use crate::model::{EnterpriseId, Listed, Merged, Plan, Question};
+use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Row};
 use aws_lc_rs::hmac;
-use serde_json::{Map, Value, json};
-use severn_proto::v1::{Access, LedgerRow, Outcome};
-use severn_trust::{Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word};
-use std::collections::HashMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use severn_proto::v1::Access;
+use severn_trust::{
+    Details, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word,
+};
+use std::collections::BTreeMap;
 
 /// The stage.
 pub struct Audit {
@@ -20,9 +22,6 @@ pub struct Audit {
 
 /// Accesses that one report lists.
 const REPORT_MAX: usize = 1000;
-
-/// Outcomes of the contract, `OUTCOME_UNSPECIFIED` among them.
-const OUTCOMES: usize = Outcome::Rejected as usize + 1;
 
 impl Audit {
     /// Writes to `trail`; `manifest_secret` keys the hashes of what was shown (any length, kept by the operator).
@@ -36,44 +35,29 @@ impl Audit {
     /// [`TrailError`]; then nothing may be read.
     pub async fn intent(&self, action: &str, question: &Question) -> Result<u64, TrailError> {
         let datasets: Vec<String> = question.datasets.iter().copied().map(dataset_word).collect();
-        self.trail.record(about(action, question, details([("datasets", json!(datasets))]))).await
+        self.trail.record(about(action, question, Details::default().with("datasets", &datasets))).await
     }
 
-    /// Records what a batch of sections shows.
+    /// Records what a record shows, its ledger and its seal.
     ///
     /// # Errors
-    /// [`TrailError`]; then the batch may not leave.
-    pub async fn manifest(&self, question: &Question, sections: Vec<Listed>) -> Result<u64, TrailError> {
-        self.trail.record(about("manifest", question, details([("sections", self.listed(sections))]))).await
-    }
-
-    /// Records what the last batch of sections shows, and the ledger and the seal that close the answer.
-    ///
-    /// # Errors
-    /// [`TrailError`]; then neither batch nor seal may leave, and the answer stays incomplete.
-    pub async fn seal(
-        &self,
-        question: &Question,
-        plan: &Plan,
-        sections: Vec<Listed>,
-        merged: &Merged,
-    ) -> Result<u64, TrailError> {
-        let outcomes = outcomes(&merged.ledger.rows);
+    /// [`TrailError`]; then nothing of it may leave.
+    pub async fn seal(&self, question: &Question, plan: &Plan, merged: &Merged<'_>) -> Result<u64, TrailError> {
         let asked: Vec<&str> = plan.sources.iter().filter(|s| !s.ask.is_empty()).map(|s| &*s.source.id.0).collect();
-        let seal = &merged.seal;
-        let event = details([
-            ("sections", self.listed(sections)),
-            ("asked", asked.into()),
-            ("outcomes", outcomes.into()),
-            ("received", json!(seal.received)),
-            ("shown", json!(seal.shown)),
-            ("grouped", json!(seal.grouped)),
-            ("withheld", json!(seal.withheld)),
-            ("rejected", json!(seal.rejected)),
-            ("digest", json!(self.keyed(&seal.digest))),
-            ("rules", json!(seal.rules_version)),
-        ]);
-        self.trail.record(about("seal", question, event)).await
+        let seal = &merged.record.seal;
+        let sections: Vec<ListedSection<'_>> = merged.listed.iter().map(|listed| self.listed(listed)).collect();
+        let details = Details::default()
+            .with("sections", &sections)
+            .with("asked", &asked)
+            .with("outcomes", &outcomes(&merged.rows))
+            .with("received", &seal.received)
+            .with("shown", &seal.shown)
+            .with("grouped", &seal.grouped)
+            .with("withheld", &seal.withheld)
+            .with("rejected", &seal.rejected)
+            .with("digest", &self.keyed(&seal.digest))
+            .with("rules", &seal.rules_version);
+        self.trail.record(about("seal", question, details)).await
     }
 
     /// Records that a question whose intent stands in the trail is not answered after all.
@@ -81,7 +65,7 @@ impl Audit {
     /// # Errors
     /// [`TrailError`]; the caller is refused all the same.
     pub async fn not_answered(&self, question: &Question, why: &str) -> Result<u64, TrailError> {
-        self.trail.record(about("refused", question, details([("why", json!(why))]))).await
+        self.trail.record(about("refused", question, Details::default().with("why", &why))).await
     }
 
     /// Records that a request was refused, in the same detail as one that was answered.
@@ -95,7 +79,7 @@ impl Audit {
         person: &str,
         why: &str,
     ) -> Result<u64, TrailError> {
-        let details = details([("refused", json!(action)), ("why", json!(why))]);
+        let details = Details::default().with("refused", &action).with("why", &why);
         self.trail.record(by("refused", who, person, details)).await
     }
 
@@ -108,7 +92,7 @@ impl Audit {
         action: &str,
         who: &(User, Proof),
         person: &str,
-        details: Map<String, Value>,
+        details: Details,
     ) -> Result<u64, TrailError> {
         self.trail.record(by(action, Some(who), person, details)).await
     }
@@ -131,17 +115,9 @@ impl Audit {
         Ok((accesses, truncated))
     }
 
-    fn listed(&self, sections: Vec<Listed>) -> Value {
-        let listed = sections.into_iter().map(|section| {
-            let entries: Map<String, Value> =
-                section.entries.into_iter().map(|(source, ids)| (source.0.to_string(), ids.into())).collect();
-            Value::Object(details([
-                ("dataset", (section.dataset as i32).into()),
-                ("entries", entries.into()),
-                ("hash", self.keyed(&section.digest).into()),
-            ]))
-        });
-        Value::Array(listed.collect())
+    fn listed<'l>(&self, listed: &'l Listed<'_>) -> ListedSection<'l> {
+        let entries = EntryIds(&listed.entries);
+        ListedSection { dataset: listed.dataset as i32, entries, hash: self.keyed(&listed.digest) }
     }
 
     fn keyed(&self, digest: &[u8]) -> String {
@@ -149,17 +125,38 @@ impl Audit {
     }
 }
 
-/// `details` of an event from pairs.
-pub fn details<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+/// What one section shows, as it stands in the trail.
+#[derive(Serialize)]
+struct ListedSection<'l> {
+    dataset: i32,
+    entries: EntryIds<'l>,
+    hash: String,
 }
 
-fn about(action: &str, question: &Question, details: Map<String, Value>) -> TrailEvent {
+/// Entry ids, written as lists by source id.
+struct EntryIds<'l>(&'l [(&'l str, &'l str)]);
+
+impl Serialize for EntryIds<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let by_source = self.0.chunk_by(|a, b| a.0 == b.0);
+        serializer.collect_map(by_source.map(|entries| (entries[0].0, OfOneSource(entries))))
+    }
+}
+
+struct OfOneSource<'l>(&'l [(&'l str, &'l str)]);
+
+impl Serialize for OfOneSource<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(_, entry_id)| entry_id))
+    }
+}
+
+fn about(action: &str, question: &Question, details: Details) -> TrailEvent {
     let event = with_user(&question.user, action, details);
     TrailEvent { query_id: question.query_id.to_string(), person: question.person.to_string(), ..event }
 }
 
-fn by(action: &str, who: Option<&(User, Proof)>, person: &str, details: Map<String, Value>) -> TrailEvent {
+fn by(action: &str, who: Option<&(User, Proof)>, person: &str, details: Details) -> TrailEvent {
     let event = match who {
         Some((user, proof)) => TrailEvent { query_id: proof.query_id.to_string(), ..with_user(user, action, details) },
         None => TrailEvent { action: action.to_owned(), details, ..TrailEvent::default() },
@@ -167,7 +164,7 @@ fn by(action: &str, who: Option<&(User, Proof)>, person: &str, details: Map<Stri
     TrailEvent { person: person.to_owned(), ..event }
 }
 
-fn with_user(user: &User, action: &str, details: Map<String, Value>) -> TrailEvent {
+fn with_user(user: &User, action: &str, details: Details) -> TrailEvent {
     TrailEvent {
         action: action.to_owned(),
         user: format!("{} ({})", user.name, user.id),
@@ -181,32 +178,30 @@ fn with_user(user: &User, action: &str, details: Map<String, Value>) -> TrailEve
 }
 
 /// For each source, how many datasets had which outcome.
-fn outcomes(rows: &[LedgerRow]) -> Map<String, Value> {
-    let mut by_source: HashMap<&str, [u32; OUTCOMES]> = HashMap::new();
-    for row in rows {
-        let counts = by_source.entry(&row.source_id).or_default();
-        counts[usize::try_from(row.outcome).unwrap_or(0).min(OUTCOMES - 1)] += 1;
+fn outcomes<'r>(rows: &[Row<'r>]) -> BTreeMap<&'r str, BTreeMap<i32, u32>> {
+    let mut said: Vec<(&str, i32)> = rows.iter().map(|row| (&*row.source.id.0, row.outcome as i32)).collect();
+    said.sort_unstable();
+    let mut by_source: BTreeMap<&str, BTreeMap<i32, u32>> = BTreeMap::new();
+    for same in said.chunk_by(|a, b| a == b) {
+        let (source, outcome) = same[0];
+        by_source.entry(source).or_default().insert(outcome, u32::try_from(same.len()).unwrap_or(u32::MAX));
     }
-    let counted = |counts: [u32; OUTCOMES]| -> Map<String, Value> {
-        let met = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
-        met.map(|(outcome, count)| (outcome.to_string(), count.into())).collect()
-    };
-    by_source.into_iter().map(|(source, counts)| (source.to_owned(), counted(counts).into())).collect()
+    by_source
 }
 
 /// Adds an event to the report: a new access, or what became of one listed already.
 fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
-    let count =
-        |key: &str| event.details.get(key).and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    let count = |key: &str| {
+        event.details.get(key).as_ref().and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
+    };
     let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
     match event.action.as_str() {
-        "manifest" => {}
         "seal" => {
             if let Some(access) = accesses.iter_mut().rev().find(of_query) {
                 access.shown = count("shown").saturating_add(count("grouped"));
                 access.withheld = count("withheld");
-                let asked = event.details.get("asked").and_then(Value::as_array);
-                access.sources = asked.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect();
+                let asked = event.details.get("asked").unwrap_or_default();
+                access.sources = serde_json::from_value(asked).unwrap_or_default();
             }
         }
         _ => accesses.push(Access {

@@ -8,9 +8,10 @@ use super::{
     head::{self, Head},
 };
 use crate::model::{Plan, PlannedSource, Reply};
+use foldhash::HashSet;
 use severn_proto::v1::{Assertion, Dataset, DatasetOutcome, EntryStatus, FetchOpened, Outcome, Reason, ReasonCode};
 use severn_proto::v1_passing::EntryBatch;
-use std::collections::HashSet;
+use smallvec::SmallVec;
 
 /// Origin identifiers of entries that their author retracted, whether or not these may be shown themselves: a copy
 /// must not read as active because the retraction is withheld (RETRACT-1).
@@ -89,6 +90,16 @@ struct Hearing<'p, 'e> {
     plan: &'p Plan,
     scope: &'p Scope<'p>,
     heard: Heard<'e>,
+}
+
+/// Mostly one, of which each dataset has its own.
+type Few<T> = SmallVec<[T; 1]>;
+
+/// What a reply says of one dataset.
+#[derive(Default)]
+struct SaidOf<'e> {
+    outcomes: Few<&'e DatasetOutcome>,
+    batches: Few<&'e EntryBatch>,
 }
 
 /// One planned source, and which datasets of the scope it was asked for.
@@ -195,18 +206,24 @@ impl<'e> Hearing<'_, 'e> {
 
     /// Takes a reply that is believed as a whole, dataset by dataset.
     fn take(&mut self, asked: &Asked<'_>, reply: &'e Reply) {
-        let mut batches: Vec<Vec<&EntryBatch>> = Vec::new();
-        batches.resize_with(self.scope.datasets.len(), Vec::new);
+        let mut said: Vec<SaidOf<'e>> = Vec::new();
+        said.resize_with(self.scope.datasets.len(), SaidOf::default);
         for batch in &reply.batches {
             if let Some(at) = self.scope.dataset(batch.dataset) {
-                batches[at].push(batch);
+                said[at].batches.push(batch);
+            }
+        }
+        for outcome in &reply.outcomes {
+            if let Some(at) = self.scope.dataset(outcome.dataset) {
+                said[at].outcomes.push(outcome);
             }
         }
         let silent = reply.opened.is_none() && reply.fault.is_none();
         let fault = if silent { Some(ReasonCode::Internal) } else { reply.fault };
-        for (at, batches) in batches.into_iter().enumerate().filter(|(at, _)| asked.datasets[*at]) {
-            let number = self.scope.datasets[at] as i32;
-            let stated: Vec<&DatasetOutcome> = reply.outcomes.iter().filter(|o| o.dataset == number).collect();
+        for (at, SaidOf { outcomes: stated, batches }) in said.into_iter().enumerate() {
+            if !asked.datasets[at] {
+                continue;
+            }
             let received = count(batches.iter().map(|batch| batch.entries.len()).sum());
             let verdict = judge(&stated, received, fault);
             let account = self.heard.accounts.of_pair(asked.source, at);
@@ -221,25 +238,26 @@ impl<'e> Hearing<'_, 'e> {
         }
     }
 
-    fn take_entries(&mut self, source: usize, at: usize, batches: Vec<&'e EntryBatch>) {
+    fn take_entries(&mut self, source: usize, at: usize, batches: Few<&'e EntryBatch>) {
         let dataset = self.scope.datasets[at];
         let account = self.heard.accounts.of_pair(source, at);
         let position = count(source);
+        let entries = &mut self.heard.entries[at];
         for bytes in batches.into_iter().flat_map(|batch| &batch.entries) {
-            let (Some(head), body_bytes) = head::read(bytes).unwrap_or_default() else {
-                account.failed += 1;
-                continue;
-            };
-            if !check::is_sound(&head, body_bytes, dataset) {
-                account.failed += 1;
-                continue;
-            }
-            self.heard.retractions.add(&head);
-            if check::may_see(&head, &self.plan.labels) {
-                self.heard.entries[at].push(Accepted { source: position, head, bytes });
-            } else {
+            let place = entries.len();
+            entries.push(Accepted { source: position, head: Head::default(), bytes });
+            let head = &mut entries[place].head;
+            let is_sound = head::read(head, bytes).is_ok_and(|frame| check::is_sound(head, frame, dataset));
+            if is_sound {
+                self.heard.retractions.add(head);
+                if check::may_see(head, &self.plan.labels) {
+                    continue;
+                }
                 account.withheld += 1;
+            } else {
+                account.failed += 1;
             }
+            entries.truncate(place);
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The scope of an answer and the account kept for each (source, dataset) in it: what became of it and how many
 //! entries went where. Every account starts without an outcome, and one that nobody speaks for ends as NO_ANSWER.
 
-use crate::model::{Plan, Source};
-use severn_proto::v1::{Dataset, LedgerRow, Outcome, Reason, ReasonCode};
+use super::write;
+use crate::model::{Plan, Row, Source};
+use bytes::Bytes;
+use foldhash::{HashMap, HashMapExt as _};
+use severn_proto::v1::{Dataset, Outcome, Reason, ReasonCode};
 use severn_trust::ALL_DATASETS;
-use std::collections::HashMap;
 
 /// Datasets and sources in scope, each once, in the order of the ledger.
 pub(super) struct Scope<'p> {
@@ -104,7 +106,7 @@ impl Account {
         };
     }
 
-    fn into_row(mut self, dataset: Dataset, source: &Source) -> LedgerRow {
+    fn into_row(mut self, dataset: Dataset, source: &Source) -> Row<'_> {
         if self.outcome.is_none() {
             self.say(Verdict::because(Outcome::NoAnswer, ReasonCode::Internal));
         }
@@ -122,12 +124,10 @@ impl Account {
         }
         // Stable, so that within a kind of reason the source's own order stands.
         self.reasons.sort_by_key(decisiveness);
-        LedgerRow {
-            source_id: source.id.0.to_string(),
-            source_name: source.name.clone(),
-            source_kind: source.kind.clone(),
-            dataset: dataset as i32,
-            outcome: self.outcome.unwrap_or(Outcome::NoAnswer) as i32,
+        Row {
+            source,
+            dataset,
+            outcome: self.outcome.unwrap_or(Outcome::NoAnswer),
             reasons: self.reasons,
             received: self.received,
             shown: self.shown,
@@ -159,7 +159,7 @@ impl Accounts {
     }
 
     /// The ledger's rows, by dataset, then source id.
-    pub(super) fn into_rows(self, scope: &Scope<'_>) -> Vec<LedgerRow> {
+    pub(super) fn into_rows<'p>(self, scope: &Scope<'p>) -> Vec<Row<'p>> {
         let pairs = scope.datasets.iter().flat_map(|dataset| scope.sources.iter().map(move |source| (dataset, source)));
         let mut rows = Vec::with_capacity(self.accounts.len());
         for (account, (dataset, source)) in self.accounts.into_iter().zip(pairs) {
@@ -167,6 +167,50 @@ impl Accounts {
         }
         rows
     }
+}
+
+/// A `Ledger`, serialised: as it is sent, and as the digest counts it, without times and waits.
+pub(super) struct WrittenLedger {
+    pub(super) sent: Bytes,
+    pub(super) digested: Vec<u8>,
+}
+
+/// Bytes of a serialised row, about.
+const ROW_BYTES: usize = 96;
+
+/// Writes the ledger.
+pub(super) fn ledger(rows: &[Row<'_>], summary: &str) -> WrittenLedger {
+    let room = || Vec::with_capacity(rows.len() * ROW_BYTES);
+    let (mut sent, mut digested) = (room(), room());
+    let (mut row_bytes, mut reason_bytes) = (Vec::new(), Vec::new());
+    for row in rows {
+        row_bytes.clear();
+        for (field, text) in [(1, &*row.source.id.0), (2, &row.source.name), (3, &row.source.kind)] {
+            write::text(&mut row_bytes, field, text);
+        }
+        for (field, word) in [(4, row.dataset as u64), (5, row.outcome as u64)] {
+            write::number(&mut row_bytes, field, word);
+        }
+        for reason in &row.reasons {
+            reason_bytes.clear();
+            // The code as a decoder widens it: an unknown one may be negative.
+            write::number(&mut reason_bytes, 1, i64::from(reason.code) as u64);
+            write::number(&mut reason_bytes, 2, reason.count.into());
+            write::bytes(&mut row_bytes, 6, &reason_bytes);
+        }
+        let counts = [row.received, row.shown, row.grouped, row.withheld, row.rejected];
+        for (field, count) in (7..).zip(counts) {
+            write::number(&mut row_bytes, field, count.into());
+        }
+        write::bytes(&mut digested, 1, &row_bytes);
+        write::number(&mut row_bytes, 12, row.as_of_ms as u64);
+        write::number(&mut row_bytes, 13, row.waited_ms.into());
+        write::bytes(&mut sent, 1, &row_bytes);
+    }
+    for out in [&mut sent, &mut digested] {
+        write::text(out, 2, summary);
+    }
+    WrittenLedger { sent: sent.into(), digested }
 }
 
 /// What two outcomes for the same thing come to (OUT-1, OUT-2).

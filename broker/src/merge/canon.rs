@@ -2,15 +2,15 @@
 //! content. Everything that follows goes by positions in this order.
 
 use super::{Accepted, head::Head};
+use foldhash::{HashMap, HashMapExt as _};
 use prost::Message as _;
 use severn_proto::v1::Entry;
 use severn_trust::{Digest, sha256};
-use std::collections::HashMap;
 
 /// The entries of one dataset in canonical order.
-pub(super) struct Canon<'e> {
+pub(super) struct Canon<'c, 'e> {
     /// Heads, by canonical position.
-    pub(super) heads: Vec<&'e Head<'e>>,
+    pub(super) heads: Vec<&'c Head<'e>>,
     /// Position of the source in the scope, by canonical position.
     pub(super) source: Vec<u32>,
     /// Where each entry lies in what was accepted, by canonical position.
@@ -29,8 +29,8 @@ pub(super) struct Repeated {
     pub(super) differ: bool,
 }
 
-impl<'e> Canon<'e> {
-    pub(super) fn of(entries: &'e [Accepted<'e>]) -> Canon<'e> {
+impl<'c, 'e> Canon<'c, 'e> {
+    pub(super) fn of(entries: &'c [Accepted<'e>]) -> Canon<'c, 'e> {
         let mut at: Vec<usize> = (0..entries.len()).collect();
         let key = |at: &usize| (entries[*at].source, entries[*at].head.entry_id);
         at.sort_unstable_by(|a, b| key(a).cmp(&key(b)));

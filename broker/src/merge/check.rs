@@ -1,7 +1,7 @@
 //! What an entry must be like to be shown, by its head alone. Limits are named with their units; what breaks one is
 //! counted as rejected, never cut short in silence.
 
-use super::head::Head;
+use super::head::{Frame, Head};
 use severn_proto::v1::{Assertion, Dataset, EntryStatus, SensitivityLabel};
 
 /// Bytes of an entry id.
@@ -13,12 +13,13 @@ pub(super) const SHORT_TEXT_MAX_BYTES: usize = 4 * 1024;
 /// Bytes of a body.
 pub(super) const BODY_MAX_BYTES: usize = 1024 * 1024;
 
-/// Whether an entry received under `dataset`, with a body of so many bytes, may be shown (CHECK-1).
-pub(super) fn is_sound(head: &Head<'_>, body_bytes: usize, dataset: Dataset) -> bool {
-    names_itself(head, dataset)
+/// Whether an entry received under `dataset` may be shown (CHECK-1).
+pub(super) fn is_sound(head: &Head<'_>, frame: Frame, dataset: Dataset) -> bool {
+    frame.has_head
+        && names_itself(head, dataset)
         && has_words(head)
         && is_understood(head)
-        && body_bytes <= BODY_MAX_BYTES
+        && frame.body_bytes <= BODY_MAX_BYTES
         && texts_fit(head)
         && head.provenance.is_some_and(|provenance| provenance.longest <= SHORT_TEXT_MAX_BYTES)
 }

@@ -9,8 +9,9 @@ use super::{
     group::{Group, is_absence},
     relate::{Relation, Relations},
 };
+use foldhash::{HashMap, HashMapExt as _};
 use severn_proto::v1::{Assertion, Dataset, EntryStatus};
-use std::{borrow::Cow, cmp::Reverse, collections::HashMap};
+use std::{borrow::Cow, cmp::Reverse};
 
 /// Rule and words of a conflict.
 pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) {
@@ -34,7 +35,7 @@ pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) 
 }
 
 /// What the items of one dataset relate to.
-pub(super) fn relations(dataset: Dataset, canon: &Canon<'_>, groups: &[Group]) -> Relations {
+pub(super) fn relations(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group]) -> Relations {
     let mut relations = Relations::new(groups.len());
     relate_own(canon, groups, &mut relations);
     relate_same_ids(canon, groups, &mut relations);
@@ -45,7 +46,7 @@ pub(super) fn relations(dataset: Dataset, canon: &Canon<'_>, groups: &[Group]) -
     relations
 }
 
-fn relate_own(canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
+fn relate_own(canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
     for (item, group) in groups.iter().enumerate() {
         if group.versions_differ {
             relations.mark(Relation::Versions, item);
@@ -56,7 +57,7 @@ fn relate_own(canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
     }
 }
 
-fn relate_same_ids(canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
+fn relate_same_ids(canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
     if canon.repeated.is_empty() {
         return;
     }
@@ -77,7 +78,7 @@ fn relate_same_ids(canon: &Canon<'_>, groups: &[Group], relations: &mut Relation
     }
 }
 
-fn relate_absences(dataset: Dataset, canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
+fn relate_absences(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
     let mut absent = Vec::new();
     let mut present = Vec::new();
     for (item, group) in groups.iter().enumerate().filter(|(_, group)| !group.retracted) {
@@ -107,24 +108,29 @@ enum Says<'e> {
     Over { start: &'e str, end: &'e str, ended: bool },
 }
 
-fn relate_things(dataset: Dataset, canon: &Canon<'_>, groups: &[Group], relations: &mut Relations) {
+fn relate_things(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
     let mut says = Vec::with_capacity(groups.len());
-    let mut buckets: Buckets<Name<'_>> = Buckets::default();
+    let mut numbers: HashMap<Name<'_>, usize> = HashMap::with_capacity(groups.len());
+    let mut named: Vec<(usize, usize)> = Vec::with_capacity(groups.len());
     for (item, group) in groups.iter().enumerate() {
         let speaks = !group.retracted && !is_absence(canon.heads[group.members[0]]);
         says.push(speaks.then(|| what_it_says(canon, group)));
         for position in group.members.iter().filter(|_| speaks) {
             for name in content::names(dataset, canon.heads[*position]) {
-                buckets.put(name, item);
+                let next = numbers.len();
+                named.push((*numbers.entry(name).or_insert(next), item));
             }
         }
     }
-    for items in buckets.members.iter().filter(|items| items.len() > 1) {
-        relate_bucket(dataset, &says, items, relations);
+    named.sort_unstable();
+    named.dedup();
+    for of_one_name in named.chunk_by(|a, b| a.0 == b.0).filter(|items| items.len() > 1) {
+        let items: Vec<usize> = of_one_name.iter().map(|(_, item)| *item).collect();
+        relate_bucket(dataset, &says, &items, relations);
     }
 }
 
-fn what_it_says<'e>(canon: &Canon<'e>, group: &Group) -> Says<'e> {
+fn what_it_says<'e>(canon: &Canon<'e, '_>, group: &Group) -> Says<'e> {
     let heads = || group.members.iter().map(|position| canon.heads[*position]);
     let stands = |assertion| assertion != Assertion::Refuted;
     let mut current = heads().filter(|head| stands(head.assertion()) && in_force(head)).peekable();

@@ -6,6 +6,7 @@ use super::{
     head::{Coding, Head},
 };
 use severn_proto::v1::{Assertion, Dataset, EntryStatus};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Codes of an entry by which other items about the same thing are found.
@@ -44,6 +45,9 @@ pub(super) enum Name<'e> {
 /// A distinguishing field: folded name and value.
 pub(super) type FoldedField<'e> = (Cow<'e, str>, Cow<'e, str>);
 
+/// Distinguishing fields in an order of their own.
+pub(super) type Fields<'e> = SmallVec<[FoldedField<'e>; 4]>;
+
 /// All that two entries must agree in to say the same.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct ContentKey<'e> {
@@ -54,7 +58,7 @@ pub(super) struct ContentKey<'e> {
     status_verbatim: Option<Cow<'e, str>>,
     start: &'e str,
     end: &'e str,
-    fields: Vec<FoldedField<'e>>,
+    fields: Fields<'e>,
 }
 
 /// The rule by which entries of a dataset are grouped by what they say; `None` if they are grouped by origin only.
@@ -70,7 +74,7 @@ pub(super) fn rule(dataset: Dataset) -> Option<&'static str> {
 }
 
 /// What an entry says; `None` if it says too little to be the same as another.
-pub(super) fn content_key<'e>(dataset: Dataset, head: &'e Head<'e>) -> Option<ContentKey<'e>> {
+pub(super) fn content_key<'e>(dataset: Dataset, head: &'e Head<'_>) -> Option<ContentKey<'e>> {
     let fields = fields(head);
     let has = |name: &str| fields.iter().any(|(field, _)| field == name);
     let (start, end) = (day(head.effective_start), day(head.effective_end));
@@ -100,7 +104,7 @@ pub(super) fn content_key<'e>(dataset: Dataset, head: &'e Head<'e>) -> Option<Co
 }
 
 /// What names the thing: a code where there is one, else the text; a contact's name; an alert's code and its words.
-fn thing<'e>(dataset: Dataset, head: &'e Head<'e>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
+fn thing<'e>(dataset: Dataset, head: &'e Head<'_>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
     let code = key_code(head);
     match dataset {
         Dataset::Contacts => (None, contact_name(head)),
@@ -111,7 +115,7 @@ fn thing<'e>(dataset: Dataset, head: &'e Head<'e>) -> (Option<Code<'e>>, Option<
 }
 
 /// The code that names the thing (CODE-1): SNOMED CT or dm+d before ICD-10 before others, each in the source's order.
-pub(super) fn key_code<'e>(head: &'e Head<'e>) -> Option<Code<'e>> {
+pub(super) fn key_code<'e>(head: &'e Head<'_>) -> Option<Code<'e>> {
     codes(head).min_by_key(|code| match code.system {
         SNOMED => 0,
         "http://hl7.org/fhir/sid/icd-10" => 1,
@@ -120,7 +124,7 @@ pub(super) fn key_code<'e>(head: &'e Head<'e>) -> Option<Code<'e>> {
 }
 
 /// All codes that name a thing.
-pub(super) fn codes<'e>(head: &'e Head<'e>) -> impl Iterator<Item = Code<'e>> {
+pub(super) fn codes<'e>(head: &'e Head<'_>) -> impl Iterator<Item = Code<'e>> {
     head.codings.iter().filter_map(code)
 }
 
@@ -138,20 +142,20 @@ fn code<'e>(coding: &Coding<'e>) -> Option<Code<'e>> {
 }
 
 /// The source's words, comparable; `None` if it gave none.
-pub(super) fn words<'e>(head: &'e Head<'e>) -> Option<Cow<'e, str>> {
+pub(super) fn words<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
     let mut texts = std::iter::once(head.text).chain(head.codings.iter().map(|coding| coding.display));
     texts.find(|text| !text.trim().is_empty()).map(fold)
 }
 
-fn contact_name<'e>(head: &'e Head<'e>) -> Option<Cow<'e, str>> {
+fn contact_name<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
     let named = head.distinguishing.iter().find(|field| fold(field.name) == "name" && !field.value.trim().is_empty());
     named.map(|field| fold(field.value)).or_else(|| words(head))
 }
 
 /// The distinguishing fields that say something, in an order of their own.
-pub(super) fn fields<'e>(head: &'e Head<'e>) -> Vec<FoldedField<'e>> {
+pub(super) fn fields<'e>(head: &'e Head<'_>) -> Fields<'e> {
     let said = head.distinguishing.iter().filter(|field| !field.value.trim().is_empty());
-    let mut fields: Vec<FoldedField<'e>> = said
+    let mut fields: Fields<'e> = said
         .map(|field| {
             let name = fold(field.name);
             let value = fold_value(&name, field.value);
@@ -163,13 +167,13 @@ pub(super) fn fields<'e>(head: &'e Head<'e>) -> Vec<FoldedField<'e>> {
 }
 
 /// The dose, comparable.
-pub(super) fn dose<'e>(head: &'e Head<'e>) -> Option<Cow<'e, str>> {
+pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
     let dose = head.distinguishing.iter().find(|f| !f.value.trim().is_empty() && fold(f.name) == "dose");
     dose.map(|field| fold_value("dose", field.value))
 }
 
 /// The names by which other items about the same thing are found: its first codes and its words.
-pub(super) fn names<'e>(dataset: Dataset, head: &'e Head<'e>) -> impl Iterator<Item = Name<'e>> {
+pub(super) fn names<'e>(dataset: Dataset, head: &'e Head<'_>) -> impl Iterator<Item = Name<'e>> {
     let text = if dataset == Dataset::Contacts { contact_name(head) } else { words(head) };
     let coded = codes(head).take(if dataset == Dataset::Contacts { 0 } else { NAMES_MAX });
     coded.map(Name::Code).chain(text.map(Name::Text))
@@ -189,12 +193,12 @@ pub(super) struct Said<'e> {
     text: Option<Cow<'e, str>>,
     start: &'e str,
     end: &'e str,
-    fields: Vec<FoldedField<'e>>,
+    fields: Fields<'e>,
 }
 
 impl<'e> Said<'e> {
     /// Adds a version; true if it says something else than one before it. Silence is no difference.
-    pub(super) fn differs(&mut self, head: &'e Head<'e>) -> bool {
+    pub(super) fn differs(&mut self, head: &'e Head<'_>) -> bool {
         let status = Some(head.status()).filter(|status| *status != EntryStatus::Unspecified);
         let refuted = head.assertion() == Assertion::Refuted;
         let status_differs = changed(&mut self.status, status);
@@ -206,7 +210,7 @@ impl<'e> Said<'e> {
         status_differs || assertion_differs || thing_differs || start_differs || end_differs || fields_differ
     }
 
-    fn thing_differs(&mut self, head: &'e Head<'e>) -> bool {
+    fn thing_differs(&mut self, head: &'e Head<'_>) -> bool {
         let mut own = codes(head).peekable();
         if own.peek().is_some() {
             let before = std::mem::replace(&mut self.codes, own.collect());
@@ -215,7 +219,7 @@ impl<'e> Said<'e> {
         self.codes.is_empty() && changed(&mut self.text, words(head))
     }
 
-    fn fields_differ(&mut self, head: &'e Head<'e>) -> bool {
+    fn fields_differ(&mut self, head: &'e Head<'_>) -> bool {
         let own = fields(head);
         if self.fields.is_empty() {
             self.fields = own;

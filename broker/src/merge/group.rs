@@ -7,8 +7,9 @@ use super::{
     content::{self, ContentKey, Said},
     head::Head,
 };
+use foldhash::{HashMap, HashMapExt as _};
 use severn_proto::v1::{Assertion, EntryStatus};
-use std::collections::HashMap;
+use smallvec::SmallVec;
 
 /// The rules by which a group came about.
 #[derive(Clone, Copy, Default)]
@@ -21,10 +22,13 @@ pub(super) struct GroupedBy {
     pub(super) content: Option<&'static str>,
 }
 
+/// Positions of a group's entries; most groups have one.
+pub(super) type Members = SmallVec<[usize; 2]>;
+
 /// Entries that make one item.
 pub(super) struct Group {
     /// Canonical positions, ascending. At least one.
-    pub(super) members: Vec<usize>,
+    pub(super) members: Members,
     /// The rules by which they were grouped.
     pub(super) by: GroupedBy,
     /// One of them, or one with the same origin, was entered in error (RETRACT-1).
@@ -34,7 +38,7 @@ pub(super) struct Group {
 }
 
 /// Makes the groups of one dataset, ordered by their first member.
-pub(super) fn groups(scoped: &Scoped<'_>, canon: &Canon<'_>) -> Vec<Group> {
+pub(super) fn groups(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>) -> Vec<Group> {
     let mut joined = Joined::new(canon.heads.len());
     join_same(canon, &mut joined);
     let mut absences = join_origins(canon, &mut joined);
@@ -51,7 +55,7 @@ pub(super) fn is_absence(head: &Head<'_>) -> bool {
     head.assertion() == Assertion::NoneKnown
 }
 
-fn join_same(canon: &Canon<'_>, joined: &mut Joined) {
+fn join_same(canon: &Canon<'_, '_>, joined: &mut Joined) {
     for position in 1..canon.heads.len() {
         let (Some(one), Some(two)) = (canon.repeated.get(&(position - 1)), canon.repeated.get(&position)) else {
             continue;
@@ -65,9 +69,9 @@ fn join_same(canon: &Canon<'_>, joined: &mut Joined) {
 }
 
 /// Joins what shares an origin identifier. Absence statements are joined apart, only to find their retractions.
-fn join_origins(canon: &Canon<'_>, joined: &mut Joined) -> Joined {
+fn join_origins(canon: &Canon<'_, '_>, joined: &mut Joined) -> Joined {
     let mut absences = Joined::new(if canon.heads.iter().any(|head| is_absence(head)) { canon.heads.len() } else { 0 });
-    let mut first: HashMap<(bool, &str, &str, &str), usize> = HashMap::new();
+    let mut first: HashMap<(bool, &str, &str, &str), usize> = HashMap::with_capacity(canon.heads.len());
     for (position, head) in canon.heads.iter().enumerate() {
         let absence = is_absence(head);
         for origin in head.origins.iter().filter(|origin| !origin.system.is_empty() && !origin.value.is_empty()) {
@@ -88,7 +92,7 @@ fn join_origins(canon: &Canon<'_>, joined: &mut Joined) -> Joined {
 }
 
 /// Which entries are, or share an origin with, one that was entered in error.
-fn retracted(scoped: &Scoped<'_>, canon: &Canon<'_>, joined: &mut Joined, absences: &mut Joined) -> Vec<bool> {
+fn retracted(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>, joined: &mut Joined, absences: &mut Joined) -> Vec<bool> {
     let roots: Vec<usize> = (0..canon.heads.len())
         .map(|position| if is_absence(canon.heads[position]) { absences.root(position) } else { joined.root(position) })
         .collect();
@@ -102,30 +106,30 @@ fn retracted(scoped: &Scoped<'_>, canon: &Canon<'_>, joined: &mut Joined, absenc
 /// Joins groups of which every member says the same. Left apart: absence statements, what was retracted, entries whose
 /// source gave their id twice, and versions that differ.
 fn join_content<'e>(
-    scoped: &Scoped<'_>,
-    canon: &Canon<'e>,
+    scoped: &Scoped<'_, '_>,
+    canon: &Canon<'e, '_>,
     joined: &mut Joined,
     retracted: &[bool],
     rule: &'static str,
 ) {
-    let mut keys: HashMap<usize, Option<ContentKey<'e>>> = HashMap::with_capacity(canon.heads.len());
-    let mut roots = Vec::new();
+    // What all of a group say, at the place of its root.
+    let mut keys: Vec<Option<ContentKey<'e>>> = Vec::with_capacity(canon.heads.len());
     for (position, head) in canon.heads.iter().enumerate() {
         let root = joined.root(position);
         let apart = is_absence(head) || retracted[position] || canon.id_clashes(position);
         let key = if apart { None } else { content::content_key(scoped.dataset, head) };
         if root == position {
-            roots.push(root);
-            keys.insert(root, key);
-        } else if let Some(known) = keys.get_mut(&root)
-            && *known != key
-        {
-            *known = None;
+            keys.push(key);
+        } else {
+            keys.push(None);
+            if keys[root] != key {
+                keys[root] = None;
+            }
         }
     }
-    let mut first: HashMap<ContentKey<'e>, usize> = HashMap::with_capacity(roots.len());
-    for root in roots {
-        let Some(key) = keys.remove(&root).flatten() else { continue };
+    let mut first: HashMap<ContentKey<'e>, usize> = HashMap::with_capacity(keys.len());
+    for (root, key) in keys.into_iter().enumerate() {
+        let Some(key) = key else { continue };
         let known = *first.entry(key).or_insert(root);
         if known != root {
             joined.join(known, root);
@@ -136,7 +140,7 @@ fn join_content<'e>(
 
 /// Which entries are versions of one statement that differ from one before them. Asked before what says the same is
 /// joined: another source's own statement is no version of this one.
-fn differing(canon: &Canon<'_>, joined: &mut Joined) -> Vec<bool> {
+fn differing(canon: &Canon<'_, '_>, joined: &mut Joined) -> Vec<bool> {
     let mut differing = vec![false; canon.heads.len()];
     let mut said: HashMap<usize, Said<'_>> = HashMap::new();
     for position in 0..canon.heads.len() {
@@ -154,7 +158,7 @@ fn differing(canon: &Canon<'_>, joined: &mut Joined) -> Vec<bool> {
     differing
 }
 
-fn collect(canon: &Canon<'_>, joined: &mut Joined, retracted: &[bool], differing: &[bool]) -> Vec<Group> {
+fn collect(canon: &Canon<'_, '_>, joined: &mut Joined, retracted: &[bool], differing: &[bool]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut of_root = vec![0; canon.heads.len()];
     for position in 0..canon.heads.len() {
@@ -162,7 +166,7 @@ fn collect(canon: &Canon<'_>, joined: &mut Joined, retracted: &[bool], differing
         if root == position {
             of_root[root] = groups.len();
             let retracted = retracted[position];
-            groups.push(Group { members: Vec::new(), by: GroupedBy::default(), retracted, versions_differ: false });
+            groups.push(Group { members: Members::new(), by: GroupedBy::default(), retracted, versions_differ: false });
         }
         let group = &mut groups[of_root[root]];
         group.members.push(position);

@@ -4,6 +4,7 @@
 //! alone; passed on, it would make the whole answer unreadable.
 
 use severn_proto::v1::{Assertion, EntryStatus};
+use smallvec::{Array, SmallVec};
 
 /// Codings, labels, distinguishing fields and origin identifiers of an entry: each at most this many.
 pub(super) const LIST_MAX: usize = 64;
@@ -17,7 +18,7 @@ pub(super) struct Malformed;
 pub(super) struct Head<'e> {
     pub(super) entry_id: &'e str,
     pub(super) dataset: i32,
-    pub(super) codings: Vec<Coding<'e>>,
+    pub(super) codings: SmallVec<[Coding<'e>; 2]>,
     pub(super) text: &'e str,
     pub(super) assertion: i32,
     pub(super) status: i32,
@@ -26,10 +27,10 @@ pub(super) struct Head<'e> {
     pub(super) effective_end: &'e str,
     pub(super) recorded: &'e str,
     pub(super) last_changed: &'e str,
-    pub(super) labels: Vec<i32>,
-    pub(super) distinguishing: Vec<Field<'e>>,
+    pub(super) labels: SmallVec<[i32; 4]>,
+    pub(super) distinguishing: SmallVec<[Field<'e>; 4]>,
     pub(super) provenance: Option<Provenance>,
-    pub(super) origins: Vec<Origin<'e>>,
+    pub(super) origins: SmallVec<[Origin<'e>; 1]>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,17 +72,29 @@ impl Head<'_> {
     }
 }
 
-/// Reads a serialised `Entry`: its head, if it has one, and the length of its body in bytes.
-pub(super) fn read(entry: &[u8]) -> Result<(Option<Head<'_>>, usize), Malformed> {
-    let (mut head, mut body_bytes) = (None, 0);
+/// What an entry has beside its head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// Whether it has a head.
+    pub(super) has_head: bool,
+    /// Bytes of its body.
+    pub(super) body_bytes: usize,
+}
+
+/// Reads a serialised `Entry` into `head`, an empty one, where it lies: a head is too large to be moved about.
+pub(super) fn read<'e>(head: &mut Head<'e>, entry: &'e [u8]) -> Result<Frame, Malformed> {
+    let mut frame = Frame::default();
     for part in Walk(entry) {
         match part? {
-            (1, value) => read_head(head.get_or_insert_default(), value.bytes()?)?,
-            (2, value) => body_bytes = value.bytes()?.len(),
+            (1, value) => {
+                frame.has_head = true;
+                read_head(head, value.bytes()?)?;
+            }
+            (2, value) => frame.body_bytes = value.bytes()?.len(),
             _ => {}
         }
     }
-    Ok((head, body_bytes))
+    Ok(frame)
 }
 
 fn read_head<'e>(head: &mut Head<'e>, bytes: &'e [u8]) -> Result<(), Malformed> {
@@ -110,7 +123,7 @@ fn read_head<'e>(head: &mut Head<'e>, bytes: &'e [u8]) -> Result<(), Malformed> 
     Ok(())
 }
 
-fn add<T>(list: &mut Vec<T>, item: T) -> Result<(), Malformed> {
+fn add<A: Array>(list: &mut SmallVec<A>, item: A::Item) -> Result<(), Malformed> {
     if list.len() == LIST_MAX {
         return Err(Malformed);
     }
@@ -119,7 +132,7 @@ fn add<T>(list: &mut Vec<T>, item: T) -> Result<(), Malformed> {
 }
 
 /// Labels come packed from some programs and one by one from others.
-fn add_labels(labels: &mut Vec<i32>, value: Value<'_>) -> Result<(), Malformed> {
+fn add_labels(labels: &mut SmallVec<[i32; 4]>, value: Value<'_>) -> Result<(), Malformed> {
     match value {
         Value::Bytes(mut packed) => {
             while !packed.is_empty() {
@@ -194,8 +207,20 @@ enum Value<'e> {
 impl<'e> Iterator for Walk<'e> {
     type Item = Result<(u32, Value<'e>), Malformed>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        (!self.0.is_empty()).then(|| self.step())
+        match *self.0 {
+            [] => None,
+            // Most fields: a text or message of less than 128 bytes, with a number below 16.
+            [key @ 8..0x80, length @ 0..0x80, ref rest @ ..] if key & 7 == 2 => {
+                let Some((value, rest)) = rest.split_at_checked(usize::from(length)) else {
+                    return Some(Err(Malformed));
+                };
+                self.0 = rest;
+                Some(Ok((u32::from(key >> 3), Value::Bytes(value))))
+            }
+            _ => Some(self.step()),
+        }
     }
 }
 
@@ -247,7 +272,18 @@ impl<'e> Value<'e> {
 }
 
 /// A number of at most 64 bits, seven to a byte.
+#[inline]
 fn varint(from: &mut &[u8]) -> Result<u64, Malformed> {
+    match **from {
+        [byte @ 0..0x80, ref rest @ ..] => {
+            *from = rest;
+            Ok(byte.into())
+        }
+        _ => long_varint(from),
+    }
+}
+
+fn long_varint(from: &mut &[u8]) -> Result<u64, Malformed> {
     let mut number = 0;
     for (at, byte) in from.iter().take(10).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * at);

@@ -7,22 +7,19 @@ use super::{
     canon::Canon,
     conflict::rule_and_text,
     fold::has_year,
-    group::{Group, GroupedBy},
+    group::{Group, GroupedBy, Members},
     head::Head,
     relate::{Relation, Relations},
+    write,
 };
-use crate::model::{Listed, Shown};
+use crate::model::Listed;
 use bytes::Bytes;
+use foldhash::HashSet;
 use prost::Message as _;
-use severn_proto::{
-    v1::{Conflict, EntryStatus},
-    v1_passing::{Contribution, Item, Section},
-};
-use severn_trust::{Digest, hex, sha256};
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashSet},
-};
+use severn_proto::v1::{Conflict, EntryStatus};
+use severn_trust::Digest;
+use std::cmp::Reverse;
+use twox_hash::XxHash3_64;
 
 const CONFLICTS: [Relation; 7] = [
     Relation::NoneKnown,
@@ -34,34 +31,54 @@ const CONFLICTS: [Relation; 7] = [
     Relation::SameId,
 ];
 
+/// Bytes around an entry in a section, about: keys and lengths, source and item id.
+const AROUND_ENTRY_BYTES: usize = 48;
+
 /// Item ids given in this answer, so that none is given twice.
 #[derive(Default)]
 pub(super) struct Ids {
-    given: HashSet<[u8; 8]>,
+    given: HashSet<u64>,
     /// What an id is made of; kept from item to item for its space.
     input: Vec<u8>,
 }
 
+/// An item's id: hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ItemId([u8; 16]);
+
+impl ItemId {
+    fn of(number: u64) -> ItemId {
+        let mut digits = [0; 16];
+        for (at, digit) in digits.iter_mut().enumerate() {
+            *digit = b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 15];
+        }
+        ItemId(digits)
+    }
+}
+
 /// An item that lacks only its entries.
 pub(super) struct Shape {
-    /// Without contributions.
-    item: Item,
+    id: ItemId,
     /// Where its entries lie in what was accepted, the leading one first.
-    members: Vec<usize>,
+    members: Members,
+    by: GroupedBy,
+    conflicts: Vec<Conflict>,
+    possibly_same: Vec<ItemId>,
+    retracted: bool,
 }
 
 /// Makes the items of a dataset, without their entries, in the order in which they are shown.
 pub(super) fn shapes(
-    scoped: &Scoped<'_>,
-    canon: &Canon<'_>,
+    scoped: &Scoped<'_, '_>,
+    canon: &Canon<'_, '_>,
     groups: Vec<Group>,
     relations: &Relations,
     given: &mut Ids,
 ) -> Vec<Shape> {
-    let ids: Vec<String> = groups.iter().map(|group| given.id(scoped, canon, group)).collect();
-    let related: Vec<_> = (0..groups.len()).map(|own| related(relations, own, &ids)).collect();
+    let ids: Vec<ItemId> = groups.iter().map(|group| given.id(scoped, canon, group)).collect();
     let mut shapes = Vec::with_capacity(groups.len());
-    for ((mut group, item_id), (conflicts, possibly_same)) in groups.into_iter().zip(ids).zip(related) {
+    for (own, mut group) in groups.into_iter().enumerate() {
+        let (conflicts, possibly_same) = related(relations, own, &ids);
         lead(canon, &mut group.members);
         let heads = || group.members.iter().map(|position| canon.heads[*position]);
         let place = (
@@ -70,51 +87,78 @@ pub(super) fn shapes(
             !heads().any(|head| head.status() == EntryStatus::Active),
             Reverse(heads().map(date).max().unwrap_or("")),
         );
-        let item = Item {
-            item_id,
-            contributions: Vec::with_capacity(group.members.len()),
-            grouped_by: grouped_by(group.by),
-            conflicts,
-            possibly_same,
-            retracted: group.retracted,
-        };
         group.members.iter_mut().for_each(|member| *member = canon.at[*member]);
-        shapes.push((place, Shape { item, members: group.members }));
+        let Group { members, by, retracted, .. } = group;
+        shapes.push((place, Shape { id: ids[own], members, by, conflicts, possibly_same, retracted }));
     }
-    shapes.sort_by(|(place, shape), (other_place, other)| {
-        place.cmp(other_place).then_with(|| shape.item.item_id.cmp(&other.item.item_id))
+    shapes.sort_unstable_by(|(place, shape), (other_place, other)| {
+        place.cmp(other_place).then_with(|| shape.id.cmp(&other.id))
     });
     shapes.into_iter().map(|(_, shape)| shape).collect()
 }
 
-/// Gives the items their entries, counts each as shown or grouped, and serialises the whole.
+/// Writes the `Section` and counts each of its entries as shown or grouped.
 pub(super) fn section(
-    scoped: &Scoped<'_>,
+    scoped: &Scoped<'_, '_>,
     entries: &[Accepted<'_>],
-    shapes: Vec<Shape>,
+    shapes: &[Shape],
     accounts: &mut Accounts,
-) -> (Shown, Listed) {
-    let mut items = Vec::with_capacity(shapes.len());
-    let mut listed: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-    for Shape { mut item, members } in shapes {
-        for at in members {
-            let Accepted { source, head, bytes } = &entries[at];
-            let account = accounts.of_pair(*source as usize, scoped.at);
-            if item.contributions.is_empty() {
-                account.shown += 1;
-            } else {
-                account.grouped += 1;
-            }
-            listed.entry(*source).or_default().push(head.entry_id.to_owned());
-            let source_id = scoped.sources[*source as usize].id.0.to_string();
-            item.contributions.push(Contribution { source_id, entry: Bytes::clone(bytes) });
+) -> Bytes {
+    let contents: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+    let mut out = Vec::with_capacity(contents + entries.len() * AROUND_ENTRY_BYTES);
+    let mut rest = Vec::new();
+    write::number(&mut out, 1, scoped.dataset as u64);
+    for shape in shapes {
+        let contribution = |at: &usize| {
+            let Accepted { source, bytes, .. } = &entries[*at];
+            let source_id = &*scoped.sources[*source as usize].id.0;
+            let length = write::length_of(1, source_id.len()) + write::length_of(2, bytes.len());
+            (source_id, *bytes, length)
+        };
+        shape.write_rest(&mut rest);
+        let contributions = shape.members.iter().map(|at| write::length_of(2, contribution(at).2));
+        write::open(&mut out, 2, write::length_of(1, shape.id.0.len()) + contributions.sum::<usize>() + rest.len());
+        write::bytes(&mut out, 1, &shape.id.0);
+        for (place, at) in shape.members.iter().enumerate() {
+            let (source_id, bytes, length) = contribution(at);
+            write::open(&mut out, 2, length);
+            write::text(&mut out, 1, source_id);
+            write::bytes(&mut out, 2, bytes);
+            let account = accounts.of_pair(entries[*at].source as usize, scoped.at);
+            *(if place == 0 { &mut account.shown } else { &mut account.grouped }) += 1;
         }
-        items.push(item);
+        out.extend_from_slice(&rest);
     }
-    let entries = listed.into_iter().map(|(source, ids)| (scoped.sources[source as usize].id.clone(), ids)).collect();
-    let section = Section { dataset: scoped.dataset as i32, items };
-    let shown = Shown { dataset: scoped.dataset, bytes: section.encode_to_vec().into() };
-    (shown, Listed { dataset: scoped.dataset, digest: Digest::default(), entries })
+    out.into()
+}
+
+impl Shape {
+    /// Writes the fields of an `Item` that follow its contributions.
+    fn write_rest(&self, rest: &mut Vec<u8>) {
+        rest.clear();
+        let GroupedBy { same, origin, content } = self.by;
+        let rules = [same.then_some("SAME-1"), origin.then_some("ORIGIN-1"), content];
+        if rules.iter().any(Option::is_some) {
+            write::text(rest, 3, &rules.into_iter().flatten().collect::<Vec<_>>().join(", "));
+        }
+        for conflict in &self.conflicts {
+            write::bytes(rest, 4, &conflict.encode_to_vec());
+        }
+        for id in &self.possibly_same {
+            write::bytes(rest, 5, &id.0);
+        }
+        write::number(rest, 6, self.retracted.into());
+    }
+}
+
+/// What a section shows. Its digest is not known here.
+pub(super) fn listed<'r>(scoped: &Scoped<'_, 'r>, entries: &[Accepted<'r>], shapes: &[Shape]) -> Listed<'r> {
+    let shown = shapes.iter().flat_map(|shape| &shape.members).map(|at| &entries[*at]);
+    let mut by_source: Vec<&Accepted<'r>> = shown.collect();
+    // Stable: within a source the ids stand as the entries are shown.
+    by_source.sort_by_key(|entry| entry.source);
+    let entries = by_source.into_iter().map(|e| (&*scoped.sources[e.source as usize].id.0, e.head.entry_id)).collect();
+    Listed { dataset: scoped.dataset, digest: Digest::default(), entries }
 }
 
 /// The date by which an entry stands among others: when it happened, else when it was written down or changed.
@@ -125,7 +169,7 @@ pub(super) fn date<'e>(head: &Head<'e>) -> &'e str {
 
 /// Puts the leading entry first: the one entered in error, if any, so that nobody reads its copies as active by
 /// reading only the first; then the one changed last.
-fn lead(canon: &Canon<'_>, members: &mut [usize]) {
+fn lead(canon: &Canon<'_, '_>, members: &mut [usize]) {
     if members.len() > 1 {
         members.sort_by_key(|position| {
             let head = canon.heads[*position];
@@ -139,7 +183,7 @@ fn lead(canon: &Canon<'_>, members: &mut [usize]) {
 impl Ids {
     /// An id made of what identifies the entries: dataset, source and entry id, and the content where a source gave one
     /// id to several entries. Should two items come to one id, the later in canonical order is hashed again.
-    fn id(&mut self, scoped: &Scoped<'_>, canon: &Canon<'_>, group: &Group) -> String {
+    fn id(&mut self, scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>, group: &Group) -> ItemId {
         self.input.clear();
         self.input.extend_from_slice(&(scoped.dataset as i32).to_be_bytes());
         for position in &group.members {
@@ -153,32 +197,30 @@ impl Ids {
             }
         }
         loop {
-            let digest = sha256(&[&self.input]);
-            let mut id = [0; 8];
-            id.copy_from_slice(&digest[..8]);
+            let id = XxHash3_64::oneshot(&self.input);
             if self.given.insert(id) {
-                return hex(&id);
+                return ItemId::of(id);
             }
-            self.input.extend_from_slice(&digest);
+            self.input.extend_from_slice(&id.to_be_bytes());
         }
     }
 }
 
-fn related(relations: &Relations, own: usize, ids: &[String]) -> (Vec<Conflict>, Vec<String>) {
+fn related(relations: &Relations, own: usize, ids: &[ItemId]) -> (Vec<Conflict>, Vec<ItemId>) {
     let related = &relations.0[own];
     if related.is_empty() {
         return (Vec::new(), Vec::new());
     }
-    let named = |others: Vec<usize>| others.into_iter().map(|other| ids[other].clone()).collect::<Vec<String>>();
-    let conflict = |relation, other_item_ids| {
+    let conflict = |relation, others: Vec<usize>| {
         let (rule, text) = rule_and_text(relation);
-        Conflict { rule: rule.to_owned(), text: text.to_owned(), other_item_ids }
+        let other_item_ids = others.into_iter().map(|other| String::from_utf8_lossy(&ids[other].0).into_owned());
+        Conflict { rule: rule.to_owned(), text: text.to_owned(), other_item_ids: other_item_ids.collect() }
     };
     let mut conflicts = Vec::new();
     let mut any_more = false;
     for relation in CONFLICTS {
         if let Some((others, more)) = related.under(relation, own) {
-            conflicts.push(conflict(relation, named(others)));
+            conflicts.push(conflict(relation, others));
             any_more |= more;
         }
     }
@@ -186,10 +228,5 @@ fn related(relations: &Relations, own: usize, ids: &[String]) -> (Vec<Conflict>,
     if any_more || more {
         conflicts.push(conflict(Relation::Possibly, Vec::new()));
     }
-    (conflicts, named(possibly))
-}
-
-fn grouped_by(by: GroupedBy) -> String {
-    let rules = [by.same.then_some("SAME-1"), by.origin.then_some("ORIGIN-1"), by.content];
-    rules.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    (conflicts, possibly.into_iter().map(|other| ids[other]).collect())
 }

@@ -17,16 +17,16 @@ mod conflict;
 mod item;
 mod summary;
 mod head;
+mod write;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Listed, Merged, Plan, Reply, Shown};
-use account::Accounts;
+use crate::model::{Listed, Merged, Plan, Reply, Row, SealedRecord, Source};
 use bytes::Bytes;
 use head::Head;
 use item::Ids;
-use severn_proto::v1::{Dataset, Ledger, LedgerRow, Seal};
-use severn_trust::RecordDigest;
+use severn_proto::v1::{Dataset, Seal};
+use severn_trust::{Digest, RecordDigest};
 
 /// Version of the rules in `RULES.md`. A change to a rule changes it.
 pub const RULES_VERSION: &str = "1.0.0";
@@ -42,26 +42,30 @@ pub const RELATED_MAX: usize = 32;
 
 /// Makes one sealed record out of `replies` to `plan`. Every (source, dataset) of the plan has one row, whatever the
 /// replies hold. A reply that nobody planned is outside the scope: it is neither shown nor counted.
-pub fn unify(plan: &Plan, replies: &[Reply]) -> Merged {
+pub fn unify<'r>(plan: &'r Plan, replies: &'r [Reply]) -> Merged<'r> {
     unify_within(limit::LIMITS, plan, replies)
 }
 
-fn unify_within(limits: limit::Limits, plan: &Plan, replies: &[Reply]) -> Merged {
+fn unify_within<'r>(limits: limit::Limits, plan: &'r Plan, replies: &'r [Reply]) -> Merged<'r> {
     let scope = account::Scope::of(plan);
     let mut heard = accept::accept(plan, &scope, replies);
     limit::enforce(limits, &mut heard.entries, &mut heard.accounts);
     let mut ids = Ids::default();
+    let mut digest = RecordDigest::default();
     let (mut sections, mut listed) = (Vec::new(), Vec::new());
     for (at, entries) in heard.entries.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
         let dataset =
             Scoped { dataset: scope.datasets[at], at, sources: &scope.sources, retractions: &heard.retractions };
-        let (shown, entries) = section(&dataset, &entries, &mut heard.accounts, &mut ids);
-        sections.push(shown);
-        listed.push(entries);
+        let shapes = shapes(&dataset, &entries, &mut ids);
+        let section = item::section(&dataset, &entries, &shapes, &mut heard.accounts);
+        listed.push(Listed { digest: digest.add_section(&section), ..item::listed(&dataset, &entries, &shapes) });
+        sections.push(section);
     }
     let rows = heard.accounts.into_rows(&scope);
     let summary = summary::summary(&rows, scope.datasets.len());
-    seal(plan, sections, listed, Ledger { rows, summary })
+    let ledger = account::ledger(&rows, &summary);
+    let seal = seal(plan, sections.len(), &rows, digest.finish_encoded(&ledger.digested));
+    Merged { record: SealedRecord { sections, ledger: ledger.sent, seal }, listed, rows }
 }
 
 /// An entry that passed every check and may be shown.
@@ -75,42 +79,36 @@ struct Accepted<'e> {
 }
 
 /// One dataset of the scope, and what is needed to make its section.
-struct Scoped<'s> {
+struct Scoped<'s, 'r> {
     /// The dataset.
     dataset: Dataset,
     /// Its position in the scope.
     at: usize,
     /// The sources, by position.
-    sources: &'s [&'s crate::model::Source],
+    sources: &'s [&'r Source],
     /// What was retracted, over all datasets.
-    retractions: &'s accept::Retractions<'s>,
+    retractions: &'s accept::Retractions<'r>,
 }
 
-fn section(scoped: &Scoped<'_>, entries: &[Accepted<'_>], accounts: &mut Accounts, ids: &mut Ids) -> (Shown, Listed) {
+fn shapes(scoped: &Scoped<'_, '_>, entries: &[Accepted<'_>], ids: &mut Ids) -> Vec<item::Shape> {
     let canon = canon::Canon::of(entries);
     let groups = group::groups(scoped, &canon);
     let relations = conflict::relations(scoped.dataset, &canon, &groups);
-    let shapes = item::shapes(scoped, &canon, groups, &relations, ids);
-    item::section(scoped, entries, shapes, accounts)
+    item::shapes(scoped, &canon, groups, &relations, ids)
 }
 
-fn seal(plan: &Plan, sections: Vec<Shown>, mut listed: Vec<Listed>, mut ledger: Ledger) -> Merged {
-    let mut digest = RecordDigest::default();
-    for (section, listed) in sections.iter().zip(&mut listed) {
-        listed.digest = digest.add_section(&section.bytes);
-    }
-    let sum = |count: fn(&LedgerRow) -> u32| ledger.rows.iter().map(|row| u64::from(count(row))).sum();
-    let seal = Seal {
+fn seal(plan: &Plan, sections: usize, rows: &[Row<'_>], digest: Digest) -> Seal {
+    let sum = |count: fn(&Row<'_>) -> u32| rows.iter().map(|row| u64::from(count(row))).sum();
+    Seal {
         query_id: plan.query_id.to_string(),
-        sections: u32::try_from(sections.len()).unwrap_or(u32::MAX),
-        rows: u32::try_from(ledger.rows.len()).unwrap_or(u32::MAX),
+        sections: u32::try_from(sections).unwrap_or(u32::MAX),
+        rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
         received: sum(|row| row.received),
         shown: sum(|row| row.shown),
         grouped: sum(|row| row.grouped),
         withheld: sum(|row| row.withheld),
         rejected: sum(|row| row.rejected),
-        digest: digest.finish(&mut ledger).to_vec(),
+        digest: digest.to_vec(),
         rules_version: RULES_VERSION.to_owned(),
-    };
-    Merged { sections, listed, ledger, seal }
+    }
 }

@@ -1,6 +1,7 @@
 //! One sentence on what is missing and who did not answer, in plain words.
 
-use severn_proto::v1::{LedgerRow, Outcome, ReasonCode};
+use crate::model::Row;
+use severn_proto::v1::{Outcome, ReasonCode};
 use severn_trust::dataset_word;
 use std::fmt::Write as _;
 
@@ -29,7 +30,7 @@ enum Lack {
 }
 
 /// Sums `rows` up; `datasets` is the number of datasets in scope.
-pub(super) fn summary(rows: &[LedgerRow], datasets: usize) -> String {
+pub(super) fn summary(rows: &[Row<'_>], datasets: usize) -> String {
     if rows.is_empty() {
         let nothing =
             if datasets == 0 { "Nothing was asked for." } else { "No source is known to hold this person's record." };
@@ -37,7 +38,7 @@ pub(super) fn summary(rows: &[LedgerRow], datasets: usize) -> String {
     }
     let mut sentence = String::new();
     for (part, words) in PARTS {
-        let lacking: Vec<&LedgerRow> = rows.iter().filter(|row| lack(row) == Some(part)).collect();
+        let lacking: Vec<&Row<'_>> = rows.iter().filter(|row| lack(row) == Some(part)).collect();
         if lacking.is_empty() {
             continue;
         }
@@ -54,8 +55,8 @@ pub(super) fn summary(rows: &[LedgerRow], datasets: usize) -> String {
     sentence
 }
 
-fn lack(row: &LedgerRow) -> Option<Lack> {
-    match row.outcome() {
+fn lack(row: &Row<'_>) -> Option<Lack> {
+    match row.outcome {
         Outcome::Answered | Outcome::AnsweredNone | Outcome::NotHeld => {
             let unknown = row.reasons.iter().any(|reason| reason.code == ReasonCode::UnknownLocalId as i32);
             unknown.then_some(Lack::UnknownPerson)
@@ -66,15 +67,15 @@ fn lack(row: &LedgerRow) -> Option<Lack> {
 }
 
 /// Names the sources of `rows`, by id, and of each the datasets, unless all are concerned.
-fn name_sources(sentence: &mut String, rows: &[&LedgerRow], datasets: usize) {
-    let mut by_source: Vec<&LedgerRow> = rows.to_vec();
+fn name_sources(sentence: &mut String, rows: &[&Row<'_>], datasets: usize) {
+    let mut by_source: Vec<&Row<'_>> = rows.to_vec();
     // Stable: within a source the datasets keep the ledger's order.
-    by_source.sort_by(|a, b| a.source_id.cmp(&b.source_id));
-    let sources: Vec<&[&LedgerRow]> = by_source.chunk_by(|a, b| a.source_id == b.source_id).collect();
+    by_source.sort_by(|a, b| a.source.id.cmp(&b.source.id));
+    let sources: Vec<&[&Row<'_>]> = by_source.chunk_by(|a, b| a.source.id == b.source.id).collect();
     for (at, rows) in sources.iter().take(SOURCES_NAMED_MAX).enumerate() {
         sentence.push_str(if at == 0 { "" } else { ", " });
         let row = rows[0];
-        sentence.push_str(if row.source_name.is_empty() { &row.source_id } else { &row.source_name });
+        sentence.push_str(if row.source.name.is_empty() { &row.source.id.0 } else { &row.source.name });
         if rows.len() < datasets {
             name_datasets(sentence, rows);
         }
@@ -85,11 +86,11 @@ fn name_sources(sentence: &mut String, rows: &[&LedgerRow], datasets: usize) {
     }
 }
 
-fn name_datasets(sentence: &mut String, rows: &[&LedgerRow]) {
+fn name_datasets(sentence: &mut String, rows: &[&Row<'_>]) {
     sentence.push_str(" (");
     for (at, row) in rows.iter().take(DATASETS_NAMED_MAX).enumerate() {
         sentence.push_str(if at == 0 { "" } else { ", " });
-        sentence.push_str(&dataset_word(row.dataset()).replace('_', " "));
+        sentence.push_str(&dataset_word(row.dataset).replace('_', " "));
     }
     if rows.len() > DATASETS_NAMED_MAX {
         let _ = write!(sentence, " and {} more", rows.len() - DATASETS_NAMED_MAX);

@@ -6,7 +6,6 @@ mod records;
 
 use crate::{
     access::{AccessError, Act},
-    audit::details,
     index::IndexError,
     model::EnterpriseId,
     retrieve::{Broker, RetrieveError},
@@ -15,13 +14,12 @@ use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use serde_json::{Map, Value};
 use severn_link::{Conn, Identity, Peer, RefuseMalformedTimeout, ServerLimits, server};
 use severn_proto::{
     v1::{RequestContext, patient_index_server::PatientIndexServer},
     v1_passing::record_broker_server::RecordBrokerServer,
 };
-use severn_trust::{Proof, TrailError, User};
+use severn_trust::{Details, Proof, TrailError, User};
 use std::{io, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -120,7 +118,7 @@ impl Broker {
         context: &RequestContext,
         act: Act,
         action: &str,
-        about: (&str, Map<String, Value>),
+        about: (&str, Details),
     ) -> Result<(User, Proof), Status> {
         let (person, what) = about;
         let who = self.access.admit(context);
@@ -143,7 +141,7 @@ fn access_status(error: AccessError) -> Status {
     match error {
         AccessError::Token(_) | AccessError::Proof(_) => Status::unauthenticated(error.to_string()),
         AccessError::Act(_) | AccessError::OtherPerson => Status::permission_denied(error.to_string()),
-        AccessError::NobodyMeant => Status::invalid_argument(error.to_string()),
+        AccessError::NobodyMeant | AccessError::NothingAsked => Status::invalid_argument(error.to_string()),
     }
 }
 

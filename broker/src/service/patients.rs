@@ -1,6 +1,6 @@
 //! `PatientIndex`: what adapters announce and stewards correct.
 
-use super::{beside, context_of, details, enterprise_id, index_status, peer, text};
+use super::{beside, context_of, enterprise_id, index_status, peer, text};
 use crate::{
     access::Act,
     feed::{FeedError, feed},
@@ -9,13 +9,12 @@ use crate::{
     retrieve::Broker,
 };
 use futures::stream::BoxStream;
-use serde_json::json;
 use severn_link::Identity;
 use severn_proto::v1::{
     FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, RegistrationRef,
     ReviewQueueRequest, ReviewQueueResponse, UnlinkRequest, UnlinkResponse, patient_index_server::PatientIndex,
 };
-use severn_trust::User;
+use severn_trust::{Details, User};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
@@ -62,7 +61,7 @@ impl PatientIndex for Patients {
         let request = request.into_inner();
         let (a, b) = (registration("a", request.a)?, registration("b", request.b)?);
         let (idempotency_key, reason) = decision(&request.idempotency_key, &request.reason)?;
-        let what = details([("a", said(&a)), ("b", said(&b)), ("reason", json!(reason))]);
+        let what = Details::default().with("a", &said(&a)).with("b", &said(&b)).with("reason", &reason);
         let context = context_of(request.context)?;
         let (user, _) = self.broker.admit_act(&context, Act::Steward, "link", ("", what)).await?;
         let decision = Decision { idempotency_key, reason, by: by(&user) };
@@ -74,7 +73,7 @@ impl PatientIndex for Patients {
         let request = request.into_inner();
         let registration = registration("registration", request.registration)?;
         let (idempotency_key, reason) = decision(&request.idempotency_key, &request.reason)?;
-        let what = details([("registration", said(&registration)), ("reason", json!(reason))]);
+        let what = Details::default().with("registration", &said(&registration)).with("reason", &reason);
         let context = context_of(request.context)?;
         let (user, _) = self.broker.admit_act(&context, Act::Steward, "unlink", ("", what)).await?;
         let decision = Decision { idempotency_key, reason, by: by(&user) };
@@ -93,7 +92,7 @@ impl PatientIndex for Patients {
             _ => return Err(Status::invalid_argument(format!("limit: 0 for {REVIEW_DEFAULT}, or 1 to {REVIEW_MAX}"))),
         };
         let context = context_of(request.context)?;
-        self.broker.admit_act(&context, Act::Steward, "review_queue", ("", details([]))).await?;
+        self.broker.admit_act(&context, Act::Steward, "review_queue", ("", Details::default())).await?;
         let pairs = self.broker.index.review_queue(limit as usize).map_err(index_status)?;
         Ok(Response::new(ReviewQueueResponse { pairs }))
     }
@@ -101,7 +100,7 @@ impl PatientIndex for Patients {
     async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
         let request = request.into_inner();
         let person = enterprise_id(&request.enterprise_id)?;
-        let about = (request.enterprise_id.as_str(), details([]));
+        let about = (request.enterprise_id.as_str(), Details::default());
         self.broker.admit_act(&context_of(request.context)?, Act::Steward, "history", about).await?;
         let events = self.broker.index.history(person).map_err(index_status)?;
         Ok(Response::new(HistoryResponse { events }))
@@ -129,8 +128,8 @@ fn decision(key: &str, reason: &str) -> Result<(Uuid, String), Status> {
     Ok((key, reason.to_owned()))
 }
 
-fn said(key: &RegistrationKey) -> serde_json::Value {
-    json!([key.source.to_string(), &*key.local_id.0])
+fn said(key: &RegistrationKey) -> [&str; 2] {
+    [&key.source.0, &key.local_id.0]
 }
 
 fn by(user: &User) -> String {

@@ -1,6 +1,6 @@
 //! `RecordBroker`: what care apps ask.
 
-use super::{audit_status, beside, context_of, details, enterprise_id, from_app, index_status, retrieve_status, text};
+use super::{audit_status, beside, context_of, enterprise_id, from_app, index_status, retrieve_status, text};
 use crate::{
     access::Act,
     index::{Found, Resolved, Search},
@@ -8,7 +8,6 @@ use crate::{
     retrieve::{Asked, Broker, GIVEN_UP_AFTER, RetrieveError},
 };
 use futures::{StreamExt as _, stream::BoxStream};
-use serde_json::json;
 use severn_proto::{
     v1::{
         AccessReportRequest, AccessReportResponse, Candidate, Dataset, FetchDocumentRequest, FetchDocumentResponse,
@@ -21,7 +20,7 @@ use severn_proto::{
         retrieve_record_response::Part,
     },
 };
-use severn_trust::NhsNumber;
+use severn_trust::{Details, NhsNumber};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tonic::{Request, Response, Status};
@@ -57,7 +56,7 @@ impl RecordBroker for Records {
         let mut request = request.into_inner();
         let context = context_of(request.context.take())?;
         let search = search_of(&request)?;
-        let by = details([("by", json!(kind_of(&search)))]);
+        let by = Details::default().with("by", &kind_of(&search));
         let who = self.broker.admit_act(&context, Act::Find, "find", ("", by)).await?;
         let resolved = self.broker.index.resolve(&search).map_err(index_status)?;
         let response = found(resolved);
@@ -66,7 +65,7 @@ impl RecordBroker for Records {
             _ => "",
         };
         let shown: Vec<&str> = response.candidates.iter().map(|c| c.enterprise_id.as_str()).collect();
-        let shown = details([("candidates", json!(shown))]);
+        let shown = Details::default().with("candidates", &shown);
         self.broker.audit.act("found", &who, person, shown).await.map_err(audit_status)?;
         Ok(Response::new(response))
     }
@@ -93,7 +92,7 @@ impl RecordBroker for Records {
             match part?.part {
                 Some(Part::Opened(opened)) => whole.opened = Some(opened),
                 Some(Part::Section(section)) => whole.sections.push(section),
-                Some(Part::Ledger(ledger)) => whole.ledger = Some(ledger),
+                Some(Part::Ledger(ledger)) => whole.ledger = ledger,
                 Some(Part::Seal(seal)) => whole.seal = Some(seal),
                 None => {}
             }
@@ -117,7 +116,7 @@ impl RecordBroker for Records {
         from_app(&request)?;
         let request = request.into_inner();
         let person = enterprise_id(&request.enterprise_id)?;
-        let about = (request.enterprise_id.as_str(), details([]));
+        let about = (request.enterprise_id.as_str(), Details::default());
         self.broker.admit_act(&context_of(request.context)?, Act::Report, "report", about).await?;
         let known = self.broker.index.locate(person).map_err(index_status)?;
         let names: Vec<_> = [Some(person), known.map(|known| known.id)].into_iter().flatten().collect();
@@ -135,7 +134,7 @@ impl RecordBroker for Records {
     ) -> Result<Response<ListSourcesResponse>, Status> {
         from_app(&request)?;
         let context = context_of(request.into_inner().context)?;
-        self.broker.admit_act(&context, Act::Find, "list_sources", ("", details([]))).await?;
+        self.broker.admit_act(&context, Act::Find, "list_sources", ("", Details::default())).await?;
         let feeds = self.broker.index.feed_states().map_err(index_status)?;
         let described = self.broker.fanout.describe_all(DESCRIBE_MAX).await;
         let state = |(registered, description): (Arc<crate::fanout::Registered>, Option<_>)| {

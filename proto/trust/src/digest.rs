@@ -72,13 +72,19 @@ impl RecordDigest {
     }
 
     /// Adds the ledger and gives the digest. Times and waits are cleared while it is encoded and put back after.
-    pub fn finish(mut self, ledger: &mut Ledger) -> Digest {
+    pub fn finish(self, ledger: &mut Ledger) -> Digest {
         let times: Vec<(i64, u32)> =
             ledger.rows.iter_mut().map(|row| (take(&mut row.as_of_ms), take(&mut row.waited_ms))).collect();
-        self.0.update(&sha256(&[&ledger.encode_to_vec()]));
+        let encoded = ledger.encode_to_vec();
         for (row, (as_of_ms, waited_ms)) in ledger.rows.iter_mut().zip(times) {
             (row.as_of_ms, row.waited_ms) = (as_of_ms, waited_ms);
         }
+        self.finish_encoded(&encoded)
+    }
+
+    /// Adds the ledger, serialised without times and waits, and gives the digest.
+    pub fn finish_encoded(mut self, ledger: &[u8]) -> Digest {
+        self.0.update(&sha256(&[ledger]));
         to_array(self.0.finish().as_ref())
     }
 }

@@ -30,7 +30,7 @@ pub use proof::{Proof, ProofError, Replays};
 pub use statement::{StatementError, sign_statements, verify_statement};
 pub use table::{AccessTable, Decision, RoleDefinition, Rule, TableError};
 pub use token::{Confirmation, Issuer, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, UserClaims};
-pub use trail::{Trail, TrailError, TrailEvent, VerifyReport, verify_trail};
+pub use trail::{Details, Trail, TrailError, TrailEvent, VerifyReport, verify_trail};
 pub use words::{
     ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, outcome_word, purpose_from_word,
     purpose_word, reason_word,

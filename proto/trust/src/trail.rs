@@ -11,11 +11,14 @@ use crate::{
     keys::{PublicKey, SigningKey},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::{io, sync::Arc, time::Duration};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    task::{JoinError, spawn_blocking},
+    task::spawn_blocking,
 };
 
 const LOG: &str = "audit.log";
@@ -56,8 +59,45 @@ pub struct TrailEvent {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub person: String,
     /// Whatever else belongs to this kind of event. Never clinical content, never a token.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub details: Map<String, Value>,
+    #[serde(skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
+}
+
+/// JSON values by name, each serialised once, when it is set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Details(BTreeMap<String, Box<RawValue>>);
+
+impl Details {
+    /// Sets `name` to `value`; what has no form in JSON becomes `null`.
+    pub fn set(&mut self, name: &str, value: &impl Serialize) {
+        self.0.insert(name.to_owned(), to_raw_value(value).unwrap_or_default());
+    }
+
+    /// These details and one more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &impl Serialize) -> Details {
+        self.set(name, value);
+        self
+    }
+
+    /// The value set for `name`.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        serde_json::from_str(self.0.get(name)?.get()).ok()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl PartialEq for Details {
+    fn eq(&self, other: &Details) -> bool {
+        self.0
+            .iter()
+            .map(|(name, value)| (name, value.get()))
+            .eq(other.0.iter().map(|(name, value)| (name, value.get())))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,6 +141,9 @@ struct Waiting {
     event: TrailEvent,
     done: oneshot::Sender<Result<u64, TrailError>>,
 }
+
+/// Who waited for an event, and what became of it.
+type Done = (oneshot::Sender<Result<u64, TrailError>>, Result<u64, TrailError>);
 
 struct Writer {
     file: Box<dyn Append>,
@@ -181,39 +224,45 @@ async fn write_all(mut writer: Writer, mut waiting: mpsc::Receiver<Waiting>) {
         };
         let ended = received == Some(0);
         let taken = std::mem::take(&mut batch);
-        let committed: Result<Writer, JoinError> = spawn_blocking(move || {
-            writer.commit(taken, received.is_none() || ended);
-            writer
-        })
-        .await;
-        match committed {
-            Ok(back) if !ended => writer = back,
-            // Ended, or the runtime is going down: whoever still waits is told that nothing is durable.
-            _ => return,
+        let committed = spawn_blocking(move || {
+            let done = writer.commit(taken);
+            (writer, done)
+        });
+        // Where that fails the runtime is going down: whoever still waits is told that nothing is durable.
+        let Ok((mut back, done)) = committed.await else { return };
+        // Told from here and not from the other thread: one wake-up for all of them.
+        done.into_iter().for_each(|(waiting, result)| drop(waiting.send(result)));
+        if back.head_is_due(received.is_none() || ended) {
+            let signed = spawn_blocking(move || {
+                back.sign_head();
+                back
+            });
+            let Ok(signed) = signed.await else { return };
+            back = signed;
         }
+        if ended {
+            return;
+        }
+        writer = back;
     }
 }
 
 impl Writer {
-    fn commit(&mut self, batch: Vec<Waiting>, idle: bool) {
-        if !batch.is_empty() {
-            let (events, dones): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.event, w.done)).unzip();
-            let first = self.seq + 1;
-            match self.append(events) {
-                Ok(()) => dones.into_iter().zip(first..).for_each(|(done, seq)| drop(done.send(Ok(seq)))),
-                Err(error) => {
-                    let again = || match &error {
-                        TrailError::Storage(e) => TrailError::Storage(e.kind().into()),
-                        _ => TrailError::Poisoned,
-                    };
-                    dones.into_iter().for_each(|done| drop(done.send(Err(again()))));
-                }
-            }
-        }
+    fn commit(&mut self, batch: Vec<Waiting>) -> Vec<Done> {
+        let (events, waiting): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.event, w.done)).unzip();
+        let first = self.seq + 1;
+        let appended = if events.is_empty() { Ok(()) } else { self.append(events) };
+        let result = |seq| match &appended {
+            Ok(()) => Ok(seq),
+            Err(TrailError::Storage(error)) => Err(TrailError::Storage(error.kind().into())),
+            Err(_) => Err(TrailError::Poisoned),
+        };
+        waiting.into_iter().zip(first..).map(|(waiting, seq)| (waiting, result(seq))).collect()
+    }
+
+    fn head_is_due(&self, idle: bool) -> bool {
         let due = idle || self.clock.now_ms() - self.head_at_ms >= HEAD_EVERY_MS;
-        if due && self.head_seq != self.seq && !self.poisoned {
-            self.sign_head();
-        }
+        due && self.head_seq != self.seq && !self.poisoned
     }
 
     fn append(&mut self, events: Vec<TrailEvent>) -> Result<(), TrailError> {

@@ -8,7 +8,7 @@ use severn_proto::v1::{
     FindPersonRequest, PurposeOfUse, RequestContext, RetrieveRecordRequest, record_broker_client::RecordBrokerClient,
     retrieve_record_response::Part,
 };
-use severn_trust::{Clock as _, Commitments, PersonKeys, Proof, SystemClock, SystemEntropy, new_uuid};
+use severn_trust::{ALL_DATASETS, Clock as _, Commitments, PersonKeys, Proof, SystemClock, SystemEntropy, new_uuid};
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::transport::Channel;
@@ -91,7 +91,7 @@ impl<'a> Target<'a> {
         let proof = Proof {
             query_id: new_uuid(&SystemClock, &self.entropy),
             issued_s: SystemClock.now_s(),
-            datasets: Vec::new(),
+            datasets: ALL_DATASETS.to_vec(),
             purpose: PurposeOfUse::DirectCare,
             person,
         };

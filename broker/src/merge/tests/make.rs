@@ -57,8 +57,16 @@ pub(super) fn unify(plan: &Plan, replies: Vec<Reply>) -> Opened {
 pub(super) fn unify_within(limits: super::limit::Limits, plan: &Plan, replies: Vec<Reply>) -> Opened {
     let replies: Vec<_> = replies.into_iter().map(Reply::received).collect();
     let merged = super::super::unify_within(limits, plan, &replies);
-    let open = |section: &crate::model::Shown| Section::decode(section.bytes.as_ref()).expect("a section");
-    Opened { sections: merged.sections.iter().map(open).collect(), ledger: merged.ledger, seal: merged.seal }
+    let record = merged.record;
+    let sections = record.sections.iter().map(as_prost_writes_it).collect();
+    Opened { sections, ledger: as_prost_writes_it(&record.ledger), seal: record.seal }
+}
+
+/// Reads a message, and holds our own writing of it to that of the library.
+fn as_prost_writes_it<M: prost::Message + Default>(bytes: &Bytes) -> M {
+    let message = M::decode(bytes.as_ref()).expect("a message");
+    assert_eq!(message.encode_to_vec(), bytes.as_ref());
+    message
 }
 
 static MEANT: LazyLock<(PersonKeys, Commitments)> = LazyLock::new(|| {
