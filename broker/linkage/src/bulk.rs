@@ -1,0 +1,198 @@
+//! All registrations at once, on several threads. The answer is the one that inserting them one by one gives: both
+//! look candidates up in the same index and score them with the same function.
+
+use crate::compare::Comparison;
+use crate::decide::rules::is_of_concern;
+use crate::decide::{Component, Decided, Member, Policy, components, decide};
+use crate::keys::{KINDS, keys_of};
+use crate::model::Model;
+use crate::population::{Entry, Population, Postings};
+use crate::score::Score;
+
+/// A pair of rows with its score; `one` is the smaller row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScoredPair {
+    /// The smaller row.
+    pub one: u32,
+    /// The larger row.
+    pub two: u32,
+    /// What was compared.
+    pub comparison: Comparison,
+    /// How likely they are one person.
+    pub score: Score,
+}
+
+/// What a bulk run counts beside the pairs it hands over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scored {
+    /// Pairs compared in all.
+    pub compared: u64,
+    /// Rows with a key that is too common even at its finest: they may have more candidates than were compared.
+    pub cut: Vec<u32>,
+}
+
+/// Rows whose pairs are collected at once: bounds the memory, at the price of reading the index once for each.
+const ROWS_AT_ONCE: usize = 1 << 20;
+/// Pairs that are scored at once.
+const PAIRS_AT_ONCE: usize = 1 << 17;
+
+/// Scores every pair of candidates once and hands them over sorted by rows, batch by batch, with the number of rows
+/// done. The number of threads changes nothing but the time.
+pub fn score_all(
+    population: &Population,
+    model: &Model,
+    threads: usize,
+    with: &mut dyn FnMut(&[ScoredPair], usize),
+) -> Scored {
+    let mut scored = Scored::default();
+    let rows = population.row_limit();
+    let mut scores = Vec::new();
+    for from in (0..rows).step_by(ROWS_AT_ONCE) {
+        let to = (from + ROWS_AT_ONCE).min(rows);
+        let pairs = pairs_of(population, from, to, threads, &mut scored.cut);
+        for pairs in pairs.iter().flat_map(|part| part.chunks(PAIRS_AT_ONCE)) {
+            score_pairs(population, model, threads, pairs, &mut scores);
+            let done = scores.last().map_or(to, |pair: &ScoredPair| pair.one as usize);
+            with(&scores, done);
+            scored.compared += scores.len() as u64;
+        }
+        with(&[], to);
+    }
+    scored.cut.sort_unstable();
+    scored.cut.dedup();
+    scored
+}
+
+/// The pairs of candidates whose smaller row is in a range, sorted, each once; in parts that follow one another.
+fn pairs_of(population: &Population, from: usize, to: usize, threads: usize, cut: &mut Vec<u32>) -> Vec<Vec<(u32, u32)>> {
+    let share = (to - from).div_ceil(threads.max(1)).max(1);
+    let mut parts = Vec::new();
+    std::thread::scope(|scope| {
+        let ranges = (from..to).step_by(share).map(|from| from as u32..(from + share).min(to) as u32);
+        let workers: Vec<_> = ranges
+            .map(|rows| {
+                scope.spawn(move || {
+                    let mut pairs = Vec::new();
+                    let mut cut = Vec::new();
+                    population.pairs(&rows, &mut pairs, &mut cut);
+                    pairs.sort_unstable();
+                    pairs.dedup();
+                    (pairs, cut)
+                })
+            })
+            .collect();
+        for worker in workers {
+            let (pairs, rows) = worker.join().unwrap_or_default();
+            parts.push(pairs);
+            cut.extend(rows);
+        }
+    });
+    parts
+}
+
+fn score_pairs(
+    population: &Population,
+    model: &Model,
+    threads: usize,
+    pairs: &[(u32, u32)],
+    scores: &mut Vec<ScoredPair>,
+) {
+    let score = |(one, two): (u32, u32)| {
+        let comparison = population.compare(one, two);
+        ScoredPair { one, two, comparison, score: model.score(&comparison) }
+    };
+    scores.clear();
+    let share = pairs.len().div_ceil(threads.max(1)).max(1);
+    std::thread::scope(|scope| {
+        let parts = pairs.chunks(share).map(|part| scope.spawn(|| part.iter().copied().map(score).collect::<Vec<_>>()));
+        let workers: Vec<_> = parts.collect();
+        for worker in workers {
+            scores.extend(worker.join().unwrap_or_default());
+        }
+    });
+}
+
+/// Everything at once: pairs of concern, their components, and what was decided about each.
+#[derive(Debug, Default)]
+pub struct LinkedAll {
+    /// What was decided about every component of two or more registrations; whoever is in none is a person alone.
+    pub decided: Vec<Decided>,
+    /// What was counted.
+    pub scored: Scored,
+}
+
+/// Links a whole population: the answer of [`crate::decide::decide`] on every component. `key` tells a row apart for
+/// ever ([`Member::key`]).
+pub fn link_all(
+    population: &Population,
+    model: &Model,
+    policy: &Policy,
+    threads: usize,
+    key: &dyn Fn(u32) -> u128,
+) -> LinkedAll {
+    let mut pairs = Vec::new();
+    let scored = score_all(population, model, threads, &mut |batch, _| {
+        pairs.extend(batch.iter().filter(|pair| is_of_concern(model, pair, policy)));
+    });
+    let decided = decide_all(population, model, policy, &pairs, key);
+    LinkedAll { decided, scored }
+}
+
+/// Decides the components of pairs of concern.
+pub fn decide_all(
+    population: &Population,
+    model: &Model,
+    policy: &Policy,
+    pairs: &[ScoredPair],
+    key: &dyn Fn(u32) -> u128,
+) -> Vec<Decided> {
+    let components = components(pairs, &[], population.row_limit());
+    let decided = components.into_iter().map(|(rows, pairs)| {
+        let members: Vec<Member> = rows.into_iter().map(|row| Member { row, key: key(row) }).collect();
+        decide(&Component { population, model, members: &members, pairs: &pairs, decisions: &[] }, policy)
+    });
+    decided.collect()
+}
+
+/// Builds the blocking index of all rows.
+pub(crate) fn build_postings(population: &Population, threads: usize) -> Vec<Postings> {
+    let threads = threads.max(1);
+    let share = population.row_limit().div_ceil(threads).max(1);
+    let mut parts: Vec<Vec<Vec<Entry>>> = Vec::new();
+    std::thread::scope(|scope| {
+        let starts = (0..population.row_limit()).step_by(share);
+        let workers: Vec<_> = starts.map(|from| scope.spawn(move || entries_of(population, from, from + share))).collect();
+        parts.extend(workers.into_iter().map(|worker| worker.join().unwrap_or_default()));
+    });
+    let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();
+    for part in parts {
+        for (all, own) in entries.iter_mut().zip(part) {
+            if all.is_empty() { *all = own } else { all.extend(own) }
+        }
+    }
+    let mut postings: Vec<Postings> = Vec::new();
+    // Kinds are sorted side by side, as many at once as there are threads.
+    let mut entries = entries.into_iter().peekable();
+    while entries.peek().is_some() {
+        let now: Vec<Vec<Entry>> = entries.by_ref().take(threads).collect();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = now.into_iter().map(|own| scope.spawn(|| Postings::build(own))).collect();
+            postings.extend(workers.into_iter().map(|worker| worker.join().unwrap_or_default()));
+        });
+    }
+    postings
+}
+
+fn entries_of(population: &Population, from: usize, to: usize) -> Vec<Vec<Entry>> {
+    let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();
+    let mut keys = Vec::new();
+    for row in from as u32..to.min(population.row_limit()) as u32 {
+        if population.holds(row) {
+            keys_of(&population.side(row), &mut keys);
+            for key in &keys {
+                entries[usize::from(key.kind)].push(Entry { coarse: key.coarse, finer: key.finer, row });
+            }
+        }
+    }
+    entries
+}
