@@ -22,7 +22,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let outputs = Outputs { links: &mut links, pairs: pairs.as_mut().map(|file| file as &mut dyn std::io::Write) };
     let begun = Instant::now();
     let linked = link(File::open(&arguments[1])?, outputs, &options, &|progress| {
-        if !matches!(progress, severn_linkage::offline::Progress::Scored(..) | severn_linkage::offline::Progress::Read(_)) {
+        if !matches!(
+            progress,
+            severn_linkage::offline::Progress::Scored(..) | severn_linkage::offline::Progress::Read(_)
+        ) {
             eprintln!("{:.2} s {progress:?}", begun.elapsed().as_secs_f64());
         }
     })?;

@@ -126,7 +126,8 @@ fn name_pair(one: NameWords<'_>, two: NameWords<'_>) -> NamePair {
         given_value: 0,
         family_value: 0,
     };
-    let straight = pair.given <= given::SPELLING && pair.given != 0 || pair.family <= family::SPELLING && pair.family != 0;
+    let straight =
+        pair.given <= given::SPELLING && pair.given != 0 || pair.family <= family::SPELLING && pair.family != 0;
     if !straight {
         exchanged(&one, &two, &mut pair);
     }
@@ -329,7 +330,8 @@ const fn contact_level(one: u64, two: u64) -> u8 {
 
 fn phones(one: &Side<'_>, two: &Side<'_>, found: &mut Comparison) {
     let (mut best, mut value) = (0, 0);
-    let former = |side: &Side<'_>| side.former.map_or(&[][..], |former| &former.phones).iter().copied().collect::<Vec<_>>();
+    let former =
+        |side: &Side<'_>| side.former.map_or(&[][..], |former| &former.phones).iter().copied().collect::<Vec<_>>();
     let pairs = |a: u64, b: u64, best: &mut u8, value: &mut u64| {
         let mut level = contact_level(a, b);
         if level == contact::DIFFERENT && is_number_slip(a, b) {

@@ -119,8 +119,13 @@ fn shares(counts: FxHashMap<u64, u32>, listed_max: usize, seen_min: u32, spell: 
     let mass: f64 = others.iter().map(|(count, _)| f64::from(*count)).sum();
     let weighted: f64 = others.iter().map(|(count, _)| f64::from(*count).powi(2)).sum();
     let other = if mass > 0.0 { weighted / mass / total } else { 1.0 / total };
-    let common = listed[..end].iter().map(|(count, value)| (spell(*value), rounded(f64::from(*count) / total))).collect();
-    ValueShares { chance_agreement: chance.max(0.1 / pairs(total).max(10.0)), other: other.max(SHARE_MIN.min(1.0 / total)), common }
+    let common =
+        listed[..end].iter().map(|(count, value)| (spell(*value), rounded(f64::from(*count) / total))).collect();
+    ValueShares {
+        chance_agreement: chance.max(0.1 / pairs(total).max(10.0)),
+        other: other.max(SHARE_MIN.min(1.0 / total)),
+        common,
+    }
 }
 
 /// Four digits are more than a share deserves, and keep a model file readable.

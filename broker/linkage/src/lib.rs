@@ -1,7 +1,5 @@
 //! The arithmetic of Severn's master patient index.
 
-
-
 mod normalise;
 mod names;
 mod similarity;

@@ -8,7 +8,7 @@
 //!   the current one of exactly one of them, all given names agree, and every other has another postcode on record.
 
 use super::{
-    decide::{Row, SHARED_MAX},
+    decide::Row,
     event::RegistrationKey,
     normalise::{Name, postcode, search_key, whole_date},
     state::State,
@@ -20,6 +20,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
+
+/// Registrations that share one number or name, at most; more than that and the value is taken for a placeholder.
+const SHARED_MAX: usize = if cfg!(test) { 100 } else { 1_000 };
 
 /// Persons named in one answer, at most.
 pub const CANDIDATES_MAX: usize = 20;

@@ -9,6 +9,7 @@
 mod check;
 mod decide;
 mod event;
+mod evidence;
 mod find;
 mod golden;
 mod normalise;

@@ -1,8 +1,9 @@
-//! Makes names, postcodes and dates comparable, and takes from a registration what the linking rules and the search
-//! look at. Pure. What two such facts mean for each other is decided in `decide`, never here.
+//! Makes names, postcodes and dates comparable, and takes from a registration what the search and persons' decisions
+//! look at. Pure. What the score looks at is the linkage engine's own.
 
+use super::decide::Said;
 use jiff::civil::Date;
-use severn_proto::v1::{Demographics, HumanName, Sex, human_name::Use};
+use severn_proto::v1::{Demographics, HumanName, human_name::Use};
 use severn_trust::{NhsNumber, sha256};
 use std::fmt;
 
@@ -10,7 +11,7 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key([u8; 16]);
 
-/// What the linking rules look at. Its `Debug` shows nothing of it.
+/// What persons' decisions and the search by number look at. Its `Debug` shows nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The NHS number, if its check digit is right.
@@ -19,8 +20,8 @@ pub struct Facts {
     pub verified: bool,
     /// The birth date, if it is whole and no placeholder.
     pub birth: Option<Date>,
-    /// Current family name, all given names, birth date, sex and postcode, if all are present and none is a placeholder.
-    pub key: Option<Key>,
+    /// A digest of who it says it is.
+    pub said: Said,
 }
 
 impl fmt::Debug for Facts {
@@ -60,7 +61,7 @@ impl Profile {
             number,
             verified: number.is_some() && demographics.nhs_number_verified,
             birth,
-            key: birth.and_then(|birth| linking_key(demographics, birth)),
+            said: said(demographics),
         };
         let mut names: Vec<Key> = birth
             .map(|birth| demographics.names.iter().filter_map(|name| search_key(&Name::of(name), birth)).collect())
@@ -71,19 +72,16 @@ impl Profile {
     }
 }
 
-fn linking_key(demographics: &Demographics, birth: Date) -> Option<Key> {
-    let name = Name::of(demographics.names.iter().find(|name| !matches!(name.r#use(), Use::Old | Use::Alias))?);
-    let postcode = current_postcode(demographics)?;
-    let sex = match demographics.sex() {
-        Sex::Female => "F",
-        Sex::Male => "M",
-        Sex::Other => "O",
-        Sex::Unspecified | Sex::Unknown => return None,
-    };
-    if name.is_placeholder() {
-        return None;
+/// Number, names, birth date and sex; where somebody lives does not say who they are.
+fn said(demographics: &Demographics) -> Said {
+    let mut parts =
+        vec![demographics.nhs_number.clone(), demographics.birth_date.clone(), demographics.sex.to_string()];
+    for name in demographics.names.iter().filter(|name| !matches!(name.r#use(), Use::Old | Use::Alias)) {
+        let Name { family, given, .. } = Name::of(name);
+        parts.extend([family, given]);
     }
-    Some(key(&[&name.family, &name.given, &birth.to_string(), sex, &postcode]))
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    key(&parts).0
 }
 
 /// The key under which a name is searched; `None` where a part is missing.
@@ -212,12 +210,6 @@ pub fn postcode(text: &str) -> Option<String> {
         && inward[1..].iter().all(u8::is_ascii_uppercase)
         && code.starts_with(|c: char| c.is_ascii_uppercase());
     (shaped && !code.starts_with("ZZ99")).then_some(code)
-}
-
-/// The postcode of the address that holds now.
-fn current_postcode(demographics: &Demographics) -> Option<String> {
-    let current = demographics.addresses.iter().find(|address| address.until.is_empty())?;
-    postcode(&current.postcode)
 }
 
 /// A whole date, YYYY-MM-DD; `None` for anything else.

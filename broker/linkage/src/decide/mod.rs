@@ -80,8 +80,10 @@ pub struct PersonsDecision {
 pub enum Says {
     /// The two are one person.
     Same,
-    /// The two are not one person; this outlives every score.
+    /// The two are not one person; this outlives every score, and whoever fits both is left to a steward.
     Different,
+    /// A person's link of the two was undone: they are never joined again, and nothing else changes by it.
+    Undone,
 }
 
 /// A closed set of registrations: no registration outside it has a pair of concern with one inside ([`closure`]).

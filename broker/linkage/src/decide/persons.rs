@@ -1,8 +1,8 @@
 //! Joining registrations into persons, the strongest link first, with everybody's agreement.
 
+use crate::bulk::ScoredPair;
 use crate::decide::rules::{Verdict, judge};
 use crate::decide::{Component, Decided, Judged, Link, LinkRule, Member, Policy, Review, ReviewReason, Says};
-use crate::bulk::ScoredPair;
 use crate::score::Score;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -12,6 +12,9 @@ pub(crate) struct Joining<'a> {
     policy: &'a Policy,
     members: &'a [Member],
     same: Vec<(usize, usize)>,
+    /// Never joined.
+    apart: FxHashSet<(usize, usize)>,
+    /// Of these, those that a person told apart: each is the other's rival for whoever fits both.
     different: FxHashSet<(usize, usize)>,
     /// The person that each registration belongs to so far: the first of its places.
     person: Vec<usize>,
@@ -29,6 +32,7 @@ impl<'a> Joining<'a> {
             policy,
             members,
             same: Vec::new(),
+            apart: FxHashSet::default(),
             different: FxHashSet::default(),
             person: (0..members.len()).collect(),
             persons: (0..members.len()).map(|place| (place, vec![place])).collect(),
@@ -42,31 +46,40 @@ impl<'a> Joining<'a> {
         match says {
             Says::Same => self.same.push(ends),
             Says::Different => {
+                self.apart.insert(ends);
                 self.different.insert(ends);
+            }
+            Says::Undone => {
+                self.apart.insert(ends);
             }
         }
     }
 
-    /// Joins all, pairs coming the strongest first.
+    /// Joins all: by score, pairs coming the strongest first, then whatever persons linked of what that made. So an
+    /// undone link gives back exactly what the scores made.
     pub fn join(mut self, judged: &[Judged]) -> Decided {
         self.same.sort_unstable();
-        for (one, two) in std::mem::take(&mut self.same) {
-            self.join_by_person(one, two);
-        }
         let strong: Neighbours = neighbours(judged, self.members.len());
         let mut reviews = Vec::new();
         for own in judged {
-            if self.different.contains(&own.ends) {
+            if self.apart.contains(&own.ends) {
                 continue;
             }
             match own.verdict {
                 Verdict::Automatic => {
-                    let refusal = if self.has_rival(own, &strong) { Some(ReviewReason::LeadTooSmall) } else { self.join_by_score(own) };
+                    let refusal = if self.has_rival(own, &strong) {
+                        Some(ReviewReason::LeadTooSmall)
+                    } else {
+                        self.join_by_score(own)
+                    };
                     reviews.extend(refusal.map(|reason| (own, reason)));
                 }
                 Verdict::Review(reason) | Verdict::Never(reason) => reviews.push((own, reason)),
                 Verdict::Nothing => {}
             }
+        }
+        for (one, two) in std::mem::take(&mut self.same) {
+            self.join_by_person(one, two);
         }
         for (own, reason) in reviews {
             let joined = self.person[own.ends.0] == self.person[own.ends.1];
@@ -80,8 +93,14 @@ impl<'a> Joining<'a> {
 
     fn join_by_person(&mut self, one: usize, two: usize) {
         let pair = self.compared(one, two);
-        if self.crossing(one, two).any(|ends| self.different.contains(&ends)) {
-            self.review((one, two), &pair, ReviewReason::DecisionsContradict);
+        let same_already = self.person[one] == self.person[two];
+        let contradicted = |ends: (usize, usize)| {
+            let apart = self.apart.contains(&ends).then_some(ReviewReason::DecisionsContradict);
+            apart.or_else(|| self.numbers_differ(ends).then_some(ReviewReason::NumbersDiffer))
+        };
+        let contradiction = if same_already { None } else { self.crossing(one, two).find_map(contradicted) };
+        if let Some(reason) = contradiction {
+            self.review((one, two), &pair, reason);
             return;
         }
         self.link((one, two), &pair, LinkRule::Person);
@@ -108,7 +127,7 @@ impl<'a> Joining<'a> {
             return Some(ReviewReason::PersonsDisagree);
         }
         for ends in self.crossing(one, two) {
-            if self.different.contains(&ends) {
+            if self.apart.contains(&ends) {
                 return Some(ReviewReason::PersonsDisagree);
             }
             let pair = self.compared(ends.0, ends.1);
@@ -137,11 +156,16 @@ impl<'a> Joining<'a> {
             strong[end].iter().take_while(|(bits, _)| *bits > least).any(|(_, third)| {
                 let ends = (other.min(*third), other.max(*third));
                 *third != other
+                    && !self.is_linked_by_person(other, *third)
                     && (self.different.contains(&ends)
                         || self.compared(other, *third).score.probability < self.policy.review_min)
             })
         };
         rival_at(own.ends.0, own.ends.1) || rival_at(own.ends.1, own.ends.0)
+    }
+
+    fn is_linked_by_person(&self, one: usize, two: usize) -> bool {
+        self.same.binary_search(&(one.min(two), one.max(two))).is_ok()
     }
 
     fn compared(&self, one: usize, two: usize) -> ScoredPair {
@@ -191,7 +215,8 @@ impl<'a> Joining<'a> {
         persons.sort_unstable();
         let rows = |places: Vec<usize>| places.into_iter().map(|place| self.members[place].row).collect();
         self.decided.persons = persons.into_iter().map(rows).collect();
-        let place: FxHashMap<u32, usize> = self.members.iter().zip(0..).map(|(member, place)| (member.row, place)).collect();
+        let place: FxHashMap<u32, usize> =
+            self.members.iter().zip(0..).map(|(member, place)| (member.row, place)).collect();
         self.decided.links.sort_by_key(|link| (place[&link.one], place[&link.two]));
         self.decided.reviews.sort_by_key(|review| (place[&review.one], place[&review.two], review.reason));
         self.decided

@@ -203,7 +203,9 @@ mod tests {
         for text in ["", "ZZ99 3VZ", "ZZ993CZ", "XXXX", " "] {
             assert!(Postcode::parse(text).is_missing(), "{text}");
         }
-        assert!(Postcode::parse("2134") == Postcode::parse(" 2134 ") && Postcode::parse("2134") != Postcode::parse("2135"));
+        assert!(
+            Postcode::parse("2134") == Postcode::parse(" 2134 ") && Postcode::parse("2134") != Postcode::parse("2135")
+        );
     }
 
     #[test]

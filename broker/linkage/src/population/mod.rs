@@ -184,7 +184,8 @@ impl Population {
     /// Bytes held in memory, the index included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let former: usize = self.former.values().map(|former| 120 + former.names.len() * 12 + former.places.len() * 12).sum();
+        let former: usize =
+            self.former.values().map(|former| 120 + former.names.len() * 12 + former.places.len() * 12).sum();
         let postings: usize = self.postings.iter().map(Postings::bytes).sum();
         self.atoms.bytes() + self.records.capacity() * size_of::<Record>() + former + postings
     }

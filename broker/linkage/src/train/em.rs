@@ -119,10 +119,8 @@ struct Counts {
 /// One round; gives the largest change of a share.
 fn round(sessions: &[Session], learned: &mut Learned) -> f64 {
     let logs = Logs::of(learned);
-    let mut counts = Counts {
-        levels: [[[0.0; LEVELS_MAX]; FIELDS]; 2],
-        joint: [[[0.0; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()],
-    };
+    let mut counts =
+        Counts { levels: [[[0.0; LEVELS_MAX]; FIELDS]; 2], joint: [[[0.0; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()] };
     for (session, sizes) in sessions.iter().zip(&mut learned.sizes) {
         if session.pairs > 0 {
             *sizes = expect(session, &logs, *sizes, learned.has_households, &mut counts);

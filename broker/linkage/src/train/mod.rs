@@ -103,7 +103,8 @@ fn classes(population: &Population, sessions: &[Session], learned: &Learned) -> 
         levels.iter().map(|level| learned.shares[MATCH][field as usize][usize::from(*level)]).sum()
     };
     let birth = matched(Field::Birth, &[1, 2]);
-    let by_family = seen(SessionKind::BirthAndFamily, MATCH) / (birth * matched(Field::Family, &[1, 2, 4, 5, 7])).max(0.2);
+    let by_family =
+        seen(SessionKind::BirthAndFamily, MATCH) / (birth * matched(Field::Family, &[1, 2, 4, 5, 7])).max(0.2);
     let by_given = seen(SessionKind::BirthAndGiven, MATCH) / (birth * matched(Field::Given, &[1, 2, 6, 10])).max(0.2);
     let matches = by_family.max(by_given).max(0.5);
     let at_home = learned.shares[HOUSEHOLD][Field::Place as usize][usize::from(place::SAME)].max(0.2);

@@ -76,7 +76,9 @@ fn houses(population: &Population) -> Vec<Vec<u32>> {
             let place = &population.record(row).place;
             let street = population.atoms().get(place.street).whole;
             let known = (place.numbers != 0 || street != 0) && (!place.postcode.is_missing() || street != 0);
-            known.then(|| (place_value(place) ^ if place.postcode.is_missing() || place.numbers == 0 { street } else { 0 }, row))
+            known.then(|| {
+                (place_value(place) ^ if place.postcode.is_missing() || place.numbers == 0 { street } else { 0 }, row)
+            })
         })
         .collect();
     at.sort_unstable();
@@ -131,7 +133,8 @@ fn patterns(population: &Population, pairs: &[(u32, u32)], threads: usize) -> Ve
             }
         }
     });
-    let mut patterns: Vec<(Levels, f64)> = counts.into_iter().map(|(levels, count)| (levels, f64::from(count))).collect();
+    let mut patterns: Vec<(Levels, f64)> =
+        counts.into_iter().map(|(levels, count)| (levels, f64::from(count))).collect();
     // Sums of floats depend on their order: sort, so that the number of threads changes nothing.
     patterns.sort_unstable_by_key(|(levels, _)| *levels);
     patterns

@@ -1,46 +1,38 @@
 //! Settles who is who for a part of the index: the part that one event can have changed.
 
 use super::{Cluster, State, oldest};
-use crate::index::{
-    decide::{Decisions, Review, Row, Rule, SHARED_MAX, decide},
-    normalise::Facts,
-};
-use std::collections::{BTreeSet, HashSet};
+use crate::index::decide::{Decisions, Known, Means, Review, Row, Rule, Verdict, decide};
+use severn_linkage::{bulk::ScoredPair, decide::closure};
+use std::collections::BTreeSet;
+
+/// Registrations that hang together, and the pairs by which they do.
+#[derive(Default)]
+pub(super) struct Block {
+    pub(super) rows: BTreeSet<Row>,
+    pub(super) pairs: Vec<ScoredPair>,
+}
 
 impl State {
-    /// All that hang together with `seeds` by number, key or a person's link: nobody outside can be changed by them.
-    pub(super) fn block(&self, seeds: &[Row]) -> BTreeSet<Row> {
-        let mut found = BTreeSet::new();
-        let mut open = seeds.to_vec();
-        let (mut numbers, mut keys) = (HashSet::new(), HashSet::new());
-        while let Some(row) = open.pop() {
-            let held = self.get(row);
-            if !held.live || !found.insert(row) {
-                continue;
-            }
-            if let Some(number) = held.facts.number.filter(|number| numbers.insert(*number)) {
-                open.extend(worth_following(self.by_number.get(&number)));
-            }
-            if let Some(key) = held.facts.key.filter(|key| keys.insert(*key)) {
-                open.extend(worth_following(self.by_key.get(&key)));
-            }
-            for link in self.links_of.get(&row).into_iter().flatten().filter_map(|s| self.decisions.links.get(s)) {
-                open.extend([link.a, link.b]);
-            }
-        }
-        found
+    /// All that hang together with `seeds` by a pair of concern or a person's link: nobody outside can be changed by them.
+    pub(super) fn block(&self, seeds: &[Row]) -> Block {
+        let start: Vec<u32> = seeds.iter().map(|row| row.0).collect();
+        let linked = |row| {
+            let links = self.links_of.get(&Row(row)).into_iter().flatten();
+            links.filter_map(|sequence| self.decisions.links.get(sequence)).flat_map(|l| [l.a.0, l.b.0]).collect()
+        };
+        let (rows, pairs) = closure(&self.population, &self.model, &self.policy, &start, &linked);
+        Block { rows: rows.into_iter().map(Row).collect(), pairs }
     }
 
-    /// What the rules may look at: a number or key that too many share is a placeholder that nobody has listed.
-    pub(super) fn facts(&self, row: Row) -> Facts {
-        let mut facts = self.get(row).facts;
-        if facts.number.is_some_and(|number| self.by_number.get(&number).is_some_and(|r| r.len() > SHARED_MAX)) {
-            return Facts { birth: facts.birth, ..Facts::default() };
+    /// Where to begin, beside the event's own registrations, when a value became too common or is no longer: those that
+    /// share it, and whoever is joined to them or listed with them still.
+    pub(super) fn neighbours(&self, affected: &[u32]) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for row in affected.iter().copied().map(Row) {
+            rows.extend(self.members(row));
+            rows.extend(self.reviews_of.get(&row).into_iter().flatten().flat_map(|review| [review.a, review.b]));
         }
-        if facts.key.is_some_and(|key| self.by_key.get(&key).is_some_and(|r| r.len() > SHARED_MAX)) {
-            facts.key = None;
-        }
-        facts
+        rows
     }
 
     /// The decisions that concern `rows`.
@@ -55,20 +47,28 @@ impl State {
                 own.links.extend(all.links.get(sequence).map(|link| (*sequence, link.clone())));
             }
             own.apart.extend(all.apart.get(row).map(|others| (*row, others.clone())));
-            own.disputed.extend(all.disputed.get(row).map(|facts| (*row, *facts)));
+            own.disputed.extend(all.disputed.get(row).map(|said| (*row, *said)));
         }
         own
     }
 
-    /// What `decide` is to look at.
-    pub(super) fn known(&self, rows: &BTreeSet<Row>) -> Vec<(Row, Facts)> {
-        rows.iter().filter(|row| self.get(**row).live).map(|row| (*row, self.facts(*row))).collect()
+    /// What the rules make of a block under `decisions`.
+    pub(super) fn verdict(&self, block: &Block, decisions: &Decisions) -> Verdict {
+        let means = Means { population: &self.population, model: &self.model, policy: &self.policy };
+        let live = block.rows.iter().map(|row| (*row, self.get(*row))).filter(|(_, held)| held.live);
+        let known: Vec<Known> = live
+            .map(|(row, held)| {
+                let number = held.facts.number.map(|number| (number, held.facts.verified));
+                Known { row, key: held.fingerprint, number, said: held.facts.said }
+            })
+            .collect();
+        decide(means, &known, &block.pairs, decisions)
     }
 
-    /// Decides anew over `touched`, which is closed.
-    pub(super) fn settle(&mut self, touched: &BTreeSet<Row>) {
-        let verdict = decide(&self.known(touched), &self.decisions_on(touched));
-        for row in touched {
+    /// Decides anew over a block, which is closed.
+    pub(super) fn settle(&mut self, block: &Block) {
+        let verdict = self.verdict(block, &self.decisions_on(&block.rows));
+        for row in &block.rows {
             self.clusters.remove(row);
             for review in self.reviews_of.remove(row).unwrap_or_default() {
                 self.reviews.remove(&review);
@@ -94,12 +94,9 @@ impl State {
     }
 
     fn list_review(&mut self, review: Review) {
-        self.reviews_of.entry(review.a).or_default().push(review);
+        for row in [review.a, review.b] {
+            self.reviews_of.entry(row).or_default().push(review);
+        }
         self.reviews.insert(review);
     }
-}
-
-/// One more than the limit is still followed, so that crossing the limit either way settles all whom it concerns.
-fn worth_following(rows: Option<&Vec<Row>>) -> &[Row] {
-    rows.map(Vec::as_slice).filter(|rows| rows.len() <= SHARED_MAX + 1).unwrap_or_default()
 }

@@ -4,11 +4,12 @@
 use super::State;
 use crate::{
     index::{
-        decide::{Row, Rule},
+        decide::{Evidence, Row, Rule},
         event::{Decision, Event, RegistrationKey, What},
     },
     model::EnterpriseId,
 };
+use severn_linkage::levels::{ALL_FIELDS, Levels};
 use severn_proto::v1::{IndexEvent, RegistrationRef};
 use std::collections::{BTreeSet, HashMap};
 
@@ -108,7 +109,7 @@ impl State {
             found.extend(lines.map(|(place, line)| (place, row, line)));
         }
         found.sort_unstable_by_key(|(place, ..)| *place);
-        found.into_iter().map(|(_, row, line)| show(&self.get(row).key, line)).collect()
+        found.into_iter().map(|(_, row, line)| show(&self.get(row).key, line, self.model.version())).collect()
     }
 }
 
@@ -124,12 +125,20 @@ fn told(decision: &Decision) -> Box<str> {
     format!("{}: {}", decision.by, decision.reason).into()
 }
 
-fn show(key: &RegistrationKey, line: &Line) -> IndexEvent {
+/// "score 23.4 bits (NHS number: same; ...), model uk-1".
+fn by_score(evidence: &Evidence, model_version: &str) -> String {
+    let levels = Levels::from_packed(evidence.levels);
+    let known = ALL_FIELDS.into_iter().filter(|field| levels.get(*field) != 0);
+    let fields: Vec<String> = known.map(|f| format!("{}: {}", f.name(), f.words(levels.get(f)))).collect();
+    let bits = evidence.millibits as f64 / 1000.0;
+    format!("score {bits:.1} bits ({}), model {model_version}", fields.join("; "))
+}
+
+fn show(key: &RegistrationKey, line: &Line, model_version: &str) -> IndexEvent {
     let why = match &line.why {
         Why::Source if line.kind == "withdrawn" => "its source no longer knows it",
         Why::Source => "its source announced it",
-        Why::Rule(Rule::Number) => "rule: same NHS number and birth date",
-        Why::Rule(Rule::Demographics) => "rule: same name, birth date, sex and postcode",
+        Why::Rule(Rule::Score(evidence)) => &by_score(evidence, model_version),
         Why::Rule(Rule::Person) => "follows from a person's decision",
         Why::Rule(Rule::Alone) | Why::NoRule => "nothing joins it to others any more",
         Why::Decision(text) => text,

@@ -16,26 +16,33 @@ mod tests;
 use super::{
     decide::{Decisions, Link, Review, Row, Rule},
     event::{Event, FeedPosition, RegistrationKey, Undone, What},
+    evidence::with_identity,
     normalise::{Facts, Key, Profile},
 };
 use crate::model::{EnterpriseId, SourceId};
 use bytes::Bytes;
 use history::Histories;
 use prost::Message as _;
+use severn_linkage::{decide::Policy, model::Model, population::Population};
 use severn_proto::v1::Registration;
-use severn_trust::NhsNumber;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use severn_trust::{NhsNumber, sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, LazyLock},
+};
 use uuid::Uuid;
 
 /// Who is who.
-#[derive(Default)]
 pub struct State {
     /// The last event taken.
     pub sequence: u64,
+    /// What scores, and from when on a score links.
+    model: Arc<Model>,
+    policy: Policy,
+    population: Population,
     held: Vec<Held>,
     places: HashMap<RegistrationKey, Row>,
     by_number: HashMap<NhsNumber, Vec<Row>>,
-    by_key: HashMap<Key, Vec<Row>>,
     by_name: HashMap<Key, Vec<Row>>,
     /// Persons of two registrations or more, by their first registration.
     clusters: HashMap<Row, Cluster>,
@@ -51,9 +58,37 @@ pub struct State {
     histories: Histories,
 }
 
+impl Default for State {
+    fn default() -> State {
+        static BUILT_IN: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::default_uk()));
+        State {
+            sequence: 0,
+            model: Arc::clone(&BUILT_IN),
+            policy: Policy::default(),
+            population: Population::new(),
+            held: Vec::new(),
+            places: HashMap::new(),
+            by_number: HashMap::new(),
+            by_name: HashMap::new(),
+            clusters: HashMap::new(),
+            carriers: HashMap::new(),
+            further_ids: HashMap::new(),
+            decisions: Decisions::default(),
+            links_of: HashMap::new(),
+            decided: HashMap::new(),
+            reviews: BTreeSet::new(),
+            reviews_of: HashMap::new(),
+            feeds: BTreeMap::new(),
+            histories: Histories::default(),
+        }
+    }
+}
+
 /// A registration.
 struct Held {
     key: RegistrationKey,
+    /// A digest of `key`, by which ties are broken.
+    fingerprint: u128,
     live: bool,
     body: Bytes,
     facts: Facts,
@@ -115,13 +150,15 @@ impl State {
         }
         let own_before = self.id_of(row);
         let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
-        let mut touched = self.block(&seeds);
-        self.take(event, &seeds);
-        touched.extend(self.block(&seeds));
-        touched.insert(row);
+        let touched = self.block(&seeds).rows;
+        let affected = self.take(event, &seeds);
+        let mut open: Vec<Row> = touched.iter().chain(&seeds).copied().collect();
+        open.extend(self.neighbours(&affected));
+        let mut block = self.block(&open);
+        block.rows.extend(open);
         let before: Vec<(Row, Option<EnterpriseId>)> =
-            touched.iter().map(|r| (*r, if *r == row { own_before } else { self.id_of(*r) })).collect();
-        self.settle(&touched);
+            block.rows.iter().map(|r| (*r, if *r == row { own_before } else { self.id_of(*r) })).collect();
+        self.settle(&block);
         self.hand_over(event, row, &companions);
         self.write_history(event, row, &before);
     }
@@ -203,9 +240,11 @@ impl State {
             }
         };
         let key = RegistrationKey { source, local_id: key.local_id.clone() };
+        let fingerprint = fingerprint(&key);
         self.places.insert(key.clone(), row);
         self.held.push(Held {
             key,
+            fingerprint,
             live: false,
             body: Bytes::new(),
             facts: Facts::default(),
@@ -219,22 +258,24 @@ impl State {
         row
     }
 
-    /// Changes content and decisions as the event says; who is who is settled afterwards.
-    fn take(&mut self, event: &Event, seeds: &[Row]) {
+    /// Changes content and decisions as the event says; who is who is settled afterwards. Returns the registrations
+    /// for which a value became too common to be followed, or is no longer.
+    fn take(&mut self, event: &Event, seeds: &[Row]) -> Vec<u32> {
         let row = seeds[0];
+        let mut affected = Vec::new();
         match &event.what {
             What::Registered { body, person } => {
-                self.drop_content(row);
-                self.set_content(row, body, event.sequence);
+                affected.extend(self.drop_content(row));
+                affected.extend(self.set_content(row, body, event.sequence));
                 if self.get(row).id.is_none() {
                     self.give(row, Aged { since: event.sequence, id: *person });
                 }
             }
             What::Changed { body, .. } => {
-                self.drop_content(row);
-                self.set_content(row, body, event.sequence);
+                affected.extend(self.drop_content(row));
+                affected.extend(self.set_content(row, body, event.sequence));
             }
-            What::Withdrawn => self.drop_content(row),
+            What::Withdrawn => affected.extend(self.drop_content(row)),
             What::Linked { with, decision } => {
                 let decided = Decided::Link(event.registration.clone(), with.clone());
                 self.decided.insert(decision.idempotency_key, decided);
@@ -248,6 +289,7 @@ impl State {
                 self.decisions.apart.entry(row).or_default().insert(seeds[1]);
             }
         }
+        affected
     }
 
     fn take_link(&mut self, a: Row, b: Row, sequence: u64) {
@@ -274,14 +316,14 @@ impl State {
             }
         }
         if undone == Undone::Rule {
-            self.decisions.disputed.insert(row, self.get(row).facts);
+            self.decisions.disputed.insert(row, self.get(row).facts.said);
         }
     }
 
-    fn drop_content(&mut self, row: Row) {
+    fn drop_content(&mut self, row: Row) -> Vec<u32> {
         let held = &mut self.held[row.0 as usize];
         if !held.live {
-            return;
+            return Vec::new();
         }
         held.live = false;
         let (facts, unusable) = (held.facts, held.unusable_number);
@@ -294,23 +336,19 @@ impl State {
         if let Some(number) = facts.number {
             remove(&mut self.by_number, &number, row);
         }
-        if let Some(key) = facts.key {
-            remove(&mut self.by_key, &key, row);
-        }
         for name in names {
             remove(&mut self.by_name, &name, row);
         }
+        self.population.remove(row.0).affected
     }
 
-    fn set_content(&mut self, row: Row, body: &Bytes, sequence: u64) {
+    fn set_content(&mut self, row: Row, body: &Bytes, sequence: u64) -> Vec<u32> {
         // Bytes that do not decode were never written; should they be, the registration stays and links with nobody.
         let registration = Registration::decode(body.clone()).unwrap_or_default();
-        let profile = Profile::of(&registration.demographics.unwrap_or_default());
+        let demographics = registration.demographics.unwrap_or_default();
+        let profile = Profile::of(&demographics);
         if let Some(number) = profile.facts.number {
             self.by_number.entry(number).or_default().push(row);
-        }
-        if let Some(key) = profile.facts.key {
-            self.by_key.entry(key).or_default().push(row);
         }
         for name in &profile.names {
             self.by_name.entry(*name).or_default().push(row);
@@ -326,6 +364,7 @@ impl State {
             feed.registrations += 1;
             feed.unusable_numbers += u64::from(profile.unusable_number);
         }
+        with_identity(&demographics, |identity| self.population.insert(row.0, identity)).affected
     }
 
     /// Leaves the ids of a registration that left with those it left, or gives it its first.
@@ -391,6 +430,12 @@ impl State {
         }
         taken_back
     }
+}
+
+fn fingerprint(key: &RegistrationKey) -> u128 {
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&sha256(&[key.source.0.as_bytes(), &[0], key.local_id.0.as_bytes()])[..16]);
+    u128::from_be_bytes(digest)
 }
 
 fn oldest(held: &[Held], rows: &[Row]) -> Option<Aged> {

@@ -3,7 +3,7 @@
 use super::State;
 use crate::{
     index::{
-        decide::{Doubt, Row, Rule, decide},
+        decide::{Doubt, Review, Row, Rule},
         event::{RegistrationKey, Undone},
         golden::{Member, golden},
         normalise::{Facts, Key},
@@ -11,7 +11,8 @@ use crate::{
     model::{EnterpriseId, Located, Person},
 };
 use prost::Message as _;
-use severn_proto::v1::{Registration, ReviewPair};
+use severn_linkage::score::FieldReason;
+use severn_proto::v1::{self as wire, Registration, ReviewPair};
 use severn_trust::NhsNumber;
 use std::collections::BTreeSet;
 
@@ -50,7 +51,7 @@ impl State {
     /// What the rules know of a registration, and whether a person disputes its number.
     pub fn claim(&self, row: Row) -> (Facts, bool) {
         let facts = self.get(row).facts;
-        (facts, self.decisions.disputes(row, &facts))
+        (facts, self.decisions.disputes(row, &facts.said))
     }
 
     /// The registrations that give this number.
@@ -63,23 +64,35 @@ impl State {
         self.by_name.get(&key).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The pairs that a human should decide, at most `limit`, strongest evidence first.
+    /// The pairs that a human should decide, at most `limit`: what harms most if it is wrong first, then what reaches
+    /// most sources, then the likeliest.
     pub fn review_queue(&self, limit: usize) -> Vec<ReviewPair> {
-        let pairs = self.reviews.iter().take(limit);
-        pairs
-            .map(|review| ReviewPair {
-                a: Some(self.registration(review.a)),
-                b: Some(self.registration(review.b)),
-                why: doubt_text(review.doubt).into(),
-            })
-            .collect()
+        self.reviews.iter().take(limit).map(|review| self.review_pair(review)).collect()
+    }
+
+    fn review_pair(&self, review: &Review) -> ReviewPair {
+        let comparison = self.population.compare(review.a.0, review.b.0);
+        let score = self.model.score(&comparison);
+        let reason = |reason: FieldReason| wire::FieldReason {
+            field: reason.field.name().into(),
+            level: reason.level.into(),
+            weight_bits: reason.weight_bits,
+        };
+        ReviewPair {
+            a: Some(self.registration(review.a)),
+            b: Some(self.registration(review.b)),
+            why: doubt_text(review.doubt).into(),
+            probability: score.probability,
+            bits: score.bits,
+            reasons: self.model.explain(&comparison).into_iter().map(reason).collect(),
+            model_version: self.model.version().into(),
+        }
     }
 
     /// Whether a link of `a` and `b`, decided now, would make them one person.
     pub fn link_would_hold(&self, a: Row, b: Row) -> bool {
-        let mut rows = self.block(&[a, b]);
-        rows.extend([a, b]);
-        let mut decisions = self.decisions_on(&rows);
+        let block = self.block(&[a, b]);
+        let mut decisions = self.decisions_on(&block.rows);
         for (row, others) in self.taken_back(a, b) {
             decisions.disputed.remove(&row);
             if let Some(apart) = decisions.apart.get_mut(&row) {
@@ -87,7 +100,7 @@ impl State {
             }
         }
         decisions.links.insert(u64::MAX, self.link_of(a, b));
-        let verdict = decide(&self.known(&rows), &decisions);
+        let verdict = self.verdict(&block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
         verdict.persons.iter().any(|person| has(person, a) && has(person, b))
     }
@@ -105,10 +118,10 @@ impl State {
         if companions.is_empty() {
             return None;
         }
-        let rows = self.block(&[row]);
-        let mut decisions = self.decisions_on(&rows);
+        let block = self.block(&[row]);
+        let mut decisions = self.decisions_on(&block.rows);
         decisions.links.retain(|_, link| link.a != row && link.b != row);
-        let verdict = decide(&self.known(&rows), &decisions);
+        let verdict = self.verdict(&block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
         let left = verdict.persons.into_iter().find(|person| has(person, row)).unwrap_or_default();
         let key = |row: &Row| self.get(*row).key.clone();
@@ -123,9 +136,16 @@ impl State {
 fn doubt_text(doubt: Doubt) -> &'static str {
     match doubt {
         Doubt::LinkRests => "linked by a person, but their NHS numbers contradict that now",
-        Doubt::BirthDateMissing => "same NHS number, birth date missing or partial on one side",
-        Doubt::DifferentNumbers => "same name, birth date, sex and postcode, different NHS numbers",
-        Doubt::Ambiguous => "same name, birth date, sex and postcode as several persons",
-        Doubt::BirthDateDiffers => "same NHS number, different birth date",
+        Doubt::NumberOverlaid => "NHS number overlaid: one number, but two people by everything else",
+        Doubt::DatesOfDeath => "dates of death do not fit",
+        Doubt::NumbersDiffer => {
+            "possible duplicate NHS numbers: two verified numbers, but one person by everything else"
+        }
+        Doubt::DecisionsContradict => "people's decisions contradict each other",
+        Doubt::PersonsDisagree => "would join two persons some of whose registrations do not fit together",
+        Doubt::LeadTooSmall => "another person fits nearly as well",
+        Doubt::PossibleTwins => "possibly twins: born on one day at one address, given names not the same",
+        Doubt::Possible => "possibly one person",
+        Doubt::NamesAndBirthOnly => "nothing but names and birth date agrees",
     }
 }

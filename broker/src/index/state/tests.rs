@@ -1,11 +1,11 @@
 use super::*;
-use crate::index::decide::decide;
 
 impl State {
     /// Asserts that what was settled part by part is what the rules make of everything at once.
     pub fn check_whole(&self) {
-        let everybody: BTreeSet<Row> = (0..).take(self.held.len()).map(Row).collect();
-        let verdict = decide(&self.known(&everybody), &self.decisions_on(&everybody));
+        let everybody: Vec<Row> = (0..).take(self.held.len()).map(Row).collect();
+        let block = self.block(&everybody);
+        let verdict = self.verdict(&block, &self.decisions_on(&block.rows));
         for person in &verdict.persons {
             let person: Vec<Row> = person.iter().map(|(row, _)| *row).collect();
             for row in &person {
@@ -21,7 +21,7 @@ impl State {
             assert!(carried.into_iter().any(|aged| aged.id == *id), "every id is carried");
         }
         let live = |rows: &[Row]| rows.iter().all(|row| self.get(*row).live);
-        assert!(self.by_number.values().chain(self.by_key.values()).chain(self.by_name.values()).all(|r| live(r)));
+        assert!(self.by_number.values().chain(self.by_name.values()).all(|r| live(r)));
         let known: u64 = self.feeds.values().map(|feed| feed.registrations).sum();
         assert_eq!(known as usize, self.held.iter().filter(|held| held.live).count());
     }
