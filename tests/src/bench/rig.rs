@@ -32,6 +32,8 @@ pub struct Rig {
     pub program: PathBuf,
     /// The requesting organisation.
     pub gateway: Gateway,
+    /// The section `[index]` of every broker, in TOML; empty for one in the broker's folder.
+    pub index: String,
 }
 
 /// A process of the benchmark. It ends when this is dropped.
@@ -65,7 +67,7 @@ impl Rig {
         authority.signing_key("statement")?;
         let gateway = Gateway::default();
         fs::write(folder.join("jwks.json"), gateway.jwks_json())?;
-        Ok(Rig { folder: folder.to_owned(), program, gateway })
+        Ok(Rig { folder: folder.to_owned(), program, gateway, index: String::new() })
     }
 
     /// The id of source `n`.
@@ -191,6 +193,7 @@ rules = [{{ roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] 
 "#,
             tls.certificate, tls.key, tls.authorities
         )?;
+        text += &self.index;
         for (n, port) in ports.iter().enumerate() {
             let id = Rig::source_id(n);
             write!(

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
+        Some((role, _)) if role == "severn-broker" => severn_broker::program::run(std::env::args_os().skip(1)),
         Some((role, rest)) if role == "broker" => tests::bench::roles::broker(rest),
         Some((role, rest)) if role == "adapters" => match tests::bench::roles::adapters(rest) {
             Ok(()) => ExitCode::SUCCESS,
