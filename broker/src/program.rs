@@ -2,6 +2,8 @@
 
 mod index;
 
+pub use index::open_store;
+
 use crate::{
     access::{Access, IssuerKeys},
     audit::Audit,

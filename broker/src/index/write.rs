@@ -119,6 +119,7 @@ impl Writer {
         if self.shared.is_stale() {
             self.catch_up().await?;
         }
+        let mut doubted = false;
         for _ in 0..TURNS_MAX {
             let prepared = self.prepare(group)?;
             if prepared.batch.events.is_empty() && prepared.batch.feeds.is_empty() {
@@ -135,12 +136,13 @@ impl Writer {
                     self.shared.confirm(asked);
                     return Ok(prepared);
                 }
-                // If it was written after all, the next plan finds it done: every request may be sent twice.
                 Err(StoreError::Conflict) => {
                     self.catch_up().await?;
                 }
-                Err(error @ StoreError::Unknown(_)) if self.shared.store.shared_for().is_some() => {
+                // If it was written after all, the next plan finds it done: every request may be sent twice.
+                Err(error @ StoreError::Unknown(_)) if self.shared.store.shared_for().is_some() && !doubted => {
                     tracing::warn!(%error, "index reads again what is durable");
+                    doubted = true;
                     self.catch_up().await.map_err(|worse| match worse {
                         IndexError::Store(_) => IndexError::Store(error),
                         worse => worse,
@@ -201,6 +203,8 @@ impl Writer {
     fn failed(&self, error: StoreError) -> IndexError {
         match error {
             StoreError::Refused(_) | StoreError::Conflict => IndexError::Store(error),
+            // Reading tells, before long.
+            StoreError::Unknown(_) if self.shared.store.shared_for().is_some() => IndexError::Store(error),
             // Memory and store may differ now: nothing is answered from memory any more.
             StoreError::Unknown(_) | StoreError::Damaged(_) => {
                 self.shared.broken.store(true, Ordering::SeqCst);

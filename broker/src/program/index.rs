@@ -61,8 +61,11 @@ pub(super) fn run(command: &IndexCommand) -> Result<()> {
     })
 }
 
-/// Opens the store for the broker itself.
-pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
+/// Opens the store that the configuration names, for the broker itself.
+///
+/// # Errors
+/// If it cannot be opened; the key to look at is named.
+pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     match &config.index.postgres {
         Some(settings) => Ok(Arc::new(open_postgres(settings, config).await?)),
         None => {

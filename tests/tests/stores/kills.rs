@@ -1,9 +1,12 @@
 //! `kill -9` of brokers that share a database, with writes in flight: nothing acknowledged is lost or there twice, and
 //! the broker that lives is held up by nothing that the other had begun.
 
-use super::{EPOCH, everything, open_database, section};
+use super::{EPOCH, everything, open, open_database, section};
 use crate::servers::{ROOT_PASSWORD, Server};
-use severn_broker::index::{What, store::PostgresSettings};
+use severn_broker::index::{
+    What,
+    store::{PostgresSettings, SqliteStore, Store},
+};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler};
 use severn_proto::v1::{
     Demographics, FeedAnnounce, FeedHello, FeedRequest, HumanName, feed_announce::Change, feed_request, feed_response,
@@ -14,7 +17,10 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tests::{
@@ -29,6 +35,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 const LOOPS: usize = 20;
+const KILLS_OF_STEWARDS: usize = 20;
 
 /// Nobody else's name.
 fn person(n: u64) -> Demographics {
@@ -176,4 +183,55 @@ async fn what_was_acknowledged_survives_kills_of_either_broker() {
             assert!(target.knows(Rig::source_id(n), format!("k{acknowledged}")).await, "every broker knows the last");
         }
     }
+}
+
+/// Two stewards decide about the same people, each at a broker of their own; one after the other is killed.
+fn check_decisions(stewards: &mut [(&PathBuf, Option<Process>)], rig: &Rig, loops: usize) -> Vec<String> {
+    let random = Seeded::new(5);
+    let mut acknowledged = Vec::new();
+    for turn in 0..loops {
+        for (data, running) in stewards.iter_mut() {
+            if running.is_none() {
+                *running = Some(rig.steward(data).expect("the steward starts"));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20 + random.next() % 80));
+        let victim = turn % stewards.len();
+        let mut process = stewards[victim].1.take().expect("it runs");
+        assert_eq!(process.said.trim(), "ready", "it could open the index");
+        acknowledged.extend(process.kill_and_read().expect("it was running"));
+    }
+    for (_, running) in stewards.iter_mut() {
+        acknowledged.extend(running.take().map_or(Vec::new(), |mut p| p.kill_and_read().expect("it was running")));
+    }
+    acknowledged
+}
+
+async fn check_acknowledged(store: Arc<dyn Store>, acknowledged: &[String]) {
+    let (events, _) = everything(&*store).await;
+    let keys = events.iter().filter_map(|event| match &event.what {
+        What::Linked { decision, .. } | What::Unlinked { decision, .. } => Some(decision.idempotency_key.to_string()),
+        _ => None,
+    });
+    let mut times: BTreeMap<String, u64> = BTreeMap::new();
+    keys.for_each(|key| *times.entry(key).or_default() += 1);
+    assert!(acknowledged.len() > 100, "{} are too few to tell", acknowledged.len());
+    assert!(acknowledged.iter().all(|key| times.contains_key(key)), "no acknowledged decision is lost");
+    assert!(times.values().all(|times| *times == 1), "none is there twice");
+    open(store, 1).await;
+}
+
+#[tokio::test]
+async fn decisions_survive_kills_on_every_store() {
+    let server = Server::postgres();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (rig, settings) = rig(folder.path(), &server, 0);
+    let data = ["one", "two"].map(|name| folder.path().join(name));
+    data.iter().for_each(|data| fs::create_dir(data).expect("a folder"));
+    let acknowledged = check_decisions(&mut [(&data[0], None), (&data[1], None)], &rig, KILLS_OF_STEWARDS);
+    check_acknowledged(open_database(&settings).await, &acknowledged).await;
+
+    let embedded = Rig { index: String::new(), ..rig };
+    let acknowledged = check_decisions(&mut [(&data[0], None)], &embedded, KILLS_OF_STEWARDS);
+    check_acknowledged(Arc::new(SqliteStore::open(&data[0]).await.expect("it opens")), &acknowledged).await;
 }

@@ -73,7 +73,7 @@ pub enum StoreError {
     #[error("the index's store failed while making a change durable: {0}; once the store is well, send it again")]
     Unknown(String),
     /// What is stored cannot be read, or is not what this broker has read.
-    #[error("the index's store is damaged: {0}")]
+    #[error("what is stored of the index is damaged: {0}")]
     Damaged(String),
 }
 

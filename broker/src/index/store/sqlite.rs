@@ -16,9 +16,12 @@ use sqlx::{
 use std::{fs::File, io, path::Path, time::Duration};
 use tokio::{fs, sync::Mutex};
 
-const INSERT_EVENT: &str = "INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
+/// Rows come as one JSON array: one statement for many, and one way to SQLite's thread and back.
+const INSERT_EVENTS: &str = "INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
     other_source_id, other_local_id, undone, decided_by, reason, idempotency_key) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    SELECT value->>'sequence', value->>'at_ms', value->>'kind', value->>'source_id', value->>'local_id', \
+    unhex(value->>'body'), value->>'enterprise_id', value->>'other_source_id', value->>'other_local_id', \
+    value->>'undone', value->>'decided_by', value->>'reason', value->>'idempotency_key' FROM json_each($1)";
 
 const MOVE_HEAD: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequence = $3 AND batch = $4";
 
@@ -224,7 +227,7 @@ impl Store for SqliteStore {
         let mut connection = self.connection.lock().await;
         let mut transaction = connection.begin().await.map_err(refused)?;
         move_head(&mut transaction, batch.after, batch.mark()).await?;
-        insert(&mut transaction, batch).await.map_err(refused)?;
+        insert(&mut transaction, batch).await?;
         // Up to here an error leaves nothing behind; from here on only the disk knows.
         transaction.commit().await.map_err(unknown)
     }
@@ -239,7 +242,7 @@ impl Store for SqliteStore {
         for batch in content {
             let batch = batch?;
             move_head(&mut transaction, batch.after, batch.mark()).await?;
-            insert(&mut transaction, &batch).await.map_err(refused)?;
+            insert(&mut transaction, &batch).await?;
         }
         transaction.commit().await.map_err(unknown)
     }
@@ -272,9 +275,11 @@ async fn move_head(connection: &mut SqliteConnection, from: Mark, to: Mark) -> R
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), sqlx::Error> {
-    for event in &batch.events {
-        insert_event(connection, EventRow::from(event)).await?;
+async fn insert(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    if !batch.events.is_empty() {
+        let rows: Vec<EventRow> = batch.events.iter().map(EventRow::from).collect();
+        let rows = serde_json::to_string(&rows).map_err(|e| StoreError::Refused(e.to_string()))?;
+        sqlx::query(INSERT_EVENTS).bind(rows).execute(&mut *connection).await.map_err(refused)?;
     }
     for feed in &batch.feeds {
         let row = FeedRow::from(feed);
@@ -285,29 +290,10 @@ async fn insert(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), 
             .bind(row.heard_at_ms)
             .bind(batch.mark().batch.cast_signed())
             .execute(&mut *connection)
-            .await?;
+            .await
+            .map_err(refused)?;
     }
     Ok(())
-}
-
-async fn insert_event(connection: &mut SqliteConnection, row: EventRow) -> Result<(), sqlx::Error> {
-    sqlx::query(INSERT_EVENT)
-        .bind(row.sequence)
-        .bind(row.at_ms)
-        .bind(row.kind)
-        .bind(row.source_id)
-        .bind(row.local_id)
-        .bind(row.body)
-        .bind(row.enterprise_id)
-        .bind(row.other_source_id)
-        .bind(row.other_local_id)
-        .bind(row.undone)
-        .bind(row.decided_by)
-        .bind(row.reason)
-        .bind(row.idempotency_key)
-        .execute(connection)
-        .await
-        .map(drop)
 }
 
 fn at(path: &Path, error: &dyn std::fmt::Display) -> StoreError {

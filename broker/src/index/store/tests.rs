@@ -39,7 +39,7 @@ fn events() -> Vec<Event> {
         What::Withdrawn,
     ];
     let numbered = (1..).zip(kinds);
-    numbered.map(|(sequence, what)| Event { sequence, at_ms: 5, registration: key("1' --"), what }).collect()
+    numbered.map(|(sequence, what)| Event { sequence, at_ms: 5, registration: key("1' -- \"\\ é🏥"), what }).collect()
 }
 
 fn feed(source: &str, cursor: u64) -> FeedPosition {
@@ -236,6 +236,7 @@ async fn postgres_is_a_store() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     check_changed(&place, &slow).await;
     check_deaf(&place).await;
+    check_held_up(&place).await;
 
     let known = place.open().await;
     let mark = load(&*known).await.1.mark;
@@ -257,6 +258,21 @@ async fn postgres_is_a_store() {
     assert!(error.contains("synchronous_commit"), "{error}");
     let wrong = PostgresStore::open(&place.settings, Some("wrong")).await.map(drop).unwrap_err().to_string();
     assert!(wrong.contains("127.0.0.1") && wrong.contains("password"), "{wrong}");
+}
+
+/// Another's change that does not end holds nobody up for longer than was set.
+async fn check_held_up(place: &InDatabase) {
+    let settings = PostgresSettings { answer_ms_max: 300, ..place.settings.clone() };
+    let store = PostgresStore::open(&settings, Some(ROOT_PASSWORD)).await.unwrap();
+    let mark = load(&store).await.1.mark;
+    let mut frozen = PgConnection::connect(&place.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; UPDATE index_head SET batch = batch").execute(&mut frozen).await.unwrap();
+    let next = batch(mark, &[], &[feed("A", 5)]);
+    let held_up = timeout(Duration::from_secs(5), store.append(&next)).await.expect("it ends");
+    assert!(matches!(&held_up, Err(StoreError::Refused(said)) if said.contains("no answer in time")), "{held_up:?}");
+    assert_eq!(load(&store).await.1.mark, mark, "reading goes on, and nothing was written");
+    drop(frozen);
+    store.append(&next).await.unwrap();
 }
 
 /// Without notifications, the next look finds what others wrote.
