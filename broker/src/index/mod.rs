@@ -113,7 +113,7 @@ struct Shared {
 
 impl Shared {
     fn read(&self) -> Result<RwLockReadGuard<'_, State>, IndexError> {
-        if self.broken.load(Ordering::SeqCst) {
+        if self.is_broken() {
             return Err(IndexError::Poisoned);
         }
         if self.is_stale() {
@@ -122,6 +122,10 @@ impl Shared {
             )));
         }
         self.state.read().map_err(|_| IndexError::Poisoned)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::SeqCst)
     }
 
     fn is_stale(&self) -> bool {
@@ -151,7 +155,7 @@ impl Index {
         loaded.feeds.iter().for_each(|feed| state.apply_feed(feed));
         let broken = AtomicBool::new(false);
         let shared = Arc::new(Shared { state: RwLock::new(state), store, clock, entropy, broken, confirmed });
-        let mut writer = Writer { shared: shared.clone(), read: loaded.mark };
+        let mut writer = Writer::new(shared.clone(), loaded.mark);
         // Reading everything took a while; nobody is answered from before it.
         writer.catch_up().await?;
         let (commander, commands) = mpsc::channel(WAITING_MAX);

@@ -46,7 +46,7 @@ pub async fn write(mut writer: Writer, mut commands: mpsc::Receiver<Command>) {
                     0 => return,
                     _ => waiting.extend(received.drain(..)),
                 },
-                () = writer.shared.store.changed(writer.read) => writer.follow().await,
+                () = writer.shared.store.changed(writer.read), if !writer.shared.is_broken() => writer.follow().await,
             }
         }
         let group = next_group(&mut waiting);
@@ -79,9 +79,11 @@ fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
 /// The index, and how far in the store's history it is.
 pub struct Writer {
     /// What queries see.
-    pub shared: Arc<Shared>,
+    shared: Arc<Shared>,
     /// How much of the store that holds.
-    pub read: Mark,
+    read: Mark,
+    /// Whether the last attempt to follow others failed; said once.
+    lost: bool,
 }
 
 /// What a group of requests comes to.
@@ -100,6 +102,11 @@ pub enum News {
 }
 
 impl Writer {
+    /// A writer for a state that was built from everything up to `read`.
+    pub fn new(shared: Arc<Shared>, read: Mark) -> Writer {
+        Writer { shared, read, lost: false }
+    }
+
     async fn commit(&mut self, group: Vec<Command>) {
         match self.make_durable(&group).await {
             Ok(prepared) => {
@@ -177,8 +184,12 @@ impl Writer {
 
     /// Takes what other brokers wrote; a failure leaves the state as it was, and is tried again before long.
     async fn follow(&mut self) {
-        if let Err(error) = self.catch_up().await {
-            tracing::warn!(%error, "index cannot read what other brokers wrote");
+        let read = self.catch_up().await;
+        let was_lost = std::mem::replace(&mut self.lost, read.is_err());
+        match read {
+            Err(error) if !was_lost => tracing::warn!(%error, "index cannot read what other brokers wrote"),
+            Ok(_) if was_lost => tracing::info!("index reads again what other brokers write"),
+            _ => {}
         }
     }
 

@@ -249,8 +249,13 @@ async fn prepare(connection: &mut PgConnection) -> Result<(), StoreError> {
 async fn listen(options: PgConnectOptions, tell: watch::Sender<u64>, pause: Duration) {
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(pause.max(Duration::from_secs(1)));
     let pool = pool.idle_timeout(None).max_lifetime(None).connect_lazy_with(options);
+    let mut failed = false;
     loop {
-        if let Err(error) = hear(&pool, &tell).await {
+        let heard = hear(&pool, &tell).await;
+        let failed_before = std::mem::replace(&mut failed, heard.is_err());
+        if let Err(error) = heard
+            && !failed_before
+        {
             tracing::warn!(%error, "index does not hear of other brokers' changes and looks for them");
         }
         sleep(pause).await;
