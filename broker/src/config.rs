@@ -3,6 +3,7 @@
 use crate::{
     access::{AccessSettings, IssuerSettings},
     fanout::AskLimits,
+    index::store::PostgresSettings,
     model::{Source, SourceId},
 };
 use serde::Deserialize;
@@ -22,6 +23,9 @@ pub struct Config {
     pub tls: TlsFiles,
     /// Where index and audit trail lie.
     pub data: DataSection,
+    /// Where the index lies, if not there.
+    #[serde(default)]
+    pub index: IndexSection,
     /// Whose tokens are believed.
     pub tokens: TokensSection,
     /// Who may see what.
@@ -61,6 +65,14 @@ pub struct DataSection {
     pub audit_key: PathBuf,
     /// PEM: the key that signs the broker's statements to adapters.
     pub statement_key: PathBuf,
+}
+
+/// Where the index lies.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IndexSection {
+    /// A database that several brokers share; without it, a file in `data.folder`, for this broker alone.
+    pub postgres: Option<PostgresSettings>,
 }
 
 /// Whose tokens are believed.
@@ -145,6 +157,9 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let fault = |key: String, message: &str| Err(ConfigError::Value { key, message: message.to_owned() });
         self.access.check().map_err(|e| ConfigError::Value { key: format!("access.{}", e.key), message: e.message })?;
+        if let Some(Err((key, message))) = self.index.postgres.as_ref().map(PostgresSettings::check) {
+            return fault(format!("index.postgres.{key}"), message);
+        }
         if self.tokens.audience.trim().is_empty() {
             return fault("tokens.audience".into(), "name the federation");
         }
@@ -192,6 +207,8 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         let issuer_files = self.tokens.issuers.iter_mut().filter_map(|issuer| issuer.jwks_file.as_mut());
+        let database_files = self.index.postgres.iter_mut();
+        let database_files = database_files.flat_map(|p| [&mut p.password_file, &mut p.authorities]).flatten();
         let files = [
             &mut self.tls.certificate,
             &mut self.tls.key,
@@ -200,7 +217,7 @@ impl Config {
             &mut self.data.audit_key,
             &mut self.data.statement_key,
         ];
-        for path in files.into_iter().chain(issuer_files) {
+        for path in files.into_iter().chain(issuer_files).chain(database_files) {
             *path = folder.join(&path);
         }
     }

@@ -1,11 +1,15 @@
-//! The program: reads the configuration, builds the stages, serves, stops. Its subcommands look after the trail.
+//! The program: reads the configuration, builds the stages, serves, stops. Its subcommands look after trail and index.
+
+mod index;
+
+pub use index::open_store;
 
 use crate::{
     access::{Access, IssuerKeys},
     audit::Audit,
     config::Config,
     fanout::{Fanout, Registry},
-    index::{Index, store::SqliteStore},
+    index::Index,
     model::SourceId,
     retrieve::Broker,
     service,
@@ -45,6 +49,9 @@ enum Command {
     /// Looks after the audit trail.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Looks after the master patient index.
+    #[command(subcommand)]
+    Index(index::IndexCommand),
     /// Prints the public half of the broker's statement key, for the adapters' configuration.
     Key(ConfigArgument),
 }
@@ -72,6 +79,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(file) => serve(&file.config),
         Command::Check(file) => check(&file.config),
         Command::Audit(AuditCommand::Verify(file)) => verify(&file.config),
+        Command::Index(command) => index::run(&command),
         Command::Key(file) => key(&file.config),
     };
     match result {
@@ -152,9 +160,9 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let disk = SystemDisk::open(folder).with_context(|| format!("data.folder: cannot use {}", folder.display()))?;
     let trail =
         Trail::open(Arc::new(disk), Arc::clone(&clock), signing_key("data.audit_key", &config.data.audit_key)?)?;
-    let store = SqliteStore::open(folder).await.context("data.folder: cannot open the index")?;
+    let store = index::open_store(config).await?;
     let entropy = Arc::new(SystemEntropy::default());
-    let index = Index::open(Arc::new(store), Arc::clone(&clock), entropy).await.context("cannot read the index")?;
+    let index = Index::open(store, Arc::clone(&clock), entropy).await.context("cannot read the index")?;
     let keys = IssuerKeys::open(&config.tokens.audience, &config.tokens.issuers, Arc::clone(&clock))?;
     let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;
     let registry = Registry::new(config.registered(), config.fanout.in_flight_max);
@@ -188,6 +196,7 @@ fn check(file: &Path) -> Result<()> {
     tls_of(&config)?;
     signing_key("data.audit_key", &config.data.audit_key)?;
     signing_key("data.statement_key", &config.data.statement_key)?;
+    index::password(&config)?;
     for issuer in config.tokens.issuers.iter().filter_map(|issuer| issuer.jwks_file.as_ref()) {
         std::fs::read_to_string(issuer).with_context(|| format!("tokens.issuers: cannot read {}", issuer.display()))?;
     }

@@ -86,7 +86,7 @@ async fn what_was_acknowledged_survives_fifty_kills() {
         };
         let mut target = Target::new(&rig, port, true).expect("a target");
         let before = acknowledged;
-        let kill_after = Duration::from_millis(50 + random.next() % 200);
+        let kill_after = Duration::from_millis(100 + random.next() % 300);
         let asking = async {
             let mut answered = 0;
             if target.find().await.is_err() {

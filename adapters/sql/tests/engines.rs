@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
+#[path = "../../../tests/servers/databases.rs"]
+#[expect(dead_code, reason = "other tests start them in other ways")]
 mod servers;
 
 use futures::StreamExt;

@@ -38,6 +38,44 @@ fn what_is_wrong_is_named() {
     }
 }
 
+/// The example with the section uncommented that most leave out.
+fn with_postgres() -> String {
+    let (before, rest) = EXAMPLE.split_once("# [index.postgres]").unwrap();
+    let (section, after) = rest.split_once("\n\n").unwrap();
+    format!("{before}[index.postgres]{}\n\n{after}", section.replace("\n# ", "\n"))
+}
+
+#[test]
+fn the_example_shows_a_shared_index() {
+    assert_eq!(load(EXAMPLE).unwrap().index.postgres, None);
+    let settings = load(&with_postgres()).unwrap().index.postgres.unwrap();
+    let least: PostgresSettings = toml::from_str("url = \"postgres://severn@db.example:5432/severn\"").unwrap();
+    let files = (settings.password_file.clone(), settings.authorities.clone());
+    assert_eq!(PostgresSettings { password_file: None, authorities: None, ..settings }, least, "it shows the defaults");
+    assert!(files.0.unwrap().is_absolute() && files.1.unwrap().is_absolute(), "paths start from the file's folder");
+}
+
+#[test]
+fn what_is_wrong_with_a_database_is_named() {
+    let good = with_postgres();
+    for (from, to, named) in [
+        ("severn@db", "severn:secret@db", "index.postgres.url"),
+        ("5432/severn\"", "5432/severn?sslmode=disable\"", "index.postgres.url"),
+        ("5432/severn\"", "5432\"", "index.postgres.url: name the database"),
+        ("postgres://", "mysql://", "index.postgres.url"),
+        ("tls = \"verified\"", "tls = \"off\"", "index.postgres.tls"),
+        ("tls = \"verified\"", "tls = \"prefer\"", "tls"),
+        ("poll_ms = 500", "poll_ms = 0", "index.postgres.poll_ms"),
+        ("poll_ms = 500", "poll_ms = 5000", "index.postgres.stale_ms_max"),
+        ("answer_ms_max", "answer_max", "answer_max"),
+    ] {
+        let changed = good.replacen(from, to, 1);
+        assert_ne!(changed, good, "{from} is not in the example");
+        let error = load(&changed).unwrap_err().to_string();
+        assert!(error.contains(named) && !error.contains("secret@"), "{from} → {to}: {error}");
+    }
+}
+
 #[test]
 fn a_missing_file_is_named() {
     let error = Config::load(Path::new("nowhere/broker.toml")).unwrap_err().to_string();

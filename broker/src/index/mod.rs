@@ -3,8 +3,8 @@
 //! Announcements and stewards' decisions become events (`plan`, `write`), durable in a `store` before anything shows
 //! them; who is who is derived from them (`state`), by rules that are pure (`normalise`, `decide`), and read by `find`.
 //!
-//! **Invariant:** if the store failed so that nobody knows what is durable, every call fails from then on: an answer
-//! that may be wrong is none.
+//! **Invariant:** if the store failed so that nobody knows what is durable, every call fails from then on; and where
+//! other brokers write too, it fails while nothing is heard of them. An answer that may be wrong is none.
 
 mod check;
 mod decide;
@@ -30,17 +30,18 @@ use state::{Decided, State};
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, RwLock, RwLockReadGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
-use store::{Store, StoreError};
+use store::{Mark, Store, StoreError};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
+    time::Instant,
 };
 use uuid::Uuid;
-use write::Command;
+use write::{Command, Writer};
 
 #[cfg(test)]
 mod tests;
@@ -107,14 +108,35 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     broken: AtomicBool,
+    /// When the state was last known to be the store's.
+    confirmed: Mutex<Instant>,
 }
 
 impl Shared {
     fn read(&self) -> Result<RwLockReadGuard<'_, State>, IndexError> {
-        if self.broken.load(Ordering::SeqCst) {
+        if self.is_broken() {
             return Err(IndexError::Poisoned);
         }
+        if self.is_stale() {
+            return Err(IndexError::Store(StoreError::Refused(
+                "nothing was heard of it for too long, and other brokers may have changed the index since".into(),
+            )));
+        }
         self.state.read().map_err(|_| IndexError::Poisoned)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::SeqCst)
+    }
+
+    fn is_stale(&self) -> bool {
+        let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.store.shared_for().is_some_and(|longest| confirmed.elapsed() > longest)
+    }
+
+    /// Notes that the state holds what the store held when it was asked.
+    fn confirm(&self, asked: Instant) {
+        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
     }
 }
 
@@ -129,13 +151,17 @@ impl Index {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Index, IndexError> {
         let mut state = State::default();
-        let feeds = store.load(&mut |event| state.apply(&event)).await?;
-        feeds.iter().for_each(|feed| state.apply_feed(feed));
+        let confirmed = Mutex::new(Instant::now());
+        let loaded = store.load(Mark::default(), &mut |event| state.apply(&event)).await?;
+        loaded.feeds.iter().for_each(|feed| state.apply_feed(feed));
         let broken = AtomicBool::new(false);
-        let shared = Arc::new(Shared { state: RwLock::new(state), store, clock, entropy, broken });
-        let (writer, commands) = mpsc::channel(WAITING_MAX);
-        let task = tokio::spawn(write::write(shared.clone(), commands));
-        Ok(Index { shared, writer, task })
+        let shared = Arc::new(Shared { state: RwLock::new(state), store, clock, entropy, broken, confirmed });
+        let mut writer = Writer::new(shared.clone(), loaded.mark);
+        // Reading everything took a while; nobody is answered from before it.
+        writer.catch_up().await?;
+        let (commander, commands) = mpsc::channel(WAITING_MAX);
+        let task = tokio::spawn(write::write(writer, commands));
+        Ok(Index { shared, writer: commander, task })
     }
 
     /// Writes what waits and lets go of the store.

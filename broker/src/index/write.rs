@@ -1,5 +1,6 @@
-//! The one writer of the index: plans, makes durable, and only then changes what queries see. Whatever waits is
-//! written together, so that many feeds share one fsync.
+//! The one writer of this broker's index: plans, makes durable, and only then changes what queries see. Whatever waits
+//! is written together, so that many feeds share one fsync. Where other brokers write to the same store, it takes what
+//! they wrote in between, and plans again whenever one of them came first.
 //!
 //! **Invariant:** events are applied in the sequence in which they are stored, and never before they are durable.
 
@@ -8,14 +9,17 @@ use super::{
     event::{Decision, Event, RegistrationKey, What},
     plan::{Announced, Means, Planned, plan_announced, plan_decision},
     state::Decided,
-    store::{Batch, StoreError},
+    store::{Batch, Mark, StoreError},
 };
 use crate::model::EnterpriseId;
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, atomic::Ordering},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 /// Requests written together, at most.
 const GROUP_MAX: usize = 64;
@@ -28,19 +32,25 @@ pub enum Command {
     Decide(Decided, Decision, oneshot::Sender<Result<EnterpriseId, IndexError>>),
 }
 
+/// How often a group is planned again because another broker came first. Each time, one of them has got on.
+const TURNS_MAX: usize = 1_000;
+
 /// Writes until nobody can ask any more.
-pub async fn write(shared: Arc<Shared>, mut commands: mpsc::Receiver<Command>) {
+pub async fn write(mut writer: Writer, mut commands: mpsc::Receiver<Command>) {
     let mut waiting = VecDeque::new();
     let mut received = Vec::with_capacity(GROUP_MAX);
     loop {
-        if waiting.is_empty() {
-            if commands.recv_many(&mut received, GROUP_MAX).await == 0 {
-                return;
+        while waiting.is_empty() {
+            tokio::select! {
+                taken = commands.recv_many(&mut received, GROUP_MAX) => match taken {
+                    0 => return,
+                    _ => waiting.extend(received.drain(..)),
+                },
+                () = writer.shared.store.changed(writer.read), if !writer.shared.is_broken() => writer.follow().await,
             }
-            waiting.extend(received.drain(..));
         }
         let group = next_group(&mut waiting);
-        commit(&shared, group).await;
+        writer.commit(group).await;
     }
 }
 
@@ -66,66 +76,159 @@ fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     group
 }
 
-async fn commit(shared: &Shared, group: Vec<Command>) {
-    let (mut sequence, plans) = match plan(shared, &group) {
-        Ok(planned) => planned,
-        Err(error) => return group.into_iter().for_each(|command| refuse(command, &error)),
-    };
-    let mut ready = Vec::with_capacity(plans.len());
-    let mut batch = Batch::default();
-    let at_ms = shared.clock.now_ms();
-    for (command, plan) in group.into_iter().zip(plans) {
-        match plan {
-            Err(error) => refuse(command, &error),
-            Ok(mut plan) => {
-                let events = number(std::mem::take(&mut plan.events), &mut sequence, at_ms);
+/// The index, and how far in the store's history it is.
+pub struct Writer {
+    /// What queries see.
+    shared: Arc<Shared>,
+    /// How much of the store that holds.
+    read: Mark,
+    /// Whether the last attempt to follow others failed; said once.
+    lost: bool,
+}
+
+/// What a group of requests comes to.
+struct Prepared {
+    plans: Vec<Result<(Planned, Vec<Event>), IndexError>>,
+    batch: Batch,
+    at_ms: i64,
+}
+
+/// Whether others had written.
+pub enum News {
+    /// They had, and it is taken.
+    Some,
+    /// They had not.
+    None,
+}
+
+impl Writer {
+    /// A writer for a state that was built from everything up to `read`.
+    pub fn new(shared: Arc<Shared>, read: Mark) -> Writer {
+        Writer { shared, read, lost: false }
+    }
+
+    async fn commit(&mut self, group: Vec<Command>) {
+        match self.make_durable(&group).await {
+            Ok(prepared) => {
+                for (command, plan) in group.into_iter().zip(prepared.plans) {
+                    match plan {
+                        Ok((plan, events)) => apply(&self.shared, command, plan, &events, prepared.at_ms),
+                        Err(error) => refuse(command, &error),
+                    }
+                }
+            }
+            Err(error) => group.into_iter().for_each(|command| refuse(command, &error)),
+        }
+    }
+
+    /// Plans, and plans again, until the batch is stored after just those events that the plan knew of.
+    async fn make_durable(&mut self, group: &[Command]) -> Result<Prepared, IndexError> {
+        if self.shared.is_stale() {
+            self.catch_up().await?;
+        }
+        let mut doubted = false;
+        for _ in 0..TURNS_MAX {
+            let prepared = self.prepare(group)?;
+            if prepared.batch.events.is_empty() && prepared.batch.feeds.is_empty() {
+                // Nobody is refused for what another broker has changed: with nothing to append, reading tells.
+                match self.catch_up().await? {
+                    News::Some => continue,
+                    News::None => return Ok(prepared),
+                }
+            }
+            let asked = Instant::now();
+            match self.shared.store.append(&prepared.batch).await {
+                Ok(()) => {
+                    self.read = prepared.batch.mark();
+                    self.shared.confirm(asked);
+                    return Ok(prepared);
+                }
+                Err(StoreError::Conflict) => {
+                    self.catch_up().await?;
+                }
+                // If it was written after all, the next plan finds it done: every request may be sent twice.
+                Err(error @ StoreError::Unknown(_)) if self.shared.store.shared_for().is_some() && !doubted => {
+                    tracing::warn!(%error, "index reads again what is durable");
+                    doubted = true;
+                    self.catch_up().await.map_err(|worse| match worse {
+                        IndexError::Store(_) => IndexError::Store(error),
+                        worse => worse,
+                    })?;
+                }
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Err(IndexError::Store(StoreError::Conflict))
+    }
+
+    fn prepare(&self, group: &[Command]) -> Result<Prepared, IndexError> {
+        let means = Means { clock: &*self.shared.clock, entropy: &*self.shared.entropy };
+        let at_ms = self.shared.clock.now_ms();
+        let mut batch = Batch { after: self.read, ..Batch::default() };
+        let mut plans = Vec::with_capacity(group.len());
+        let state = self.shared.read()?;
+        for command in group {
+            let plan = match command {
+                Command::Announce(announced, _) => plan_announced(&state, announced, means),
+                Command::Decide(wanted, decision, _) => plan_decision(&state, wanted, decision),
+            };
+            plans.push(plan.map(|mut plan| {
+                let events = number(std::mem::take(&mut plan.events), batch.mark().sequence, at_ms);
                 batch.events.extend(events.iter().cloned());
                 batch.feeds.extend(plan.feed.clone());
-                ready.push((command, plan, events));
+                (plan, events)
+            }));
+        }
+        Ok(Prepared { plans, batch, at_ms })
+    }
+
+    /// Takes what other brokers wrote; a failure leaves the state as it was, and is tried again before long.
+    async fn follow(&mut self) {
+        let read = self.catch_up().await;
+        let was_lost = std::mem::replace(&mut self.lost, read.is_err());
+        match read {
+            Err(error) if !was_lost => tracing::warn!(%error, "index cannot read what other brokers wrote"),
+            Ok(_) if was_lost => tracing::info!("index reads again what other brokers write"),
+            _ => {}
+        }
+    }
+
+    /// Takes what was written since the last reading, all of it at once, so that no query sees half of a change.
+    ///
+    /// # Errors
+    /// As [`Shared::read`], and [`IndexError::Store`] if the store cannot be read; nothing was taken then.
+    pub async fn catch_up(&mut self) -> Result<News, IndexError> {
+        let asked = Instant::now();
+        let mut events = Vec::new();
+        let loaded = self.shared.store.load(self.read, &mut |event| events.push(event)).await;
+        let loaded = loaded.map_err(|error| self.failed(error))?;
+        let mut state = self.shared.state.write().map_err(|_| IndexError::Poisoned)?;
+        events.iter().for_each(|event| state.apply(event));
+        loaded.feeds.iter().for_each(|feed| state.apply_feed(feed));
+        let news = if loaded.mark == self.read { News::None } else { News::Some };
+        self.read = loaded.mark;
+        self.shared.confirm(asked);
+        Ok(news)
+    }
+
+    fn failed(&self, error: StoreError) -> IndexError {
+        match error {
+            StoreError::Refused(_) | StoreError::Conflict => IndexError::Store(error),
+            // Reading tells, before long.
+            StoreError::Unknown(_) if self.shared.store.shared_for().is_some() => IndexError::Store(error),
+            // Memory and store may differ now: nothing is answered from memory any more.
+            StoreError::Unknown(_) | StoreError::Damaged(_) => {
+                self.shared.broken.store(true, Ordering::SeqCst);
+                tracing::error!(%error, "index is closed");
+                IndexError::Poisoned
             }
         }
     }
-    if !batch.events.is_empty() || !batch.feeds.is_empty() {
-        let result = shared.store.append(&batch).await;
-        if let Err(error) = result {
-            let error = failed(shared, error);
-            return ready.into_iter().for_each(|(command, ..)| refuse(command, &error));
-        }
-    }
-    for (command, plan, events) in ready {
-        apply(shared, command, plan, &events, at_ms);
-    }
 }
 
-/// The last sequence written, and a plan for each request. Only this writer moves the sequence.
-fn plan(shared: &Shared, group: &[Command]) -> Result<(u64, Vec<Result<Planned, IndexError>>), IndexError> {
-    let means = Means { clock: &*shared.clock, entropy: &*shared.entropy };
-    let state = shared.read()?;
-    let plans = group.iter().map(|command| match command {
-        Command::Announce(announced, _) => plan_announced(&state, announced, means),
-        Command::Decide(wanted, decision, _) => plan_decision(&state, wanted, decision),
-    });
-    Ok((state.sequence, plans.collect()))
-}
-
-fn number(events: Vec<(RegistrationKey, What)>, sequence: &mut u64, at_ms: i64) -> Vec<Event> {
-    let numbered = events.into_iter().map(|(registration, what)| {
-        *sequence += 1;
-        Event { sequence: *sequence, at_ms, registration, what }
-    });
-    numbered.collect()
-}
-
-fn failed(shared: &Shared, error: StoreError) -> IndexError {
-    match error {
-        StoreError::Refused(_) => IndexError::Store(error),
-        // Memory and store may differ now: nothing is answered from memory any more.
-        StoreError::Unknown(_) | StoreError::Damaged(_) => {
-            shared.broken.store(true, Ordering::SeqCst);
-            tracing::error!(%error, "index is closed");
-            IndexError::Poisoned
-        }
-    }
+fn number(events: Vec<(RegistrationKey, What)>, after: u64, at_ms: i64) -> Vec<Event> {
+    let numbered = (after + 1..).zip(events);
+    numbered.map(|(sequence, (registration, what))| Event { sequence, at_ms, registration, what }).collect()
 }
 
 fn refuse(command: Command, error: &IndexError) {

@@ -20,7 +20,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::Arc,
 };
 
@@ -32,12 +32,15 @@ pub struct Rig {
     pub program: PathBuf,
     /// The requesting organisation.
     pub gateway: Gateway,
+    /// The section `[index]` of every broker, in TOML; empty for one in the broker's folder.
+    pub index: String,
 }
 
 /// A process of the benchmark. It ends when this is dropped.
 pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
+    out: Option<BufReader<ChildStdout>>,
     /// What it printed when it was ready.
     pub said: String,
 }
@@ -65,7 +68,7 @@ impl Rig {
         authority.signing_key("statement")?;
         let gateway = Gateway::default();
         fs::write(folder.join("jwks.json"), gateway.jwks_json())?;
-        Ok(Rig { folder: folder.to_owned(), program, gateway })
+        Ok(Rig { folder: folder.to_owned(), program, gateway, index: String::new() })
     }
 
     /// The id of source `n`.
@@ -150,6 +153,16 @@ impl Rig {
         anyhow::bail!("the broker does not listen")
     }
 
+    /// Starts a steward who decides about the index that the broker of `data` has, or shares.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn steward(&self, data: &Path) -> Result<Process> {
+        let config = data.join("broker.toml");
+        fs::write(&config, self.config(data, &[], 0)?)?;
+        self.start(&["steward", &config.to_string_lossy()], true)
+    }
+
     async fn register(&self, data: &Path, count: usize) -> Result<()> {
         let store = SqliteStore::open(data).await?;
         let index = Index::open(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemEntropy::default())).await?;
@@ -191,6 +204,7 @@ rules = [{{ roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] 
 "#,
             tls.certificate, tls.key, tls.authorities
         )?;
+        text += &self.index;
         for (n, port) in ports.iter().enumerate() {
             let id = Rig::source_id(n);
             write!(
@@ -206,12 +220,14 @@ rules = [{{ roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] 
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).env("RUST_LOG", "error");
         let mut child = command.spawn()?;
         let mut said = String::new();
+        let mut out = None;
         if waits {
-            let out = child.stdout.take().context("standard output is a pipe")?;
-            BufReader::new(out).read_line(&mut said)?;
+            let mut reader = BufReader::new(child.stdout.take().context("standard output is a pipe")?);
+            reader.read_line(&mut said)?;
+            out = Some(reader);
         }
         let stdin = child.stdin.take();
-        Ok(Process { child, stdin, said })
+        Ok(Process { child, stdin, out, said })
     }
 }
 
@@ -238,6 +254,19 @@ impl Process {
         let sent = Command::new("kill").args(["-STOP", &self.child.id().to_string()]).status()?;
         anyhow::ensure!(sent.success(), "the process cannot be stopped");
         Ok(())
+    }
+
+    /// Ends it as a power cut would; gives what else it had printed, without a last line that was cut off.
+    ///
+    /// # Errors
+    /// If it has ended already.
+    pub fn kill_and_read(&mut self) -> Result<Vec<String>> {
+        self.kill()?;
+        let mut text = String::new();
+        let out = self.out.as_mut().context("standard output was read")?;
+        std::io::Read::read_to_string(out, &mut text)?;
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        Ok(whole.lines().map(str::to_owned).collect())
     }
 
     /// CPU used so far, all threads, user and system: seconds.

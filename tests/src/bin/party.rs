@@ -5,11 +5,14 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
+        Some((role, _)) if role == "severn-broker" => severn_broker::program::run(std::env::args_os().skip(1)),
         Some((role, rest)) if role == "broker" => tests::bench::roles::broker(rest),
-        Some((role, rest)) if role == "adapters" => match tests::bench::roles::adapters(rest) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Some((role, rest)) if role == "steward" => ended(&tests::bench::roles::steward(rest)),
+        Some((role, rest)) if role == "adapters" => ended(&tests::bench::roles::adapters(rest)),
         _ => ExitCode::FAILURE,
     }
+}
+
+fn ended(result: &anyhow::Result<()>) -> ExitCode {
+    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,80 +1,148 @@
-//! A store in one SQLite file: write-ahead log, fsync on every commit, one process at a time. The SQL keeps to what
-//! PostgreSQL reads too: text, bigint and bytes, keys given by the client, no triggers.
+//! A store in one SQLite file: write-ahead log, fsync on every commit, one broker at a time. Others may read it meanwhile,
+//! which is how a running broker is backed up.
 
-use super::{Batch, Store, StoreError};
-use crate::{
-    index::event::{Decision, Event, FeedPosition, RegistrationKey, Undone, What},
-    model::{EnterpriseId, LocalId, SourceId},
+use super::{
+    Batch, Content, Counts, InSequence, Loaded, Mark, Store, StoreError, check_forward,
+    columns::{
+        EVENTS_AFTER, EventRow, FEEDS_AFTER, FIRST_HEAD, FeedRow, HEAD, Head, SCHEMA, SCHEMA_VERSION, UPSERT_FEED,
+    },
 };
-use bytes::Bytes;
+use crate::index::event::{Event, FeedPosition};
 use futures::TryStreamExt as _;
 use sqlx::{
-    Connection as _, Row as _, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous},
+    Connection as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use std::{path::Path, time::Duration};
-use tokio::sync::Mutex;
-use uuid::Uuid;
+use std::{fs::File, io, path::Path, time::Duration};
+use tokio::{fs, sync::Mutex};
 
-const SCHEMA: [&str; 2] = [
-    "CREATE TABLE IF NOT EXISTS index_events (
-        sequence BIGINT NOT NULL PRIMARY KEY,
-        at_ms BIGINT NOT NULL,
-        kind TEXT NOT NULL,
-        source_id TEXT NOT NULL,
-        local_id TEXT NOT NULL,
-        body BYTEA,
-        enterprise_id TEXT,
-        other_source_id TEXT,
-        other_local_id TEXT,
-        undone TEXT,
-        decided_by TEXT,
-        reason TEXT,
-        idempotency_key TEXT
-    )",
-    "CREATE TABLE IF NOT EXISTS index_feeds (
-        source_id TEXT NOT NULL PRIMARY KEY,
-        epoch TEXT NOT NULL,
-        feed_cursor BIGINT NOT NULL,
-        heard_at_ms BIGINT NOT NULL
-    )",
-];
-
-const INSERT_EVENT: &str = "INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
+/// Rows come as one JSON array: one statement for many, and one way to SQLite's thread and back.
+const INSERT_EVENTS: &str = "INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
     other_source_id, other_local_id, undone, decided_by, reason, idempotency_key) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    SELECT value->>'sequence', value->>'at_ms', value->>'kind', value->>'source_id', value->>'local_id', \
+    unhex(value->>'body'), value->>'enterprise_id', value->>'other_source_id', value->>'other_local_id', \
+    value->>'undone', value->>'decided_by', value->>'reason', value->>'idempotency_key' FROM json_each($1)";
 
-const UPSERT_FEED: &str = "INSERT INTO index_feeds (source_id, epoch, feed_cursor, heard_at_ms) \
-    VALUES ($1, $2, $3, $4) \
-    ON CONFLICT (source_id) DO UPDATE SET epoch = excluded.epoch, feed_cursor = excluded.feed_cursor, \
-    heard_at_ms = excluded.heard_at_ms";
+const MOVE_HEAD: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequence = $3 AND batch = $4";
+
+/// How long to wait for another process that has the file for a moment.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Where a restore prepares the new file; there only while one runs.
+const RESTORING: &str = "index.restoring";
+
+/// What SQLite keeps beside `index.sqlite`, by the end of the name.
+const FILES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// A store in the file `index.sqlite` of a folder.
 pub struct SqliteStore {
     // A tokio mutex: the connection is held across awaits. One connection, because the index calls one after the other.
     connection: Mutex<SqliteConnection>,
+    // Two brokers on one file would each believe in their own history. The system lets go of it when the process ends.
+    _lock: Option<File>,
 }
 
 impl SqliteStore {
-    /// Opens the store in `folder`; makes folder and file where there are none, the file readable by its owner only.
+    /// Opens the store in `folder` for the one broker that may write; makes folder and file where there are none, the
+    /// file readable by its owner only.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if it cannot be opened, or another process has it.
+    /// [`StoreError::Refused`] if it cannot be opened, another process has it, or a restore was cut off.
     pub async fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
+        let lock = lock(folder).await?;
+        if fs::try_exists(folder.join(RESTORING)).await.map_err(|e| at(folder, &e))? {
+            return Err(StoreError::Refused(format!("{}: a restore was cut off; run it again", folder.display())));
+        }
+        SqliteStore::open_locked(folder, lock).await
+    }
+
+    async fn open_locked(folder: &Path, lock: File) -> Result<SqliteStore, StoreError> {
         let file = folder.join("index.sqlite");
-        make_private(folder, &file).await.map_err(|e| StoreError::Refused(format!("{}: {e}", file.display())))?;
+        private(&file).await.map_err(|e| at(&file, &e))?;
         let options = SqliteConnectOptions::new()
-            .filename(&file)
-            // Two brokers on one file would each believe in their own history.
-            .locking_mode(SqliteLockingMode::Exclusive)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5));
-        let mut connection = SqliteConnection::connect_with(&options).await.map_err(|e| cannot_open(&file, &e))?;
+            .busy_timeout(BUSY);
+        let mut connection = connect(options, &file).await?;
         for statement in SCHEMA {
-            sqlx::query(statement).execute(&mut connection).await.map_err(|e| cannot_open(&file, &e))?;
+            sqlx::query(statement).execute(&mut connection).await.map_err(|e| at(&file, &e))?;
         }
-        Ok(SqliteStore { connection: Mutex::new(connection) })
+        let first = sqlx::query(FIRST_HEAD).bind(SCHEMA_VERSION).bind("");
+        first.execute(&mut connection).await.map_err(|e| at(&file, &e))?;
+        head(&mut connection).await?.check_version()?;
+        Ok(SqliteStore { connection: Mutex::new(connection), _lock: Some(lock) })
+    }
+
+    /// Opens the store in `folder` to read it, beside the broker that writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if there is none.
+    pub async fn open_to_read(folder: &Path) -> Result<SqliteStore, StoreError> {
+        let file = folder.join("index.sqlite");
+        SqliteStore::read(SqliteConnectOptions::new().busy_timeout(BUSY), &file).await
+    }
+
+    /// Opens a backup to read it; the file is not touched, and checked as SQLite checks files.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if it is not there, [`StoreError::Damaged`] if a page of it is.
+    pub async fn open_backup(file: &Path) -> Result<SqliteStore, StoreError> {
+        let store = SqliteStore::read(SqliteConnectOptions::new().read_only(true).immutable(true), file).await?;
+        let mut connection = store.connection.lock().await;
+        let check = sqlx::query_scalar::<_, String>("PRAGMA integrity_check").fetch_one(&mut *connection).await;
+        drop(connection);
+        match check.map_err(damaged)?.as_str() {
+            "ok" => Ok(store),
+            said => Err(StoreError::Damaged(format!("{}: {said}", file.display()))),
+        }
+    }
+
+    async fn read(options: SqliteConnectOptions, file: &Path) -> Result<SqliteStore, StoreError> {
+        let mut connection = connect(options.create_if_missing(false), file).await?;
+        head(&mut connection).await.map_err(|e| at(file, &e))?.check_version()?;
+        Ok(SqliteStore { connection: Mutex::new(connection), _lock: None })
+    }
+
+    /// Writes the store as it is at this moment into the new file `to`, while the broker goes on.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] as SQLite gives it.
+    pub async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        let mut connection = self.connection.lock().await;
+        let written = sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy()).execute(&mut *connection).await;
+        written.map(drop).map_err(|e| at(to, &e))
+    }
+
+    /// Puts the backup `from` in the place of what `folder` holds, however damaged that is, and says what is in it. The
+    /// copy is checked from end to end before anything is replaced; the old file is kept as `index.sqlite.replaced`.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if a broker has the store, [`StoreError::Damaged`] if the backup is; nothing is replaced
+    /// then.
+    pub async fn restore(folder: &Path, from: &Path) -> Result<Counts, StoreError> {
+        let _lock = lock(folder).await?;
+        let aside = folder.join(RESTORING);
+        // Left by a restore that was cut off.
+        if fs::try_exists(&aside).await.map_err(|e| at(&aside, &e))? {
+            fs::remove_dir_all(&aside).await.map_err(|e| at(&aside, &e))?;
+        }
+        fs::create_dir(&aside).await.map_err(|e| at(&aside, &e))?;
+        let copy = aside.join("index.sqlite");
+        let restored = copy_checked(from, &copy).await;
+        if restored.is_ok() {
+            exchange(folder, &copy).await.map_err(|e| at(folder, &e))?;
+        }
+        fs::remove_dir_all(&aside).await.map_err(|e| at(&aside, &e))?;
+        restored
+    }
+
+    /// Reads everything, and says what there is.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub async fn count(&self) -> Result<Counts, StoreError> {
+        let loaded = self.load(Mark::default(), &mut |_| ()).await?;
+        Ok(Counts { events: loaded.mark.sequence, feeds: loaded.feeds.len() as u64 })
     }
 
     /// Gives the file back, once everything is written.
@@ -86,162 +154,160 @@ impl SqliteStore {
     }
 }
 
+async fn lock(folder: &Path) -> Result<File, StoreError> {
+    let file = folder.join("index.lock");
+    fs::create_dir_all(folder).await.map_err(|e| at(folder, &e))?;
+    let lock = private(&file).await.map_err(|e| at(&file, &e))?;
+    let taken = lock.try_lock();
+    let hint = "another process has the index; stop that one first";
+    taken.map_err(|e| StoreError::Refused(format!("{}: {hint} ({e})", file.display())))?;
+    Ok(lock)
+}
+
 /// SQLite gives the files beside it the rights of the first, which holds everybody's demographics.
-async fn make_private(folder: &Path, file: &Path) -> std::io::Result<()> {
-    tokio::fs::create_dir_all(folder).await?;
-    let mut options = tokio::fs::OpenOptions::new();
+async fn private(file: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
     options.mode(0o600);
-    options.open(file).await.map(drop)
+    Ok(options.open(file).await?.into_std().await)
 }
 
-fn cannot_open(file: &Path, error: &sqlx::Error) -> StoreError {
-    let hint = if error.to_string().contains("locked") { "; another process has it, stop that one first" } else { "" };
-    StoreError::Refused(format!("{}: {error}{hint}", file.display()))
+async fn connect(options: SqliteConnectOptions, file: &Path) -> Result<SqliteConnection, StoreError> {
+    SqliteConnection::connect_with(&options.filename(file)).await.map_err(|e| at(file, &e))
+}
+
+async fn copy_checked(from: &Path, copy: &Path) -> Result<Counts, StoreError> {
+    let mut source = fs::File::open(from).await.map_err(|e| at(from, &e))?;
+    let mut target = fs::File::from_std(private(copy).await.map_err(|e| at(copy, &e))?);
+    tokio::io::copy(&mut source, &mut target).await.map_err(|e| at(copy, &e))?;
+    target.sync_all().await.map_err(|e| at(copy, &e))?;
+    SqliteStore::open_backup(copy).await?.count().await
+}
+
+/// Puts `new` in the place of the store in `folder`. Should it be cut off, the folder that `new` came from is still there,
+/// and no broker opens the store until a restore has ended.
+async fn exchange(folder: &Path, new: &Path) -> io::Result<()> {
+    for end in FILES {
+        let file = folder.join(format!("index.sqlite{end}"));
+        if fs::try_exists(&file).await? {
+            fs::rename(&file, folder.join(format!("index.sqlite.replaced{end}"))).await?;
+        }
+    }
+    fs::rename(new, folder.join("index.sqlite")).await?;
+    File::open(folder)?.sync_all()
 }
 
 #[tonic::async_trait]
 impl Store for SqliteStore {
-    async fn load(&self, each: &mut (dyn FnMut(Event) + Send)) -> Result<Vec<FeedPosition>, StoreError> {
+    async fn load(&self, after: Mark, each: &mut (dyn FnMut(Event) + Send)) -> Result<Loaded, StoreError> {
         let mut connection = self.connection.lock().await;
-        let mut rows = sqlx::query("SELECT * FROM index_events ORDER BY sequence").fetch(&mut *connection);
-        let mut expected = 1;
+        // One transaction: all of it is of one moment, though another process may write.
+        let mut transaction = connection.begin().await.map_err(refused)?;
+        let mark = head(&mut transaction).await?.mark();
+        check_forward(after, mark)?;
+        let mut in_sequence = InSequence::after(after);
+        let events = sqlx::query_as::<_, EventRow>(EVENTS_AFTER).bind(after.sequence.cast_signed());
+        let mut rows = events.fetch(&mut *transaction);
         while let Some(row) = rows.try_next().await.map_err(damaged)? {
-            let event = read_event(&row)?;
-            if event.sequence != expected {
-                return Err(StoreError::Damaged(format!("event {expected} is missing")));
-            }
-            expected += 1;
+            let event = Event::try_from(row)?;
+            in_sequence.take(&event)?;
             each(event);
         }
         drop(rows);
-        let feeds = sqlx::query("SELECT * FROM index_feeds ORDER BY source_id").fetch_all(&mut *connection).await;
-        feeds.map_err(damaged)?.iter().map(read_feed).collect()
+        in_sequence.end(mark)?;
+        let feeds = sqlx::query_as::<_, FeedRow>(FEEDS_AFTER).bind(after.batch.cast_signed());
+        let feeds = feeds.fetch_all(&mut *transaction).await.map_err(damaged)?;
+        let feeds: Result<Vec<FeedPosition>, _> = feeds.into_iter().map(FeedPosition::try_from).collect();
+        transaction.rollback().await.map_err(refused)?;
+        Ok(Loaded { mark, feeds: feeds? })
     }
 
     async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut connection = self.connection.lock().await;
         let mut transaction = connection.begin().await.map_err(refused)?;
-        for event in &batch.events {
-            insert_event(&mut transaction, event).await.map_err(refused)?;
-        }
-        for feed in &batch.feeds {
-            sqlx::query(UPSERT_FEED)
-                .bind(&*feed.source.0)
-                .bind(feed.epoch.to_string())
-                .bind(feed.cursor.cast_signed())
-                .bind(feed.heard_at_ms)
-                .execute(&mut *transaction)
-                .await
-                .map_err(refused)?;
-        }
+        move_head(&mut transaction, batch.after, batch.mark()).await?;
+        insert(&mut transaction, batch).await?;
         // Up to here an error leaves nothing behind; from here on only the disk knows.
-        transaction.commit().await.map_err(|e| StoreError::Unknown(e.to_string()))
+        transaction.commit().await.map_err(unknown)
+    }
+
+    async fn replace(&self, expected: Mark, content: &mut Content<'_>) -> Result<(), StoreError> {
+        let mut connection = self.connection.lock().await;
+        let mut transaction = connection.begin().await.map_err(refused)?;
+        move_head(&mut transaction, expected, Mark::default()).await?;
+        for table in ["DELETE FROM index_events", "DELETE FROM index_feeds"] {
+            sqlx::query(table).execute(&mut *transaction).await.map_err(refused)?;
+        }
+        for batch in content {
+            let batch = batch?;
+            move_head(&mut transaction, batch.after, batch.mark()).await?;
+            insert(&mut transaction, &batch).await?;
+        }
+        transaction.commit().await.map_err(unknown)
+    }
+
+    async fn changed(&self, _: Mark) {
+        // The file is locked: nobody else writes.
+        std::future::pending::<()>().await;
+    }
+
+    fn shared_for(&self) -> Option<Duration> {
+        None
     }
 }
 
-async fn insert_event(connection: &mut SqliteConnection, event: &Event) -> Result<(), sqlx::Error> {
-    let (body, person) = match &event.what {
-        What::Registered { body, person } | What::Changed { body, person } => (Some(&body[..]), Some(person)),
-        What::Withdrawn | What::Linked { .. } | What::Unlinked { .. } | What::DoNotLink { .. } => (None, None),
-    };
-    let with = match &event.what {
-        What::Linked { with, .. } | What::DoNotLink { with } => Some(with),
-        _ => None,
-    };
-    let (undone, decision) = match &event.what {
-        What::Unlinked { undone, decision } => (Some(undone_word(*undone)), Some(decision)),
-        What::Linked { decision, .. } => (None, Some(decision)),
-        _ => (None, None),
-    };
-    sqlx::query(INSERT_EVENT)
-        .bind(event.sequence.cast_signed())
-        .bind(event.at_ms)
-        .bind(event.what.kind())
-        .bind(&*event.registration.source.0)
-        .bind(&*event.registration.local_id.0)
-        .bind(body)
-        .bind(person.map(ToString::to_string))
-        .bind(with.map(|w| &*w.source.0))
-        .bind(with.map(|w| &*w.local_id.0))
-        .bind(undone)
-        .bind(decision.map(|d| d.by.as_str()))
-        .bind(decision.map(|d| d.reason.as_str()))
-        .bind(decision.map(|d| d.idempotency_key.to_string()))
+async fn head(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
+    sqlx::query_as(HEAD).fetch_one(connection).await.map_err(damaged)
+}
+
+async fn move_head(connection: &mut SqliteConnection, from: Mark, to: Mark) -> Result<(), StoreError> {
+    let moved = sqlx::query(MOVE_HEAD)
+        .bind(to.sequence.cast_signed())
+        .bind(to.batch.cast_signed())
+        .bind(from.sequence.cast_signed())
+        .bind(from.batch.cast_signed())
         .execute(connection)
-        .await
-        .map(drop)
-}
-
-fn undone_word(undone: Undone) -> &'static str {
-    match undone {
-        Undone::Link => "link",
-        Undone::Rule => "rule",
+        .await;
+    match moved.map_err(refused)?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Conflict),
     }
 }
 
-fn read_event(row: &SqliteRow) -> Result<Event, StoreError> {
-    let sequence = row.try_get::<i64, _>("sequence").map_err(damaged)?.cast_unsigned();
-    let what = match text(row, "kind")?.as_str() {
-        "registered" => What::Registered { body: body(row)?, person: EnterpriseId(uuid(row, "enterprise_id")?) },
-        "changed" => What::Changed { body: body(row)?, person: EnterpriseId(uuid(row, "enterprise_id")?) },
-        "withdrawn" => What::Withdrawn,
-        "linked" => What::Linked { with: other(row)?, decision: decision(row)? },
-        "unlinked" => What::Unlinked { undone: read_undone(row, sequence)?, decision: decision(row)? },
-        "do-not-link" => What::DoNotLink { with: other(row)? },
-        _ => return Err(StoreError::Damaged(format!("event {sequence} is of a kind that this version does not know"))),
-    };
-    let at_ms = row.try_get("at_ms").map_err(damaged)?;
-    Ok(Event { sequence, at_ms, registration: key(row, "source_id", "local_id")?, what })
-}
-
-fn read_feed(row: &SqliteRow) -> Result<FeedPosition, StoreError> {
-    Ok(FeedPosition {
-        source: SourceId(text(row, "source_id")?.into()),
-        epoch: uuid(row, "epoch")?,
-        cursor: row.try_get::<i64, _>("feed_cursor").map_err(damaged)?.cast_unsigned(),
-        heard_at_ms: row.try_get("heard_at_ms").map_err(damaged)?,
-    })
-}
-
-fn read_undone(row: &SqliteRow, sequence: u64) -> Result<Undone, StoreError> {
-    match text(row, "undone")?.as_str() {
-        "link" => Ok(Undone::Link),
-        "rule" => Ok(Undone::Rule),
-        _ => Err(StoreError::Damaged(format!("event {sequence} undoes what this version does not know"))),
+async fn insert(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    if !batch.events.is_empty() {
+        let rows: Vec<EventRow> = batch.events.iter().map(EventRow::from).collect();
+        let rows = serde_json::to_string(&rows).map_err(|e| StoreError::Refused(e.to_string()))?;
+        sqlx::query(INSERT_EVENTS).bind(rows).execute(&mut *connection).await.map_err(refused)?;
     }
+    for feed in &batch.feeds {
+        let row = FeedRow::from(feed);
+        sqlx::query(UPSERT_FEED)
+            .bind(row.source_id)
+            .bind(row.epoch)
+            .bind(row.feed_cursor)
+            .bind(row.heard_at_ms)
+            .bind(batch.mark().batch.cast_signed())
+            .execute(&mut *connection)
+            .await
+            .map_err(refused)?;
+    }
+    Ok(())
 }
 
-fn decision(row: &SqliteRow) -> Result<Decision, StoreError> {
-    let idempotency_key = uuid(row, "idempotency_key")?;
-    Ok(Decision { by: text(row, "decided_by")?, reason: text(row, "reason")?, idempotency_key })
-}
-
-fn other(row: &SqliteRow) -> Result<RegistrationKey, StoreError> {
-    key(row, "other_source_id", "other_local_id")
-}
-
-fn key(row: &SqliteRow, source: &str, local_id: &str) -> Result<RegistrationKey, StoreError> {
-    let source = SourceId(text(row, source)?.into());
-    Ok(RegistrationKey { source, local_id: LocalId(text(row, local_id)?.into()) })
-}
-
-fn body(row: &SqliteRow) -> Result<Bytes, StoreError> {
-    row.try_get::<Vec<u8>, _>("body").map(Bytes::from).map_err(damaged)
-}
-
-fn uuid(row: &SqliteRow, column: &str) -> Result<Uuid, StoreError> {
-    text(row, column)?.parse().map_err(|_| StoreError::Damaged(format!("{column} holds no UUID")))
-}
-
-fn text(row: &SqliteRow, column: &str) -> Result<String, StoreError> {
-    row.try_get(column).map_err(damaged)
+fn at(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Refused(format!("{}: {error}", path.display()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
 fn refused(error: sqlx::Error) -> StoreError {
     StoreError::Refused(error.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
+fn unknown(error: sqlx::Error) -> StoreError {
+    StoreError::Unknown(error.to_string())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]

@@ -4,7 +4,10 @@
 use std::{
     fs,
     net::{TcpListener, TcpStream},
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -18,6 +21,7 @@ pub struct Server {
     pub port: u16,
     /// A folder that outlives no test, for password files and the like.
     pub folder: TempDir,
+    program: Command,
     child: Child,
     stop_signal: &'static str,
 }
@@ -28,6 +32,15 @@ pub const ROOT_PASSWORD: &str = "made-up-root";
 impl Server {
     /// Starts PostgreSQL; its superuser is `postgres`.
     pub fn postgres() -> Server {
+        Server::start_postgres(None)
+    }
+
+    /// Starts PostgreSQL with a certificate and its key, in PEM.
+    pub fn postgres_with_tls(certificate: &str, key: &str) -> Server {
+        Server::start_postgres(Some((certificate, key)))
+    }
+
+    fn start_postgres(tls: Option<(&str, &str)>) -> Server {
         let programs = postgres_programs();
         let account = Account::for_root("postgres");
         let folder = account.folder();
@@ -41,7 +54,31 @@ impl Server {
         let mut server = account.command(&programs.join("postgres"));
         server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-F"]);
         server.arg("-k").arg(folder.path());
-        Server { port, folder, child: start(&mut server), stop_signal: "-INT" }.wait_until_ready()
+        for (setting, pem) in tls.into_iter().flat_map(|(c, k)| [("ssl_cert_file", c), ("ssl_key_file", k)]) {
+            let file = folder.path().join(setting);
+            fs::write(&file, pem).expect("a PEM file");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("may close the file");
+            account.own(&file);
+            server.args(["-c", "ssl=on", "-c", &format!("{setting}={}", file.display())]);
+        }
+        let child = start(&mut server);
+        Server { port, folder, program: server, child, stop_signal: "-INT" }.wait_until_ready()
+    }
+
+    /// Makes a database in PostgreSQL, as soon as it is ready for that; gives its address for the superuser.
+    pub fn database(&self, name: &str) -> String {
+        let mut createdb = Command::new(postgres_programs().join("createdb"));
+        createdb.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", name]);
+        createdb.env("PGPASSWORD", ROOT_PASSWORD).stderr(Stdio::null());
+        let made = (0..100).any(|_| {
+            let made = createdb.status().expect("createdb starts").success();
+            if !made {
+                thread::sleep(Duration::from_millis(100));
+            }
+            made
+        });
+        assert!(made, "the database {name} cannot be made");
+        format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
 
     /// Starts MariaDB; its superuser is `root`.
@@ -70,7 +107,31 @@ impl Server {
         server.arg(format!("--port={port}")).arg(format!("--init-file={}", init.display()));
         server.arg(format!("--socket={}", folder.path().join("s").display()));
         server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"]);
-        Server { port, folder, child: start(&mut server), stop_signal: "-TERM" }.wait_until_ready()
+        let child = start(&mut server);
+        Server { port, folder, program: server, child, stop_signal: "-TERM" }.wait_until_ready()
+    }
+
+    /// Stops it at once, with whatever it was doing, as if its machine had lost power.
+    pub fn crash(&mut self) {
+        self.stop("-QUIT");
+    }
+
+    /// Starts it again on what it held, at the same port.
+    pub fn start_again(mut self) -> Server {
+        self.child = start(&mut self.program);
+        self.wait_until_ready()
+    }
+
+    fn stop(&mut self, signal: &str) {
+        let _ = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        for _ in 0..100 {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     fn wait_until_ready(mut self) -> Server {
@@ -89,15 +150,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args([self.stop_signal, &self.child.id().to_string()]).status();
-        for _ in 0..100 {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop(self.stop_signal);
     }
 }
 

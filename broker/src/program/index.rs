@@ -1,0 +1,162 @@
+//! `severn-broker index`: moves an index between stores, backs it up and restores it. What is written appears whole or
+//! not at all, and what is read is checked to its end before anything is changed.
+
+use super::{ConfigArgument, say};
+use crate::{
+    config::Config,
+    index::store::{
+        Archive, Counts, Mark, NewFile, PostgresSettings, PostgresStore, SqliteStore, Store, StoreError, export,
+    },
+};
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use severn_link::read_private;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::runtime::Builder;
+
+#[derive(Subcommand)]
+pub(super) enum IndexCommand {
+    /// Writes the whole index into a new file that `import` reads, whatever store it lies in. The broker may run.
+    Export(OutArgument),
+    /// Fills an empty index with a file that `export` wrote. Stop the brokers first.
+    Import(InArgument),
+    /// Writes a backup into a new file. The broker may run.
+    Backup(OutArgument),
+    /// Puts a backup in the place of the index. Stop the brokers first.
+    Restore(InArgument),
+}
+
+#[derive(clap::Args)]
+pub(super) struct OutArgument {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The file to write; it must not be there yet. It holds people's demographics: keep it as you keep the index.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub(super) struct InArgument {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The file to read.
+    #[arg(long = "in")]
+    file: PathBuf,
+}
+
+pub(super) fn run(command: &IndexCommand) -> Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let load = |argument: &ConfigArgument| Config::load(&argument.config);
+    runtime.block_on(async {
+        match command {
+            IndexCommand::Export(to) => write_export(&load(&to.config)?, &to.out).await,
+            IndexCommand::Import(from) => import(&load(&from.config)?, &from.file).await,
+            IndexCommand::Backup(to) => back_up(&load(&to.config)?, &to.out).await,
+            IndexCommand::Restore(from) => restore(&load(&from.config)?, &from.file).await,
+        }
+    })
+}
+
+/// Opens the store that the configuration names, for the broker itself.
+///
+/// # Errors
+/// If it cannot be opened; the key to look at is named.
+pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
+    match &config.index.postgres {
+        Some(settings) => Ok(Arc::new(open_postgres(settings, config).await?)),
+        None => {
+            let store = SqliteStore::open(&config.data.folder).await;
+            Ok(Arc::new(store.context("data.folder: cannot open the index")?))
+        }
+    }
+}
+
+/// What the password file of the index's database holds.
+pub(super) fn password(config: &Config) -> Result<Option<String>> {
+    let file = config.index.postgres.as_ref().and_then(|settings| settings.password_file.as_ref());
+    let text = file.map(|file| read_private(file).context("index.postgres.password_file")).transpose()?;
+    Ok(text.map(|text| text.lines().next().unwrap_or_default().to_owned()))
+}
+
+async fn open_postgres(settings: &PostgresSettings, config: &Config) -> Result<PostgresStore> {
+    let store = PostgresStore::open(settings, password(config)?.as_deref()).await;
+    store.context("index.postgres: cannot open the index")
+}
+
+/// Opens the store to read it, beside brokers that write.
+async fn open_to_read(config: &Config) -> Result<Arc<dyn Store>> {
+    match &config.index.postgres {
+        Some(_) => open_store(config).await,
+        None => Ok(Arc::new(SqliteStore::open_to_read(&config.data.folder).await.context("cannot read the index")?)),
+    }
+}
+
+async fn write_export(config: &Config, to: &Path) -> Result<()> {
+    let store = open_to_read(config).await?;
+    let file = NewFile::create(to)?;
+    let counts = export(&*store, &file).await?;
+    // What is not read back was not written.
+    Archive::check(file.partial())?;
+    file.finish()?;
+    say(&format!("{}: {} exported", to.display(), Said(counts)));
+    Ok(())
+}
+
+async fn import(config: &Config, from: &Path) -> Result<()> {
+    let counts = Archive::check(from).context("nothing was imported")?;
+    let store = open_store(config).await?;
+    let there = store.load(Mark::default(), &mut |_| ()).await?;
+    if there.mark != Mark::default() {
+        bail!("the index is not empty: it holds {} events; import into a new folder or database", there.mark.sequence);
+    }
+    store.replace(there.mark, &mut Archive::open(from)?).await.context("nothing was imported")?;
+    say(&format!("{}: {} imported", from.display(), Said(counts)));
+    Ok(())
+}
+
+async fn back_up(config: &Config, to: &Path) -> Result<()> {
+    if config.index.postgres.is_some() {
+        return write_export(config, to).await;
+    }
+    let store = SqliteStore::open_to_read(&config.data.folder).await.context("cannot read the index")?;
+    let file = NewFile::create(to)?;
+    store.back_up(file.partial()).await?;
+    let counts = SqliteStore::open_backup(file.partial()).await?.count().await?;
+    file.finish()?;
+    say(&format!("{}: {} backed up", to.display(), Said(counts)));
+    Ok(())
+}
+
+async fn restore(config: &Config, from: &Path) -> Result<()> {
+    let counts = match config.index.postgres {
+        Some(_) => restore_database(config, from).await,
+        None => SqliteStore::restore(&config.data.folder, from).await.map_err(anyhow::Error::from),
+    };
+    let counts = counts.context("nothing was restored, the index is as it was")?;
+    say(&format!("{}: {} restored", from.display(), Said(counts)));
+    Ok(())
+}
+
+async fn restore_database(config: &Config, from: &Path) -> Result<Counts> {
+    let counts = Archive::check(from)?;
+    let store = open_store(config).await?;
+    let there = match store.load(Mark::default(), &mut |_| ()).await {
+        Ok(loaded) => loaded.mark,
+        Err(StoreError::Damaged(how)) => bail!("{how}. Give the broker an empty database and import the backup there"),
+        Err(error) => return Err(error.into()),
+    };
+    store.replace(there, &mut Archive::open(from)?).await?;
+    Ok(counts)
+}
+
+struct Said(Counts);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} events and the positions of {} feeds", self.0.events, self.0.feeds)
+    }
+}
