@@ -23,7 +23,9 @@ const LOOPS: usize = 50;
 const EPOCH: &str = "0190b5b0-0000-7000-8000-000000000001";
 
 fn person(n: u64) -> Demographics {
-    let name = HumanName { family: format!("Family{n}"), given: vec!["Given".into()], ..HumanName::default() };
+    // Letters only: digits are no part of a name, and all would be namesakes.
+    let letters: String = n.to_string().bytes().map(|digit| char::from(b'a' + digit - b'0')).collect();
+    let name = HumanName { family: format!("Family{letters}"), given: vec!["Given".into()], ..HumanName::default() };
     Demographics { birth_date: "1980-02-01".into(), names: vec![name], ..Demographics::default() }
 }
 

@@ -49,7 +49,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    fn of(bits: f64, levels: Levels) -> Evidence {
+    /// Of a pair's score.
+    pub fn of(bits: f64, levels: Levels) -> Evidence {
         Evidence { millibits: (bits * 1000.0).round() as i64, levels: levels.packed() }
     }
 }

@@ -1,8 +1,17 @@
 //! Settles who is who for a part of the index: the part that one event can have changed.
 
 use super::{Cluster, State, oldest};
-use crate::index::decide::{Decisions, Known, Means, Review, Row, Rule, Verdict, decide};
-use severn_linkage::{bulk::ScoredPair, decide::closure};
+use crate::{
+    index::decide::{self, Decisions, Evidence, Known, Means, Review, Row, Rule, decide},
+    model::EnterpriseId,
+};
+use severn_linkage::{
+    bulk::ScoredPair,
+    decide::{
+        Component, closure,
+        rules::{Verdict, is_of_concern, judge},
+    },
+};
 use std::collections::BTreeSet;
 
 /// Registrations that hang together, and the pairs by which they do.
@@ -53,7 +62,7 @@ impl State {
     }
 
     /// What the rules make of a block under `decisions`.
-    pub(super) fn verdict(&self, block: &Block, decisions: &Decisions) -> Verdict {
+    pub(super) fn verdict(&self, block: &Block, decisions: &Decisions) -> decide::Verdict {
         let means = Means { population: &self.population, model: &self.model, policy: &self.policy };
         let live = block.rows.iter().map(|row| (*row, self.get(*row))).filter(|(_, held)| held.live);
         let known: Vec<Known> = live
@@ -63,6 +72,91 @@ impl State {
             })
             .collect();
         decide(means, &known, &block.pairs, decisions)
+    }
+
+    /// Takes a registration that was never heard of before into its person, if it changes nothing for others: it has no
+    /// pair of concern, or all of its pairs are with one person whose registrations all agree with it and to whom nobody
+    /// else is near. That is what the rules would make of the whole block, which then need not be looked at: most
+    /// arrivals are of this kind, and one person may be known to hundreds of sources. Returns its person's registrations
+    /// and their ids before; `None` if the block must be looked at.
+    pub(super) fn join_at_once(&mut self, row: Row) -> Option<Vec<(Row, Option<EnterpriseId>)>> {
+        let candidates = self.population.candidates(row.0).rows;
+        let near: Vec<Row> = candidates.into_iter().map(Row).filter(|other| self.is_near(row, *other)).collect();
+        let Some(first) = near.first() else { return Some(vec![(row, None)]) };
+        let person = self.get(*first).person;
+        let members = self.members(person).to_vec();
+        let looked_at = |member: &Row| {
+            let told_apart = self.told_apart.contains(member) || self.decisions.disputed.contains_key(member);
+            told_apart || self.links_of.contains_key(member) || self.reviews_of.contains_key(member)
+        };
+        if members.iter().any(looked_at) || near.iter().any(|other| members.binary_search(other).is_err()) {
+            return None;
+        }
+        let evidence = self.agreement(row, &members)?;
+        let before = members.iter().map(|member| (*member, self.id_of(*member))).chain([(row, None)]).collect();
+        self.join_newcomer(row, person, members, &evidence);
+        Some(before)
+    }
+
+    fn is_near(&self, one: Row, two: Row) -> bool {
+        is_of_concern(&self.model, &self.scored(one.0, two.0), &self.policy)
+    }
+
+    fn scored(&self, one: u32, two: u32) -> ScoredPair {
+        let (one, two) = (one.min(two), one.max(two));
+        let comparison = self.population.compare(one, two);
+        ScoredPair { one, two, comparison, score: self.model.score(&comparison) }
+    }
+
+    /// What links a newcomer with each of a person's registrations, and whether it links by itself; `None` unless all
+    /// of them agree with it, and the strongest link holds against the others.
+    fn agreement(&self, row: Row, members: &[Row]) -> Option<Vec<(Evidence, bool)>> {
+        let (population, model) = (&self.population, &*self.model);
+        let component = Component { population, model, members: &[], pairs: &[], decisions: &[] };
+        let judged = members.iter().map(|member| {
+            let pair = self.scored(row.0, member.0);
+            (pair, judge(&component, &pair, &self.policy))
+        });
+        let judged: Vec<(ScoredPair, Verdict)> = judged.collect();
+        let agrees = |(pair, verdict): &(ScoredPair, Verdict)| {
+            pair.score.probability >= self.policy.review_min && !matches!(verdict, Verdict::Never(_))
+        };
+        let bits = |at: usize| judged[at].0.score.bits;
+        let strongest = (0..judged.len()).max_by(|a, b| bits(*a).total_cmp(&bits(*b)))?;
+        let is_rival = |at: usize| {
+            let apart = || self.scored(members[at].0, members[strongest].0).score.probability < self.policy.review_min;
+            at != strongest && bits(at) > bits(strongest) - self.policy.lead_bits && apart()
+        };
+        let links = judged[strongest].1 == Verdict::Automatic && !(0..judged.len()).any(is_rival);
+        if !links || !judged.iter().all(agrees) {
+            return None;
+        }
+        let evidence = |(pair, verdict): &(ScoredPair, Verdict)| {
+            (Evidence::of(pair.score.bits, pair.comparison.levels), *verdict == Verdict::Automatic)
+        };
+        Some(judged.iter().map(evidence).collect())
+    }
+
+    fn join_newcomer(&mut self, row: Row, person: Row, mut members: Vec<Row>, evidence: &[(Evidence, bool)]) {
+        let linking = || evidence.iter().filter(|(_, links)| *links).map(|(evidence, _)| *evidence);
+        self.get_mut(row).rule = linking().max().map_or(Rule::Alone, Rule::Score);
+        for (member, (own, links)) in members.iter().zip(evidence) {
+            let held = self.get_mut(*member);
+            held.rule = match held.rule {
+                Rule::Alone if *links => Rule::Score(*own),
+                Rule::Score(known) if *links => Rule::Score(known.max(*own)),
+                rule => rule,
+            };
+        }
+        members.push(row);
+        members.sort_unstable();
+        let first = members[0];
+        if first != person {
+            self.clusters.remove(&person);
+        }
+        members.iter().for_each(|member| self.get_mut(*member).person = first);
+        let id = oldest(&self.held, &members);
+        self.clusters.insert(first, Cluster { rows: members, id });
     }
 
     /// Decides anew over a block, which is closed.

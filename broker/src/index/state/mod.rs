@@ -27,7 +27,7 @@ use severn_linkage::{decide::Policy, model::Model, population::Population};
 use severn_proto::v1::Registration;
 use severn_trust::{NhsNumber, sha256};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, LazyLock},
 };
 use uuid::Uuid;
@@ -51,6 +51,8 @@ pub struct State {
     further_ids: HashMap<Row, Vec<Aged>>,
     decisions: Decisions,
     links_of: HashMap<Row, Vec<u64>>,
+    /// Registrations that a person told apart from another, on either side.
+    told_apart: HashSet<Row>,
     decided: HashMap<Uuid, Decided>,
     reviews: BTreeSet<Review>,
     reviews_of: HashMap<Row, Vec<Review>>,
@@ -75,6 +77,7 @@ impl Default for State {
             further_ids: HashMap::new(),
             decisions: Decisions::default(),
             links_of: HashMap::new(),
+            told_apart: HashSet::new(),
             decided: HashMap::new(),
             reviews: BTreeSet::new(),
             reviews_of: HashMap::new(),
@@ -143,6 +146,7 @@ impl State {
     /// Takes one event. Events come in sequence, each once, and are durable.
     pub fn apply(&mut self, event: &Event) {
         self.sequence = event.sequence;
+        let is_new = matches!(event.what, What::Registered { .. }) && !self.places.contains_key(&event.registration);
         let row = self.place(&event.registration);
         let mut seeds = vec![row];
         if let What::Linked { with, .. } | What::DoNotLink { with } = &event.what {
@@ -152,13 +156,17 @@ impl State {
         let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
         let touched = self.block(&seeds).rows;
         let affected = self.take(event, &seeds);
-        let mut open: Vec<Row> = touched.iter().chain(&seeds).copied().collect();
-        open.extend(self.neighbours(&affected));
-        let mut block = self.block(&open);
-        block.rows.extend(open);
-        let before: Vec<(Row, Option<EnterpriseId>)> =
-            block.rows.iter().map(|r| (*r, if *r == row { own_before } else { self.id_of(*r) })).collect();
-        self.settle(&block);
+        let joined = if is_new && affected.is_empty() { self.join_at_once(row) } else { None };
+        let before = joined.unwrap_or_else(|| {
+            let mut open: Vec<Row> = touched.iter().chain(&seeds).copied().collect();
+            open.extend(self.neighbours(&affected));
+            let mut block = self.block(&open);
+            block.rows.extend(open);
+            let id_before = |r: &Row| (*r, if *r == row { own_before } else { self.id_of(*r) });
+            let before = block.rows.iter().map(id_before).collect();
+            self.settle(&block);
+            before
+        });
         self.hand_over(event, row, &companions);
         self.write_history(event, row, &before);
     }
@@ -287,6 +295,7 @@ impl State {
             }
             What::DoNotLink { .. } => {
                 self.decisions.apart.entry(row).or_default().insert(seeds[1]);
+                self.told_apart.extend(seeds);
             }
         }
         affected
