@@ -64,7 +64,13 @@ pub fn score_all(
 }
 
 /// The pairs of candidates whose smaller row is in a range, sorted, each once; in parts that follow one another.
-fn pairs_of(population: &Population, from: usize, to: usize, threads: usize, cut: &mut Vec<u32>) -> Vec<Vec<(u32, u32)>> {
+fn pairs_of(
+    population: &Population,
+    from: usize,
+    to: usize,
+    threads: usize,
+    cut: &mut Vec<u32>,
+) -> Vec<Vec<(u32, u32)>> {
     let share = (to - from).div_ceil(threads.max(1)).max(1);
     let mut parts = Vec::new();
     std::thread::scope(|scope| {
@@ -161,7 +167,8 @@ pub(crate) fn build_postings(population: &Population, threads: usize) -> Vec<Pos
     let mut parts: Vec<Vec<Vec<Entry>>> = Vec::new();
     std::thread::scope(|scope| {
         let starts = (0..population.row_limit()).step_by(share);
-        let workers: Vec<_> = starts.map(|from| scope.spawn(move || entries_of(population, from, from + share))).collect();
+        let workers: Vec<_> =
+            starts.map(|from| scope.spawn(move || entries_of(population, from, from + share))).collect();
         parts.extend(workers.into_iter().map(|worker| worker.join().unwrap_or_default()));
     });
     let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();

@@ -5,7 +5,7 @@
 
 use crate::atoms::{Word, Words};
 use crate::identity::Sex;
-use crate::levels::{Field, Levels, birth, contact, family, given, middle, nhs, place, sex};
+use crate::levels::{Field, Levels, birth, contact, email, family, given, middle, nhs, place, sex};
 use crate::normalise::{date::Date, mix};
 use crate::record::{Former, NameIds, PlaceIds, Record};
 use crate::similarity::{is_number_slip, is_one_slip, jaro_winkler, shared_bigrams};
@@ -46,17 +46,22 @@ pub(crate) fn compare_sides(one: &Side<'_>, two: &Side<'_>) -> Comparison {
         found.birth = a.birth.packed();
     }
     phones(one, two, &mut found);
-    let emails = |side: &Side<'_>| side.former.map_or(&[][..], |former| &former.emails).to_vec();
-    let (mut ours, mut theirs) = (one.record.email, two.record.email);
-    if one.former.is_some() || two.former.is_some() {
-        let (all, others) = (emails(one), emails(two));
-        let shared = all.iter().chain([&ours]).find(|own| **own != 0 && (**own == theirs || others.contains(own)));
-        if let Some(shared) = shared.copied() {
-            (ours, theirs) = (shared, shared);
-        }
-    }
-    found.levels = found.levels.with(Field::Email, contact_level(ours, theirs));
+    found.levels = found.levels.with(Field::Email, email_level(one, two));
     found
+}
+
+fn email_level(one: &Side<'_>, two: &Side<'_>) -> u8 {
+    let former = |side: &Side<'_>, email: u64| side.former.is_some_and(|former| former.emails.contains(&email));
+    let (ours, theirs) = (one.record.email, two.record.email);
+    if ours == 0 || theirs == 0 {
+        return 0;
+    }
+    let shared_former = || match (one.former, two.former) {
+        (Some(own), Some(other)) => own.emails.iter().any(|email| other.emails.contains(email)),
+        _ => false,
+    };
+    let same = ours == theirs || former(one, theirs) || former(two, ours) || shared_former();
+    if same { email::SAME } else { email::DIFFERENT }
 }
 
 fn all_names<'a>(side: &Side<'a>) -> impl Iterator<Item = NameIds> + Clone + use<'a> {
@@ -126,7 +131,8 @@ fn name_pair(one: NameWords<'_>, two: NameWords<'_>) -> NamePair {
         given_value: 0,
         family_value: 0,
     };
-    let straight = pair.given <= given::SPELLING && pair.given != 0 || pair.family <= family::SPELLING && pair.family != 0;
+    let straight =
+        pair.given <= given::SPELLING && pair.given != 0 || pair.family <= family::SPELLING && pair.family != 0;
     if !straight {
         exchanged(&one, &two, &mut pair);
     }
@@ -145,18 +151,18 @@ fn name_pair(one: NameWords<'_>, two: NameWords<'_>) -> NamePair {
     pair
 }
 
-/// Given and family name written in each other's place, wholly or as far as both are known.
+/// Given and family name written in each other's place, both or one of them.
 fn exchanged(one: &NameWords<'_>, two: &NameWords<'_>, pair: &mut NamePair) {
     let alike = |a: &Word<'_>, b: &Word<'_>| {
         a.atom.root != 0 && (a.atom.root == b.atom.root || (a.text.len() > 3 && is_one_slip(a.text, b.text)))
     };
     let (across, back) = (alike(&one.given, &two.family), alike(&one.family, &two.given));
-    let missing = |name: &NameWords<'_>| name.given.atom.whole == 0 || name.family.atom.whole == 0;
     if across && back {
         // One exchange is one thing, and counts once.
         (pair.given, pair.family) = (given::SWAPPED, 0);
-    } else if (across || back) && (missing(one) || missing(two)) {
-        (pair.given, pair.family) = (0, family::SWAPPED);
+    } else if across || back {
+        // One of them wandered; the other is missing or another.
+        pair.family = family::SWAPPED;
     }
 }
 
@@ -320,7 +326,7 @@ const fn contact_level(one: u64, two: u64) -> u8 {
 
 fn phones(one: &Side<'_>, two: &Side<'_>, found: &mut Comparison) {
     let (mut best, mut value) = (0, 0);
-    let former = |side: &Side<'_>| side.former.map_or(&[][..], |former| &former.phones).iter().copied().collect::<Vec<_>>();
+    let former = |side: &Side<'_>| side.former.map_or(&[][..], |former| &former.phones).to_vec();
     let pairs = |a: u64, b: u64, best: &mut u8, value: &mut u64| {
         let mut level = contact_level(a, b);
         if level == contact::DIFFERENT && is_number_slip(a, b) {

@@ -120,8 +120,11 @@ fn shares(counts: FxHashMap<u64, u32>, listed_max: usize, seen_min: u32, spell: 
     let mass: f64 = others.iter().map(|(count, _)| f64::from(*count)).sum();
     let weighted: f64 = others.iter().map(|(count, _)| f64::from(*count).powi(2)).sum();
     let other = if mass > 0.0 { weighted / mass / total } else { 1.0 / total };
-    let common = listed[..end].iter().map(|(count, value)| (spell(*value), rounded(f64::from(*count) / total))).collect();
-    ValueShares { chance_agreement: chance.max(0.1 / pairs(total).max(10.0)), other: other.max(SHARE_MIN.min(1.0 / total)), common }
+    let common =
+        listed[..end].iter().map(|(count, value)| (spell(*value), rounded(f64::from(*count) / total))).collect();
+    let chance = chance.max(0.1 / pairs(total).max(10.0));
+    let other = other.max(SHARE_MIN.min(1.0 / total));
+    ValueShares { chance_agreement: rounded(chance), other: rounded(other), common }
 }
 
 /// How much rarer it is that strangers share a house or a telephone number than that one house is met twice: who shares
@@ -139,16 +142,15 @@ fn busy(counts: &FxHashMap<u64, u32>, spell: impl Fn(u64) -> String) -> ValueSha
     // Sums of floats depend on their order.
     squares.sort_unstable_by(f64::total_cmp);
     let common = listed().map(|(value, count)| (spell(*value), rounded(share(*count)))).collect();
-    ValueShares { chance_agreement: squares.iter().sum::<f64>() + other, other, common }
+    ValueShares { chance_agreement: rounded(squares.iter().sum::<f64>() + other), other: rounded(other), common }
 }
 
-/// Four digits are more than a share deserves, and keep a model file readable.
-fn rounded(share: f64) -> f64 {
+/// Six digits are more than a share deserves, keep a model file readable, and are read back as what was written.
+pub(crate) fn rounded(share: f64) -> f64 {
     if share <= 0.0 {
         return 0.0;
     }
-    let scale = 10_f64.powi(3 - share.log10().floor() as i32);
-    (share * scale).round() / scale
+    format!("{share:.5e}").parse().unwrap_or(share)
 }
 
 #[derive(Default)]
@@ -175,7 +177,7 @@ impl Births {
         let squares: f64 = years.values().map(|share| share * share).sum();
         let days = first_of_january.powi(2) + (1.0 - first_of_january).powi(2) / 364.25;
         let chance_agreement = if years.is_empty() { 4e-5 } else { squares * days };
-        BirthShares { chance_agreement, years, first_of_january }
+        BirthShares { chance_agreement: rounded(chance_agreement), years, first_of_january: rounded(first_of_january) }
     }
 }
 

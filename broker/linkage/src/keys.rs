@@ -6,7 +6,7 @@
 
 use crate::atoms::Word;
 use crate::compare::Side;
-use crate::normalise::{date::Date, hash_bytes, mix};
+use crate::normalise::{date::Date, mix};
 use crate::record::{NameIds, PlaceIds};
 
 /// Number of kinds of key.
@@ -136,7 +136,7 @@ fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
 }
 
 fn push(into: &mut Vec<Key>, kind: Kind, coarse: u64, [finer, finest]: [u64; 2]) {
-    let half = |value: u64| (mix(value ^ 0x5e7e_12) >> 48) as u32;
+    let half = |value: u64| (mix(value ^ 0x5e7e) >> 48) as u32;
     let coarse = (mix(coarse ^ (kind as u64) << 56) >> 32) as u32;
     into.push(Key { kind: kind as u8, coarse, finer: half(finer) << 16 | half(finest) });
 }
@@ -225,9 +225,4 @@ impl NameValues {
             push(into, Kind::NameAndDistrict, name ^ outward, [year, day]);
         }
     }
-}
-
-/// The seed-free hash of a source's own key, for choosing among equals by content.
-pub(crate) fn hash_of_text(text: &str) -> u64 {
-    hash_bytes(text.as_bytes(), 7)
 }

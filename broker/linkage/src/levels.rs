@@ -168,6 +168,11 @@ pub(crate) mod contact {
     pub const DIFFERENT: u8 = 3;
 }
 
+pub(crate) mod email {
+    pub const SAME: u8 = 1;
+    pub const DIFFERENT: u8 = 2;
+}
+
 pub(crate) mod nhs {
     pub const VERIFIED: u8 = 1;
     pub const SAME: u8 = 2;
@@ -255,10 +260,9 @@ static PHONE: [LevelSpec; 4] = [
     level("different", 0.49, 0.849, 0.999_97),
 ];
 
-static EMAIL: [LevelSpec; 4] = [
+static EMAIL: [LevelSpec; 3] = [
     level("missing", 0.0, 0.0, 0.0),
     level("the same", 0.60, 0.05, 0.000_001),
-    level("not used", 0.0, 0.0, 0.0),
     level("different", 0.40, 0.95, 0.999_999),
 ];
 

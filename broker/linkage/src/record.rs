@@ -108,9 +108,9 @@ impl Reader {
     pub fn read(&mut self, identity: &Identity<'_>, words: &mut impl Intern) -> (Record, Option<Former>) {
         let mut former = Former::default();
         let mut record = Record {
-            nhs: identity.nhs_number.map_or(0, |number| {
-                number.get() | if identity.nhs_number_verified { VERIFIED } else { 0 }
-            }),
+            nhs: identity
+                .nhs_number
+                .map_or(0, |number| number.get() | if identity.nhs_number_verified { VERIFIED } else { 0 }),
             birth: Date::parse(identity.birth_date),
             death: Date::parse(identity.death_date),
             sex: identity.sex as u8,

@@ -1,8 +1,8 @@
 //! Which registrations must be decided together: those joined by pairs of concern, and by people's links.
 
 use crate::bulk::ScoredPair;
-use crate::decide::rules::is_of_concern;
 use crate::decide::Policy;
+use crate::decide::rules::is_of_concern;
 use crate::model::Model;
 use crate::population::Population;
 use rustc_hash::FxHashSet;
@@ -52,7 +52,8 @@ pub fn components(pairs: &[ScoredPair], links: &[(u32, u32)], rows: usize) -> Ve
         let (one, two) = (root(&mut parent, one), root(&mut parent, two));
         parent[one.max(two) as usize] = one.min(two);
     }
-    let mut members: Vec<(u32, u32)> = ends.flat_map(|(one, two)| [one, two]).map(|row| (root(&mut parent, row), row)).collect();
+    let mut members: Vec<(u32, u32)> =
+        ends.flat_map(|(one, two)| [one, two]).map(|row| (root(&mut parent, row), row)).collect();
     members.sort_unstable();
     members.dedup();
     let mut own: Vec<(u32, ScoredPair)> = pairs.iter().map(|pair| (root(&mut parent, pair.one), *pair)).collect();

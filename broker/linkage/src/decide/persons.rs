@@ -1,8 +1,8 @@
 //! Joining registrations into persons, the strongest link first, with everybody's agreement.
 
+use crate::bulk::ScoredPair;
 use crate::decide::rules::{Verdict, judge};
 use crate::decide::{Component, Decided, Judged, Link, LinkRule, Member, Policy, Review, ReviewReason, Says};
-use crate::bulk::ScoredPair;
 use crate::score::Score;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -61,7 +61,11 @@ impl<'a> Joining<'a> {
             }
             match own.verdict {
                 Verdict::Automatic => {
-                    let refusal = if self.has_rival(own, &strong) { Some(ReviewReason::LeadTooSmall) } else { self.join_by_score(own) };
+                    let refusal = if self.has_rival(own, &strong) {
+                        Some(ReviewReason::LeadTooSmall)
+                    } else {
+                        self.join_by_score(own)
+                    };
                     reviews.extend(refusal.map(|reason| (own, reason)));
                 }
                 Verdict::Review(reason) | Verdict::Never(reason) => reviews.push((own, reason)),
@@ -191,7 +195,8 @@ impl<'a> Joining<'a> {
         persons.sort_unstable();
         let rows = |places: Vec<usize>| places.into_iter().map(|place| self.members[place].row).collect();
         self.decided.persons = persons.into_iter().map(rows).collect();
-        let place: FxHashMap<u32, usize> = self.members.iter().zip(0..).map(|(member, place)| (member.row, place)).collect();
+        let place: FxHashMap<u32, usize> =
+            self.members.iter().zip(0..).map(|(member, place)| (member.row, place)).collect();
         self.decided.links.sort_by_key(|link| (place[&link.one], place[&link.two]));
         self.decided.reviews.sort_by_key(|review| (place[&review.one], place[&review.two], review.reason));
         self.decided

@@ -2,7 +2,7 @@
 
 use crate::bulk::ScoredPair;
 use crate::decide::{Component, Corroboration, Policy, ReviewReason};
-use crate::levels::{Field, Levels, birth, contact, family, given, middle, nhs, place};
+use crate::levels::{Field, Levels, birth, contact, email, family, given, middle, nhs, place};
 use crate::model::Model;
 use crate::normalise::date::Date;
 use crate::population::Population;
@@ -80,7 +80,7 @@ fn is_corroborated(levels: Levels) -> bool {
     matches!(levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME | nhs::SLIP)
         || matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)
         || levels.get(Field::Phone) == contact::SAME
-        || levels.get(Field::Email) == contact::SAME
+        || levels.get(Field::Email) == email::SAME
         || levels.get(Field::Middle) == middle::EXACT
 }
 
@@ -92,5 +92,5 @@ fn deaths_fit(population: &Population, pair: &ScoredPair) -> bool {
     let apart = one.death.rough_days().abs_diff(two.death.rough_days()) > DEATH_DAYS_MAX;
     let both = one.death.is_whole() && two.death.is_whole();
     let after = |born: Date, died: Date| born.is_whole() && died.is_whole() && born.rough_days() > died.rough_days();
-    !(both && apart) && !after(one.birth, two.death) && !after(two.birth, one.death)
+    !((both && apart) || after(one.birth, two.death) || after(two.birth, one.death))
 }

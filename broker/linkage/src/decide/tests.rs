@@ -61,8 +61,7 @@ fn decided(told: &[Told<'_>], decisions: &[PersonsDecision]) -> Decided {
     let members: Vec<Member> = (0..told.len() as u32).map(|row| Member { row, key: u128::from(row) }).collect();
     let rows: Vec<u32> = (0..told.len() as u32).collect();
     let (_, pairs) = closure(&population, &model, &policy, &rows, &|_| Vec::new());
-    let component =
-        Component { population: &population, model: &model, members: &members, pairs: &pairs, decisions };
+    let component = Component { population: &population, model: &model, members: &members, pairs: &pairs, decisions };
     decide(&component, &policy)
 }
 
@@ -120,7 +119,8 @@ fn twins_stay_two() {
         let decided = decided(&[Told { given: one, ..ROSE }, Told { given: two, ..ROSE }], &[]);
         assert_eq!(decided.persons, [[0], [1]], "{one} {two}");
     }
-    let told = [Told { given: "Mohammed", middle: "Bilal", ..ROSE }, Told { given: "Mohammed", middle: "Usman", ..ROSE }];
+    let told =
+        [Told { given: "Mohammed", middle: "Bilal", ..ROSE }, Told { given: "Mohammed", middle: "Usman", ..ROSE }];
     assert_eq!(decided(&told, &[]).persons, [[0], [1]]);
 }
 
@@ -135,9 +135,11 @@ fn namesakes_born_on_one_day_are_left_to_a_person() {
     let told = [Told { phone: "", ..ROSE }, Told { phone: "", line: "9 Hill View", postcode: "S8 4QQ", ..ROSE }];
     let decided = decided(&told, &[]);
     assert_eq!(decided.persons, [[0], [1]]);
-    assert!(reasons(&decided).iter().all(|reason| {
-        matches!(reason, ReviewReason::NamesAndBirthOnly | ReviewReason::Possible)
-    }));
+    assert!(
+        reasons(&decided)
+            .iter()
+            .all(|reason| { matches!(reason, ReviewReason::NamesAndBirthOnly | ReviewReason::Possible) })
+    );
     assert!(!decided.reviews.is_empty());
 }
 
@@ -153,7 +155,8 @@ fn the_dead_are_not_born_again() {
 fn what_a_person_decided_outranks_every_score() {
     let apart = PersonsDecision { one: 1, two: 0, says: Says::Different };
     assert_eq!(decided(&[ROSE, ROSE], &[apart]).persons, [[0], [1]]);
-    let stranger = Told { given: "Ian", family: "Ogden", born: "1971-01-09", line: "", postcode: "", phone: "", ..ROSE };
+    let stranger =
+        Told { given: "Ian", family: "Ogden", born: "1971-01-09", line: "", postcode: "", phone: "", ..ROSE };
     let same = PersonsDecision { one: 0, two: 1, says: Says::Same };
     let decided_same = decided(&[ROSE, stranger], &[same]);
     assert_eq!(decided_same.persons, [[0, 1]]);
@@ -220,13 +223,21 @@ fn told() -> impl proptest::strategy::Strategy<Value = Told<'static>> {
 fn by_key(all: &[Decided], key: impl Fn(u32) -> usize) -> [Vec<Vec<usize>>; 3] {
     let mut parts = [const { Vec::new() }; 3];
     for decided in all {
-        parts[0].extend(decided.persons.iter().filter(|person| person.len() > 1).map(|person| {
-            person.iter().map(|row| key(*row)).collect::<Vec<_>>()
-        }));
-        parts[1].extend(decided.links.iter().map(|link| vec![key(link.one), key(link.two), link.bits.to_bits() as usize]));
-        parts[2].extend(decided.reviews.iter().map(|own| {
-            vec![key(own.one), key(own.two), own.reason as usize, own.bits.to_bits() as usize]
-        }));
+        parts[0].extend(
+            decided
+                .persons
+                .iter()
+                .filter(|person| person.len() > 1)
+                .map(|person| person.iter().map(|row| key(*row)).collect::<Vec<_>>()),
+        );
+        parts[1]
+            .extend(decided.links.iter().map(|link| vec![key(link.one), key(link.two), link.bits.to_bits() as usize]));
+        parts[2].extend(
+            decided
+                .reviews
+                .iter()
+                .map(|own| vec![key(own.one), key(own.two), own.reason as usize, own.bits.to_bits() as usize]),
+        );
     }
     for part in &mut parts {
         part.iter_mut().for_each(|own| own[..2].sort_unstable());

@@ -123,7 +123,9 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_missing() {
-        for text in ["", "1900-01-01", "0001-01-01", "1958-13-01", "1958-02-40", "yesterday", "99999999", "é-é-é", "8é12345"] {
+        for text in
+            ["", "1900-01-01", "0001-01-01", "1958-13-01", "1958-02-40", "yesterday", "99999999", "é-é-é", "8é12345"]
+        {
             assert!(Date::parse(text).is_missing(), "{text}");
         }
     }

@@ -4,15 +4,60 @@ use crate::identity::Name;
 use crate::normalise::fold;
 
 const TITLES: [&str; 22] = [
-    "MR", "MRS", "MS", "MISS", "MX", "DR", "DOCTOR", "PROF", "PROFESSOR", "REV", "REVD", "SIR", "DAME", "LORD", "LADY",
-    "MASTER", "MSTR", "CAPT", "FR", "SISTER", "HON", "CLLR",
+    "MR",
+    "MRS",
+    "MS",
+    "MISS",
+    "MX",
+    "DR",
+    "DOCTOR",
+    "PROF",
+    "PROFESSOR",
+    "REV",
+    "REVD",
+    "SIR",
+    "DAME",
+    "LORD",
+    "LADY",
+    "MASTER",
+    "MSTR",
+    "CAPT",
+    "FR",
+    "SISTER",
+    "HON",
+    "CLLR",
 ];
 
 /// Words that are written where no name is known.
 const PLACEHOLDERS: [&str; 28] = [
-    "UNKNOWN", "UNIDENTIFIED", "NOTKNOWN", "NOTGIVEN", "NOTRECORDED", "NOTSTATED", "NONAME", "NOFORENAME", "NOSURNAME",
-    "NONE", "NULL", "NA", "NK", "UNK", "NFN", "TEST", "TESTPATIENT", "PATIENT", "BABY", "BABYBOY", "BABYGIRL", "INFANT",
-    "NEWBORN", "MALE", "FEMALE", "XXX", "ANON", "ANONYMOUS",
+    "UNKNOWN",
+    "UNIDENTIFIED",
+    "NOTKNOWN",
+    "NOTGIVEN",
+    "NOTRECORDED",
+    "NOTSTATED",
+    "NONAME",
+    "NOFORENAME",
+    "NOSURNAME",
+    "NONE",
+    "NULL",
+    "NA",
+    "NK",
+    "UNK",
+    "NFN",
+    "TEST",
+    "TESTPATIENT",
+    "PATIENT",
+    "BABY",
+    "BABYBOY",
+    "BABYGIRL",
+    "INFANT",
+    "NEWBORN",
+    "MALE",
+    "FEMALE",
+    "XXX",
+    "ANON",
+    "ANONYMOUS",
 ];
 
 /// The three parts that are compared, each folded; an empty part is missing.
@@ -106,9 +151,8 @@ fn without_placeholders(part: &mut String) {
     // "BABY" alone and "BABY GIRL" are no names; "TWIN" with a number lost its number already.
     let joined = || part.bytes().filter(|byte| *byte != b' ').map(char::from).collect::<String>();
     let suspicious = part.len() <= 14 && part.as_bytes().first().is_some_and(|first| b"UNTPBIMFXA".contains(first));
-    if suspicious && (PLACEHOLDERS.contains(&joined().as_str()) || part == "TWIN") {
-        part.clear();
-    } else if part.len() > 1 && part.bytes().all(|byte| byte == b'X' || byte == b' ') {
+    let crossed_out = part.len() > 1 && part.bytes().all(|byte| matches!(byte, b'X' | b' '));
+    if crossed_out || (suspicious && (PLACEHOLDERS.contains(&joined().as_str()) || part == "TWIN")) {
         part.clear();
     }
 }

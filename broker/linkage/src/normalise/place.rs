@@ -46,14 +46,14 @@ impl Postcode {
         let &[sector, unit_first, unit_second] = inward else { return None };
         let inward = digit(sector)? * 676 + letter(unit_first)? * 26 + letter(unit_second)?;
         let area_length = outward.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-        let area = match outward.get(..area_length)? {
-            &[first] => letter(first)? + 1,
-            &[first, second] => (letter(first)? + 1) * 27 + letter(second)? + 1,
+        let area = match *outward.get(..area_length)? {
+            [first] => letter(first)? + 1,
+            [first, second] => (letter(first)? + 1) * 27 + letter(second)? + 1,
             _ => return None,
         };
-        let district = match outward.get(area_length..)? {
-            &[first] => digit(first)? * 37,
-            &[first, second] => digit(first)? * 37 + 1 + digit(second).or_else(|| letter(second).map(|l| l + 10))?,
+        let district = match *outward.get(area_length..)? {
+            [first] => digit(first)? * 37,
+            [first, second] => digit(first)? * 37 + 1 + digit(second).or_else(|| letter(second).map(|l| l + 10))?,
             _ => return None,
         };
         Some(Self((area * 370 + district + 1) * INWARD_CODES + inward))
@@ -94,7 +94,9 @@ impl Postcode {
             return false;
         }
         if self.is_foreign() || other.is_foreign() {
-            let digits = |code: Self| (code.0 & FOREIGN != 0 && code.0 & DIGITS != 0).then_some(u64::from(code.0 & !FOREIGN & !DIGITS));
+            let digits = |code: Self| {
+                (code.0 & FOREIGN != 0 && code.0 & DIGITS != 0).then_some(u64::from(code.0 & !FOREIGN & !DIGITS))
+            };
             return matches!((digits(self), digits(other)), (Some(one), Some(two)) if one != two && is_number_slip(one, two));
         }
         let parts = |code: Self| {
@@ -220,7 +222,9 @@ mod tests {
         for text in ["", "ZZ99 3VZ", "ZZ993CZ", "XXXX", " "] {
             assert!(Postcode::parse(text).is_missing(), "{text}");
         }
-        assert!(Postcode::parse("2134") == Postcode::parse(" 2134 ") && Postcode::parse("2134") != Postcode::parse("2135"));
+        assert!(
+            Postcode::parse("2134") == Postcode::parse(" 2134 ") && Postcode::parse("2134") != Postcode::parse("2135")
+        );
     }
 
     #[test]

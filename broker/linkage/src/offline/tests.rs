@@ -65,7 +65,13 @@ fn training_is_the_same_on_any_number_of_threads() {
         let person = row % 400;
         let family = ["Smith", "Khan", "Nowak", "Okafor"][person % 4];
         let given = ["Ann", "Bilal", "Chidi", "Dorota", "Ewan"][person % 5];
-        input += &format!("{row},{given},{family},19{:02}-0{}-1{},{person} High Street,LS{} 2AB\n", person % 90, 1 + person % 9, person % 7, 1 + person % 20);
+        input += &format!(
+            "{row},{given},{family},19{:02}-0{}-1{},{person} High Street,LS{} 2AB\n",
+            person % 90,
+            1 + person % 9,
+            person % 7,
+            1 + person % 20
+        );
     }
     let model = |threads| {
         let options = Options { model: ModelChoice::Train { seed: 3 }, threshold: 0.999, threads };

@@ -1,7 +1,7 @@
 //! All registrations: interned, fixed in size, and found again by any value they ever had.
 //!
 //! **Invariant.** Which rows are each other's candidates is a function of the set of registrations: two rows are
-//! candidates if they share a key of some kind, and at most [`SHARED_MAX`] rows share it; where more do, if they share
+//! candidates if they share a key of some kind, and at most so many rows share it (`keys::SHARED_MAX`); where more do, if they share
 //! its finer part, and so on. The order in which registrations came never matters. What *can* happen is that a
 //! newcomer makes a key too common: then rows that were candidates through it alone are candidates no more. Whoever
 //! keeps what followed from candidates is told whose must be derived again ([`Changed::affected`]).
@@ -184,7 +184,8 @@ impl Population {
     /// Bytes held in memory, the index included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let former: usize = self.former.values().map(|former| 120 + former.names.len() * 12 + former.places.len() * 12).sum();
+        let former: usize =
+            self.former.values().map(|former| 120 + former.names.len() * 12 + former.places.len() * 12).sum();
         let postings: usize = self.postings.iter().map(Postings::bytes).sum();
         self.atoms.bytes() + self.records.capacity() * size_of::<Record>() + former + postings
     }

@@ -73,7 +73,9 @@ impl Postings {
     }
 
     pub fn bytes(&self) -> usize {
-        self.sorted.capacity() * size_of::<Entry>() + self.buckets.capacity() * 4 + (self.recent.len() + self.gone.len()) * 16
+        self.sorted.capacity() * size_of::<Entry>()
+            + self.buckets.capacity() * 4
+            + (self.recent.len() + self.gone.len()) * 16
     }
 
     pub fn insert(&mut self, entry: Entry) {
@@ -166,7 +168,8 @@ impl Postings {
     /// Every entry that stands, in order.
     fn entries(&self) -> impl Iterator<Item = Entry> {
         let mut recent = self.recent.iter().copied().peekable();
-        let mut sorted = self.sorted.iter().copied().filter(|entry| self.gone.is_empty() || !self.gone.contains(entry)).peekable();
+        let mut sorted =
+            self.sorted.iter().copied().filter(|entry| self.gone.is_empty() || !self.gone.contains(entry)).peekable();
         std::iter::from_fn(move || match (sorted.peek(), recent.peek()) {
             (Some(one), Some(two)) if two < one => recent.next(),
             (None, _) => recent.next(),
@@ -176,7 +179,13 @@ impl Postings {
 
     /// Calls `with` for the two rows of every pair that a look-up of either finds, the smaller being one of `rows`
     /// (a pair may come twice), and `cut` for rows whose look-up ends in [`Found::Cut`].
-    pub fn pairs(&self, shared_max: usize, rows: &Range<u32>, with: &mut impl FnMut(u32, u32), cut: &mut impl FnMut(u32)) {
+    pub fn pairs(
+        &self,
+        shared_max: usize,
+        rows: &Range<u32>,
+        with: &mut impl FnMut(u32, u32),
+        cut: &mut impl FnMut(u32),
+    ) {
         let mut group: Vec<Entry> = Vec::new();
         for entry in self.entries() {
             if group.first().is_some_and(|first| first.coarse != entry.coarse) {

@@ -2,7 +2,7 @@ use super::*;
 use crate::identity::{Address, Name, Sex};
 use proptest::prelude::*;
 
-fn insert(population: &mut Population, row: u32, given: &str, family: &str, born: &str, postcode: &str) -> Changed {
+fn insert(population: &mut Population, row: u32, [given, family, born, postcode]: [&str; 4]) -> Changed {
     let identity = Identity {
         names: &[Name { family, given: &[given], ..Name::default() }],
         birth_date: born,
@@ -16,7 +16,7 @@ fn insert(population: &mut Population, row: u32, given: &str, family: &str, born
 #[test]
 fn a_former_name_still_finds_its_bearer() {
     let mut population = Population::new();
-    insert(&mut population, 0, "Rosalind", "Okafor", "1958-03-14", "LS6 2AB");
+    insert(&mut population, 0, ["Rosalind", "Okafor", "1958-03-14", "LS6 2AB"]);
     let names = [
         Name { family: "Featherstone", given: &["Rosalind"], ..Name::default() },
         Name { family: "Okafor", given: &["Rosalind"], ..Name::default() },
@@ -34,7 +34,7 @@ fn a_former_name_still_finds_its_bearer() {
 #[test]
 fn an_identity_that_is_asked_about_leaves_no_trace() {
     let mut population = Population::new();
-    insert(&mut population, 0, "Rosalind", "Okafor", "1958-03-14", "LS6 2AB");
+    insert(&mut population, 0, ["Rosalind", "Okafor", "1958-03-14", "LS6 2AB"]);
     let before = population.bytes();
     let asked = [Name { family: "Zzyzx", given: &["Qwerty"], ..Name::default() }];
     let probe = population.probe(&Identity { names: &asked, ..Identity::default() });
@@ -47,11 +47,11 @@ fn a_million_at_one_address_are_narrowed_and_a_cut_is_said() {
     let mut population = Population::new();
     for row in 0..3000 {
         let born = format!("{}-0{}-1{}", 1950 + row % 50, 1 + row % 9, row % 10);
-        insert(&mut population, row, "Ann", "Smith", &born, "LS6 2AB");
+        insert(&mut population, row, ["Ann", "Smith", &born, "LS6 2AB"]);
     }
     assert!(population.candidates(7).rows.len() < 700);
     for row in 3000..3500 {
-        insert(&mut population, row, "Ann", "Smith", "1958-03-14", "LS6 2AB");
+        insert(&mut population, row, ["Ann", "Smith", "1958-03-14", "LS6 2AB"]);
     }
     assert!(population.candidates(3100).cut, "500 who are alike in everything are too many, and that is said");
 }
@@ -65,7 +65,7 @@ fn put(population: &mut Population, row: u32, (given, family, day, code): (u8, u
     let given = ["Ann", "Anne", "Zoe"][usize::from(given)];
     let family = ["Smith", "Khan"][usize::from(family)];
     let born = format!("1958-03-{:02}", 1 + day);
-    insert(population, row, given, family, &born, ["LS6 2AB", "LS6 2AC", ""][usize::from(code)])
+    insert(population, row, [given, family, &born, ["LS6 2AB", "LS6 2AC", ""][usize::from(code)]])
 }
 
 proptest! {

@@ -31,6 +31,8 @@ pub(crate) struct Learned {
 
 /// What learning starts from counts as so many pairs: enough to decide where there is next to no data.
 const START_PAIRS: f64 = 40.0;
+/// What was never seen among random pairs may yet be, so many times in as many pairs.
+const UNSEEN_PAIRS: f64 = 0.03;
 const HOUSEHOLD_PAIRS_MIN: f64 = 30.0;
 /// Where fewer than this share of the pairs at one address are plainly two people, nobody's family is registered:
 /// those few are one person's registrations with everything wrong.
@@ -45,7 +47,9 @@ const TOGETHER_PAIRS: f64 = 20.0;
 const OTHER_BIRTH_MAX: [(u8, f64); 2] = [(birth::NEAR, 0.004), (birth::FAR, 0.001)];
 
 /// Learns what levels are worth.
-pub(crate) fn learn(sessions: &[Session], strangers: &Session, frequencies: &Frequencies) -> Learned {
+///
+/// `matches` is the share of matches among random pairs, as far as it is known.
+pub(crate) fn learn(sessions: &[Session], strangers: &Session, frequencies: &Frequencies, matches: f64) -> Learned {
     let houses = sessions.iter().find(|session| session.kind == SessionKind::House);
     let [others, house_pairs] = houses.map_or([0.0; 2], others_at_home);
     let has_households = others >= HOUSEHOLD_PAIRS_MIN && others > HOUSEHOLD_SHARE_MIN * house_pairs;
@@ -58,14 +62,22 @@ pub(crate) fn learn(sessions: &[Session], strangers: &Session, frequencies: &Fre
         is_birth_doubtful,
         rounds: 0,
     };
-    learned.shares[STRANGER] = strangers_shares(strangers, frequencies);
-    while learned.rounds < ROUNDS_MAX {
+    learned.shares[STRANGER] = strangers_shares(strangers, frequencies, 0.0, &learned.shares[MATCH]);
+    run(sessions, &mut learned);
+    if matches > 0.0 {
+        learned.shares[STRANGER] = strangers_shares(strangers, frequencies, matches, &learned.shares[MATCH]);
+        run(sessions, &mut learned);
+    }
+    learned
+}
+
+fn run(sessions: &[Session], learned: &mut Learned) {
+    for _ in 0..ROUNDS_MAX {
         learned.rounds += 1;
-        if round(sessions, &mut learned) < 1e-5 {
+        if round(sessions, learned) < 1e-5 {
             break;
         }
     }
-    learned
 }
 
 /// Of the pairs at one address whose names and birth dates are known: those that agree in neither, and all.
@@ -95,7 +107,12 @@ fn start() -> Shares {
 
 /// Strangers' shares are counted, not learned; for exact agreement the frequencies of the values tell more than a
 /// sample, which would hold few such pairs or none.
-fn strangers_shares(strangers: &Session, frequencies: &Frequencies) -> [[f64; LEVELS_MAX]; FIELDS] {
+fn strangers_shares(
+    strangers: &Session,
+    frequencies: &Frequencies,
+    matches: f64,
+    matched: &[[f64; LEVELS_MAX]; FIELDS],
+) -> [[f64; LEVELS_MAX]; FIELDS] {
     let start = start()[STRANGER];
     let mut counts = [[0.0; LEVELS_MAX]; FIELDS];
     for (levels, count) in &strangers.patterns {
@@ -109,8 +126,9 @@ fn strangers_shares(strangers: &Session, frequencies: &Frequencies) -> [[f64; LE
         let known: f64 = own[1..].iter().sum();
         // Random pairs are many, but the rarest levels still need what is known beforehand.
         for level in 1..field.levels().len() {
+            let strangers = (own[level] - known * matches * matched[field as usize][level]).max(UNSEEN_PAIRS);
             shares[field as usize][level] =
-                (own[level] + START_PAIRS * start[field as usize][level]) / (known + START_PAIRS);
+                (strangers + START_PAIRS * start[field as usize][level]) / (known + START_PAIRS);
         }
     }
     let exact = [
@@ -144,10 +162,8 @@ struct Counts {
 /// One round; gives the largest change of a share.
 fn round(sessions: &[Session], learned: &mut Learned) -> f64 {
     let logs = Logs::of(learned);
-    let mut counts = Counts {
-        levels: [[[0.0; LEVELS_MAX]; FIELDS]; 2],
-        joint: [[[0.0; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()],
-    };
+    let mut counts =
+        Counts { levels: [[[0.0; LEVELS_MAX]; FIELDS]; 2], joint: [[[0.0; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()] };
     for (session, sizes) in sessions.iter().zip(&mut learned.sizes) {
         if session.pairs > 0 {
             *sizes = expect(session, &logs, *sizes, learned.has_households, &mut counts);
@@ -283,7 +299,5 @@ fn households_place(shares: &mut Shares) {
     for level in 1..=near {
         household[level] = 0.98 * matched[level] / together;
     }
-    for level in near + 1..Field::Place.levels().len() {
-        household[level] = 0.005;
-    }
+    household[near + 1..Field::Place.levels().len()].fill(0.005);
 }

@@ -59,11 +59,12 @@ pub(crate) fn all(population: &Population, training: &Training<'_>) -> Vec<Sessi
         (SessionKind::Name, Kind::Name),
         (SessionKind::NhsNumber, Kind::NhsNumber),
     ];
-    let mut sessions = vec![session(population, training, SessionKind::House, houses(population))];
+    let mut sessions = vec![session(population, training, SessionKind::House, &houses(population))];
     for (session_kind, kind) in by_kind {
         let groups = population.posting(kind).groups(GROUP_MAX);
         let groups = groups.map(|group| group.iter().map(|entry| entry.row).collect());
-        sessions.push(session(population, training, session_kind, groups.collect()));
+        let groups: Vec<Vec<u32>> = groups.collect();
+        sessions.push(session(population, training, session_kind, &groups));
     }
     sessions
 }
@@ -87,7 +88,7 @@ fn houses(population: &Population) -> Vec<Vec<u32>> {
     groups.map(|group| group.iter().map(|(_, row)| *row).collect()).collect()
 }
 
-fn session(population: &Population, training: &Training<'_>, kind: SessionKind, groups: Vec<Vec<u32>>) -> Session {
+fn session(population: &Population, training: &Training<'_>, kind: SessionKind, groups: &[Vec<u32>]) -> Session {
     let pairs_of = |group: &Vec<u32>| group.len() * (group.len() - 1) / 2;
     let total: usize = groups.iter().map(pairs_of).sum();
     let keep = (PAIRS_MAX as f64 / total.max(1) as f64).min(1.0);
@@ -134,7 +135,8 @@ fn patterns(population: &Population, pairs: &[(u32, u32)], threads: usize) -> Ve
             }
         }
     });
-    let mut patterns: Vec<(Levels, f64)> = counts.into_iter().map(|(levels, count)| (levels, f64::from(count))).collect();
+    let mut patterns: Vec<(Levels, f64)> =
+        counts.into_iter().map(|(levels, count)| (levels, f64::from(count))).collect();
     // Sums of floats depend on their order: sort, so that the number of threads changes nothing.
     patterns.sort_unstable_by_key(|(levels, _)| *levels);
     patterns
