@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 
 /// How many registrations may share a key of each kind before its finer part counts. Names alone are narrowed soon:
 /// only a rare name tells anything by itself.
-pub(crate) const SHARED_MAX: [usize; KINDS] = [100, 200, 200, 200, 100, 12, 200, 100, 100, 100, 150, 150, 100, 30, 12];
+pub(crate) const SHARED_MAX: [usize; KINDS] = [60, 100, 100, 100, 60, 12, 40, 40, 60, 60, 60, 60, 60, 30, 12];
 
 /// One key of a registration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
