@@ -86,10 +86,6 @@ impl Atoms {
     pub fn bytes(&self) -> usize {
         self.atoms.capacity() * size_of::<Atom>() + self.text.capacity() + self.ids.capacity() * 17
     }
-
-    pub fn iter(&self) -> impl Iterator<Item = &Atom> {
-        self.atoms.iter()
-    }
 }
 
 fn describe(word: &str, start: usize) -> Atom {

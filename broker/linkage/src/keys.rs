@@ -6,11 +6,11 @@
 
 use crate::atoms::Word;
 use crate::compare::Side;
-use crate::normalise::{date::Date, hash_bytes, mix};
+use crate::normalise::{date::Date, mix};
 use crate::record::{NameIds, PlaceIds};
 
 /// Number of kinds of key.
-pub(crate) const KINDS: usize = 13;
+pub(crate) const KINDS: usize = 15;
 
 /// The kinds of key, in the order in which they are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,13 @@ pub(crate) enum Kind {
     PostcodeAndGiven,
     PostcodeAndFamily,
     Email,
+    ForeignPlace,
+    Birth,
 }
 
 /// How many registrations may share a key of each kind before its finer part counts. Names alone are narrowed soon:
 /// only a rare name tells anything by itself.
-pub(crate) const SHARED_MAX: [usize; KINDS] = [100, 200, 200, 200, 100, 12, 200, 100, 100, 100, 150, 150, 100];
+pub(crate) const SHARED_MAX: [usize; KINDS] = [60, 100, 100, 100, 60, 12, 40, 40, 60, 60, 60, 60, 60, 30, 12];
 
 /// One key of a registration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +78,14 @@ pub(crate) fn keys_of(side: &Side<'_>, into: &mut Vec<Key>) {
             }
         }
     }
+    if record.birth.is_whole() {
+        let district = u64::from(record.place.postcode.outward());
+        let given = sound(&word(record.name.given));
+        push(into, Kind::Birth, u64::from(record.birth.canonical()), [district, given]);
+    }
+    for place in places() {
+        foreign_place(side, &place, into);
+    }
     for place in places().filter(|place| !place.postcode.is_missing()) {
         if values.birth.is_whole() {
             let code = u64::from(place.postcode.get());
@@ -99,8 +109,34 @@ pub(crate) fn keys_of(side: &Side<'_>, into: &mut Vec<Key>) {
     }
 }
 
+/// Where there is no UK postcode, which says nearly which house it is, the postcode as text and the house with its
+/// street stand for themselves.
+fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
+    let street = side.words.get(place.street).atom.whole;
+    let name = &side.record.name;
+    let finer = [sound(&side.words.get(name.family)), sound(&side.words.get(name.given))];
+    if place.postcode.is_foreign() {
+        push(into, Kind::ForeignPlace, u64::from(place.postcode.get()), finer);
+    }
+    if place.numbers == 0 || !(place.postcode.is_foreign() || place.postcode.is_missing()) {
+        return;
+    }
+    let number = u64::from(place.numbers);
+    if street != 0 {
+        push(into, Kind::ForeignPlace, mix(street) ^ number, finer);
+    }
+    let birth = side.record.birth;
+    if birth.is_whole() {
+        push(into, Kind::ForeignPlace, mix(number ^ mix(u64::from(birth.canonical()))), finer);
+    }
+    // Either name, so that exchanged ones meet.
+    for name in finer.into_iter().filter(|name| *name != 0) {
+        push(into, Kind::ForeignPlace, mix(number ^ mix(name)), [birth.hash(), u64::from(place.postcode.get())]);
+    }
+}
+
 fn push(into: &mut Vec<Key>, kind: Kind, coarse: u64, [finer, finest]: [u64; 2]) {
-    let half = |value: u64| (mix(value ^ 0x5e7e_12) >> 48) as u32;
+    let half = |value: u64| (mix(value ^ 0x5e7e) >> 48) as u32;
     let coarse = (mix(coarse ^ (kind as u64) << 56) >> 32) as u32;
     into.push(Key { kind: kind as u8, coarse, finer: half(finer) << 16 | half(finest) });
 }
@@ -189,9 +225,4 @@ impl NameValues {
             push(into, Kind::NameAndDistrict, name ^ outward, [year, day]);
         }
     }
-}
-
-/// The seed-free hash of a source's own key, for choosing among equals by content.
-pub(crate) fn hash_of_text(text: &str) -> u64 {
-    hash_bytes(text.as_bytes(), 7)
 }

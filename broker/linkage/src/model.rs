@@ -2,8 +2,10 @@
 //! household, and of strangers; how many pairs of each there are; how common values are. A versioned JSON file that a
 //! person can read; nothing changes it silently.
 
-use crate::frequencies::{Frequencies, Rarity};
-use crate::levels::{ALL_FIELDS, Class, FIELDS, Field, LEVELS_MAX, TOGETHER};
+use crate::frequencies::Rarity;
+pub use crate::frequencies::{BirthShares, Frequencies, ValueShares};
+pub use crate::levels::Class;
+use crate::levels::{ALL_FIELDS, FIELDS, Field, LEVELS_MAX, TOGETHER};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
@@ -267,10 +269,6 @@ fn level_weights(field: Field, shares: &LevelShares) -> Result<[f64; 2], ModelEr
         let ratio = (share / shares.stranger).log2();
         if ratio.is_finite() { Ok(ratio) } else { Err(ModelError::Number(field.name().into(), share)) }
     };
-    if shares.matched == 0.0 && shares.stranger == 0.0 {
-        // A level that the field does not use.
-        return Ok([0.0; 2]);
-    }
     Ok([bits(shares.matched)?, bits(shares.household)?])
 }
 

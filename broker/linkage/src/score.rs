@@ -4,7 +4,7 @@
 //! surname, address and telephone at once, so that these prove nothing between them; only against strangers do they.
 
 use crate::compare::Comparison;
-use crate::levels::{ALL_FIELDS, Class, Field, Levels, TOGETHER};
+use crate::levels::{ALL_FIELDS, Class, Field, TOGETHER};
 use crate::model::Model;
 use crate::normalise::date::Date;
 
@@ -114,12 +114,4 @@ impl Score {
 #[must_use]
 pub fn bits_of(probability: f64) -> f64 {
     (probability / (1.0 - probability)).log2()
-}
-
-/// Which of two pairs is stronger; equal ones are told apart by their levels, so that no order of rows matters.
-pub(crate) fn strength(score: Score, levels: Levels) -> (u64, u64) {
-    // Total order of finite floats: flip the sign bit of positive ones, all bits of negative ones.
-    let bits = score.bits.to_bits();
-    let ordered = if bits >> 63 == 0 { bits | 1 << 63 } else { !bits };
-    (ordered, levels.packed())
 }

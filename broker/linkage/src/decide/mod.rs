@@ -25,6 +25,9 @@ pub struct Policy {
     pub automatic_min: f64,
     /// Reviewed from this probability on.
     pub review_min: f64,
+    /// Two with one NHS number are a number overlaid if the rest makes them less likely than this to be one person.
+    /// Far below even: who marries and moves at once still has her birth date, given name and number.
+    pub overlaid_below: f64,
     /// By how many bits a link must beat the second-best person.
     pub lead_bits: f64,
     /// Two persons are joined only if each two of their registrations are at least this likely to be one person.
@@ -47,6 +50,7 @@ impl Default for Policy {
         Self {
             automatic_min: 0.999,
             review_min: 0.5,
+            overlaid_below: 0.01,
             lead_bits: 3.0,
             joined_min: 0.01,
             corroboration: Corroboration::Needed,

@@ -1,8 +1,9 @@
 //! The hard rules on one pair, which no score outweighs.
 
+use crate::atoms::hash_of_word;
 use crate::bulk::ScoredPair;
 use crate::decide::{Component, Corroboration, Policy, ReviewReason};
-use crate::levels::{Field, Levels, birth, contact, family, given, middle, nhs, place};
+use crate::levels::{Field, Levels, birth, contact, email, family, given, middle, nhs, place};
 use crate::model::Model;
 use crate::normalise::date::Date;
 use crate::population::Population;
@@ -36,13 +37,13 @@ pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> V
     let levels = pair.comparison.levels;
     let number = levels.get(Field::Nhs);
     let likely = pair.score.probability >= policy.review_min;
-    let likely_without_number =
-        || component.model.score_without_number(&pair.comparison).probability >= policy.review_min;
+    let without_number = || component.model.score_without_number(&pair.comparison).probability;
     if number == nhs::VERIFIED_DIFFERENT {
-        return if likely_without_number() { Verdict::Never(ReviewReason::NumbersDiffer) } else { Verdict::Nothing };
+        let likely = without_number() >= policy.review_min;
+        return if likely { Verdict::Never(ReviewReason::NumbersDiffer) } else { Verdict::Nothing };
     }
     let same_number = matches!(number, nhs::VERIFIED | nhs::SAME);
-    if same_number && !likely_without_number() {
+    if same_number && without_number() < policy.overlaid_below {
         return Verdict::Never(ReviewReason::NumberOverlaid);
     }
     if !likely {
@@ -52,9 +53,13 @@ pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> V
         return Verdict::Never(ReviewReason::DatesOfDeath);
     }
     if pair.score.probability < policy.automatic_min {
-        return Verdict::Review(ReviewReason::Possible);
+        let overlaid = same_number && without_number() < policy.review_min;
+        let reason = if overlaid { ReviewReason::NumberOverlaid } else { ReviewReason::Possible };
+        return Verdict::Review(reason);
     }
-    if number != nhs::VERIFIED && may_be_twins(levels) {
+    let one_for_many = levels.get(Field::Middle) != middle::EXACT
+        && [pair.one, pair.two].iter().any(|row| bears_name_of_many(component.population, *row));
+    if number != nhs::VERIFIED && may_be_twins(levels, one_for_many) {
         return Verdict::Review(ReviewReason::PossibleTwins);
     }
     if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {
@@ -63,8 +68,17 @@ pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> V
     Verdict::Automatic
 }
 
-/// Born on one day, at one address, of one family; and the given names leave room for two people.
-fn may_be_twins(levels: Levels) -> bool {
+/// First names that brothers may all bear before the name by which each is called.
+const NAMES_OF_MANY: [&str; 3] = ["MOHAMMED", "ABDUL", "SYED"];
+
+fn bears_name_of_many(population: &Population, row: u32) -> bool {
+    let root = population.atoms().get(population.record(row).name.given).root;
+    NAMES_OF_MANY.iter().any(|name| hash_of_word(name) == root)
+}
+
+/// Born on one day, at one address, of one family; and the given names leave room for two people, as does the name
+/// `one_for_many` brothers.
+fn may_be_twins(levels: Levels, one_for_many: bool) -> bool {
     let birth = matches!(levels.get(Field::Birth), birth::EXACT | birth::SWAPPED);
     let home = matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE);
     let family = matches!(levels.get(Field::Family), family::EXACT..=family::SLIP);
@@ -72,7 +86,10 @@ fn may_be_twins(levels: Levels) -> bool {
     let one_name = matches!(given, given::EXACT | given::SPELLING | given::NICKNAME | given::SWAPPED);
     let other_middle = matches!(levels.get(Field::Middle), middle::OTHER_INITIAL | middle::DIFFERENT);
     let same_middle = levels.get(Field::Middle) == middle::EXACT;
-    birth && home && family && (other_middle || !(one_name || (same_middle && given != given::DIFFERENT)))
+    birth
+        && home
+        && family
+        && (other_middle || one_for_many || !(one_name || (same_middle && given != given::DIFFERENT)))
 }
 
 /// Whether anything beside names, birth date and sex agrees.
@@ -80,7 +97,7 @@ fn is_corroborated(levels: Levels) -> bool {
     matches!(levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME | nhs::SLIP)
         || matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)
         || levels.get(Field::Phone) == contact::SAME
-        || levels.get(Field::Email) == contact::SAME
+        || levels.get(Field::Email) == email::SAME
         || levels.get(Field::Middle) == middle::EXACT
 }
 
@@ -92,5 +109,5 @@ fn deaths_fit(population: &Population, pair: &ScoredPair) -> bool {
     let apart = one.death.rough_days().abs_diff(two.death.rough_days()) > DEATH_DAYS_MAX;
     let both = one.death.is_whole() && two.death.is_whole();
     let after = |born: Date, died: Date| born.is_whole() && died.is_whole() && born.rough_days() > died.rough_days();
-    !(both && apart) && !after(one.birth, two.death) && !after(two.birth, one.death)
+    !((both && apart) || after(one.birth, two.death) || after(two.birth, one.death))
 }

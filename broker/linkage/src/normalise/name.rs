@@ -151,9 +151,8 @@ fn without_placeholders(part: &mut String) {
     // "BABY" alone and "BABY GIRL" are no names; "TWIN" with a number lost its number already.
     let joined = || part.bytes().filter(|byte| *byte != b' ').map(char::from).collect::<String>();
     let suspicious = part.len() <= 14 && part.as_bytes().first().is_some_and(|first| b"UNTPBIMFXA".contains(first));
-    if suspicious && (PLACEHOLDERS.contains(&joined().as_str()) || part == "TWIN") {
-        part.clear();
-    } else if part.len() > 1 && part.bytes().all(|byte| byte == b'X' || byte == b' ') {
+    let crossed_out = part.len() > 1 && part.bytes().all(|byte| matches!(byte, b'X' | b' '));
+    if crossed_out || (suspicious && (PLACEHOLDERS.contains(&joined().as_str()) || part == "TWIN")) {
         part.clear();
     }
 }

@@ -8,6 +8,7 @@ use crate::population::Population;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, SyncSender};
 
 /// What was read.
 pub(crate) struct Load {
@@ -39,32 +40,85 @@ const ROWS_MAX: usize = 1 << 31;
 const SOURCES_MAX: usize = u16::MAX as usize;
 const PROGRESS_ROWS: usize = 50_000;
 
-pub(crate) fn load(input: impl Read, progress: &(dyn Fn(Progress) + Sync)) -> Result<Load, OfflineError> {
+/// Rows handed from the thread that reads to the one that understands.
+const ROWS_AT_ONCE: usize = 1024;
+/// Batches that may wait.
+const BATCHES_MAX: usize = 16;
+
+pub(crate) fn load(input: impl Read + Send, progress: &(dyn Fn(Progress) + Sync)) -> Result<Load, OfflineError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 18).from_reader(input);
     let columns = Columns::of(reader.byte_headers()?)?;
-    let mut population = Population::new();
-    let mut people = People::default();
-    let mut quality = Quality::default();
-    let mut row = csv::ByteRecord::new();
-    while reader.read_byte_record(&mut row)? {
-        let number = people.len();
+    let beside = [Column::NhsNumber, Column::Line1, Column::Postcode, Column::Phone, Column::Email];
+    let holds = Holds { corroboration: beside.iter().any(|column| columns.has(*column)) };
+    let mut load =
+        Load { population: Population::new(), people: People::default(), quality: Quality::default(), holds };
+    std::thread::scope(|scope| {
+        let (full, batches) = std::sync::mpsc::sync_channel(BATCHES_MAX);
+        let (empty, used) = std::sync::mpsc::channel();
+        scope.spawn(move || read_batches(reader, &full, &used));
+        for batch in batches {
+            let batch: Vec<csv::ByteRecord> = batch?;
+            for row in &batch {
+                load.take(&columns, row)?;
+            }
+            if load.people.len() % PROGRESS_ROWS < batch.len() {
+                progress(Progress::Read(load.people.len()));
+            }
+            // The reader may be done already, and then wants no memory back.
+            let _ = empty.send(batch);
+        }
+        Ok(load)
+    })
+}
+
+type Batch = Result<Vec<csv::ByteRecord>, csv::Error>;
+
+/// Reads rows, batch by batch, into memory that was used before, until the end or an error.
+fn read_batches<R: Read>(mut reader: csv::Reader<R>, full: &SyncSender<Batch>, used: &Receiver<Vec<csv::ByteRecord>>) {
+    loop {
+        let mut batch = used.try_recv().unwrap_or_default();
+        batch.resize_with(ROWS_AT_ONCE, csv::ByteRecord::new);
+        let mut count = 0;
+        let mut failed = None;
+        for row in &mut batch {
+            match reader.read_byte_record(row) {
+                Ok(true) => count += 1,
+                Ok(false) => break,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        batch.truncate(count);
+        let last = count < ROWS_AT_ONCE;
+        if full.send(Ok(batch)).is_err() {
+            return;
+        }
+        if let Some(error) = failed {
+            // Nobody listens any more only if the run has failed already.
+            let _ = full.send(Err(error));
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+impl Load {
+    fn take(&mut self, columns: &Columns, row: &csv::ByteRecord) -> Result<(), OfflineError> {
+        let number = self.people.len();
         if number >= ROWS_MAX {
             return Err(OfflineError::TooLong(ROWS_MAX));
         }
-        let local_id = columns.get(&row, Column::LocalId);
+        let local_id = columns.get(row, Column::LocalId);
         if local_id.is_empty() {
             return Err(OfflineError::LocalId(row.position().map_or(0, csv::Position::line)));
         }
-        people.add(columns.get(&row, Column::Source), local_id);
-        insert(&mut population, number as u32, &columns, &row, &mut quality);
-        if (number + 1) % PROGRESS_ROWS == 0 {
-            progress(Progress::Read(number + 1));
-        }
+        self.people.add(columns.get(row, Column::Source), local_id);
+        insert(&mut self.population, number as u32, columns, row, &mut self.quality);
+        Ok(())
     }
-    progress(Progress::Read(people.len()));
-    let beside = [Column::NhsNumber, Column::Line1, Column::Postcode, Column::Phone, Column::Email];
-    let holds = Holds { corroboration: beside.iter().any(|column| columns.has(*column)) };
-    Ok(Load { population, people, quality, holds })
 }
 
 fn insert(population: &mut Population, number: u32, columns: &Columns, row: &csv::ByteRecord, quality: &mut Quality) {

@@ -10,7 +10,7 @@ pub use report::Report;
 use crate::bulk::{ScoredPair, decide_all, score_all};
 use crate::decide::rules::is_of_concern;
 use crate::decide::{Corroboration, Decided, Policy};
-use crate::model::Model;
+use crate::model::{Model, ModelError};
 use crate::population::Population;
 use crate::train::{Training, train};
 use input::{Load, People};
@@ -88,6 +88,9 @@ pub enum OfflineError {
     /// There are more rows than can be numbered.
     #[error("the input has more than {0} rows; split it")]
     TooLong(usize),
+    /// What was learned makes no model.
+    #[error("no model could be learned from the input: {0}")]
+    Training(#[from] ModelError),
     /// The threshold is no probability.
     #[error("the threshold is {0}; give a probability above 0.5 and below 1")]
     Threshold(f64),
@@ -103,7 +106,7 @@ pub enum OfflineError {
 /// # Errors
 /// If the input is not such a file, or a result cannot be written.
 pub fn link(
-    input: impl Read,
+    input: impl Read + Send,
     outputs: Outputs<'_>,
     options: &Options,
     progress: &(dyn Fn(Progress) + Sync),
@@ -115,7 +118,7 @@ pub fn link(
     progress(Progress::Indexing);
     population.index_bulk(options.threads);
     progress(Progress::Training);
-    let model = choose(options, &population);
+    let model = choose(options, &population)?;
     // A file that holds nothing but names and birth dates is linked by these: there is nothing else to go by.
     let corroboration = if holds.corroboration { Corroboration::Needed } else { Corroboration::NotHeld };
     let policy = Policy { automatic_min: options.threshold, corroboration, ..Policy::default() };
@@ -144,12 +147,12 @@ pub fn link(
     Ok(Linked { report, model })
 }
 
-fn choose(options: &Options, population: &Population) -> Model {
-    match &options.model {
+fn choose(options: &Options, population: &Population) -> Result<Model, ModelError> {
+    Ok(match &options.model {
         ModelChoice::BuiltIn => Model::default_uk().for_population(population.len()),
-        ModelChoice::Train { seed } => train(population, &Training::new(*seed, options.threads)),
+        ModelChoice::Train { seed } => train(population, &Training::new(*seed, options.threads))?,
         ModelChoice::Given(model) => (**model).clone(),
-    }
+    })
 }
 
 fn write_pairs(to: &mut impl Write, people: &People, pairs: &[ScoredPair]) -> std::io::Result<()> {

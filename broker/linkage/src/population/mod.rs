@@ -1,7 +1,7 @@
 //! All registrations: interned, fixed in size, and found again by any value they ever had.
 //!
 //! **Invariant.** Which rows are each other's candidates is a function of the set of registrations: two rows are
-//! candidates if they share a key of some kind, and at most [`SHARED_MAX`] rows share it; where more do, if they share
+//! candidates if they share a key of some kind, and at most so many rows share it (`keys::SHARED_MAX`); where more do, if they share
 //! its finer part, and so on. The order in which registrations came never matters. What *can* happen is that a
 //! newcomer makes a key too common: then rows that were candidates through it alone are candidates no more. Whoever
 //! keeps what followed from candidates is told whose must be derived again ([`Changed::affected`]).
@@ -311,3 +311,6 @@ impl Search {
         Candidates { rows: self.rows, cut: self.cut }
     }
 }
+
+#[cfg(test)]
+mod tests;

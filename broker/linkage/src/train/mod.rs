@@ -10,9 +10,9 @@
 mod em;
 mod sessions;
 
-use crate::frequencies::Frequencies;
+use crate::frequencies::{Frequencies, rounded};
 use crate::levels::{ALL_FIELDS, Field, TOGETHER, place};
-use crate::model::{Classes, FieldShares, LevelShares, Model, ModelFile, Together, Trained, format};
+use crate::model::{Classes, FieldShares, LevelShares, Model, ModelError, ModelFile, Together, Trained, format};
 use crate::population::Population;
 use em::{HOUSEHOLD, Learned, MATCH, STRANGER};
 use sessions::{Session, SessionKind};
@@ -40,14 +40,31 @@ impl Training<'_> {
     }
 }
 
+/// Registrations from which on matches among random pairs are too few to matter.
+const MATCHES_AMONG_RANDOM: usize = 200_000;
+/// How much rarer sharing a house is where no families are registered.
+const NO_HOUSEHOLDS: f64 = 0.002;
+
 /// Learns a model from a population. On very little data the model stays near where learning starts.
-#[must_use]
-pub fn train(population: &Population, training: &Training<'_>) -> Model {
-    let frequencies = Frequencies::count(population, training.names_max);
+///
+/// # Errors
+/// If what was learned makes no model; no population is known that does this.
+pub fn train(population: &Population, training: &Training<'_>) -> Result<Model, ModelError> {
+    let mut frequencies = Frequencies::count(population, training.names_max);
     let sessions = sessions::all(population, training);
     let strangers = sessions::strangers(population, training);
-    let learned = em::learn(&sessions, &strangers, &frequencies);
-    let classes = classes(population, &sessions, &learned);
+    let mut learned = em::learn(&sessions, &strangers, &frequencies, 0.0);
+    let mut classes = classes(population, &sessions, &learned);
+    if population.len() < MATCHES_AMONG_RANDOM {
+        // Among random pairs of few registrations there are matches; now that they are known they are taken out.
+        let share = classes.matches_per_registration * 2.0 / population.len().max(2) as f64;
+        learned = em::learn(&sessions, &strangers, &frequencies, share);
+        classes = self::classes(population, &sessions, &learned);
+    }
+    if !learned.has_households {
+        // Where no family is registered, nobody shares a house with a stranger.
+        frequencies.house.other *= NO_HOUSEHOLDS;
+    }
     let pairs = sessions.iter().chain([&strangers]).map(|session| session.pairs).sum();
     let trained = Trained {
         on: training.on.into(),
@@ -66,13 +83,12 @@ pub fn train(population: &Population, training: &Training<'_>) -> Model {
         reliability: Vec::new(),
         frequencies,
     };
-    // Learned shares are never zero, so the file is right; were it not, the built-in model is the safe one.
-    Model::from_file(file).unwrap_or_else(|_| Model::default_uk())
+    Model::from_file(file)
 }
 
 fn field_shares(field: Field, learned: &Learned) -> FieldShares {
     let levels = field.levels().iter().enumerate().skip(1).map(|(level, spec)| {
-        let share = |class: usize| learned.shares[class][field as usize][level];
+        let share = |class: usize| rounded(learned.shares[class][field as usize][level]);
         LevelShares {
             level: spec.words.into(),
             matched: share(MATCH),
@@ -86,7 +102,8 @@ fn field_shares(field: Field, learned: &Learned) -> FieldShares {
 fn together(learned: &Learned) -> Vec<Together> {
     let entries = TOGETHER.into_iter().zip(&learned.excess);
     let entries = entries.map(|((class, one, two), excess)| {
-        let rows = excess[1..one.levels().len()].iter().map(|row| row[1..two.levels().len()].to_vec());
+        let cells = |row: &[f64]| row[1..two.levels().len()].iter().copied().map(rounded).collect();
+        let rows = excess[1..one.levels().len()].iter().map(|row| cells(row));
         Together { class, fields: [one.name().into(), two.name().into()], excess: rows.collect() }
     });
     entries.collect()
@@ -111,7 +128,7 @@ fn classes(population: &Population, sessions: &[Session], learned: &Learned) -> 
     let households = if learned.has_households { seen(SessionKind::House, HOUSEHOLD) / at_home } else { 0.0 };
     Classes {
         population: registrations,
-        matches_per_registration: matches / registrations,
-        households_per_registration: households / registrations,
+        matches_per_registration: rounded(matches / registrations),
+        households_per_registration: rounded(households / registrations),
     }
 }

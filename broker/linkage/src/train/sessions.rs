@@ -59,11 +59,12 @@ pub(crate) fn all(population: &Population, training: &Training<'_>) -> Vec<Sessi
         (SessionKind::Name, Kind::Name),
         (SessionKind::NhsNumber, Kind::NhsNumber),
     ];
-    let mut sessions = vec![session(population, training, SessionKind::House, houses(population))];
+    let mut sessions = vec![session(population, training, SessionKind::House, &houses(population))];
     for (session_kind, kind) in by_kind {
         let groups = population.posting(kind).groups(GROUP_MAX);
         let groups = groups.map(|group| group.iter().map(|entry| entry.row).collect());
-        sessions.push(session(population, training, session_kind, groups.collect()));
+        let groups: Vec<Vec<u32>> = groups.collect();
+        sessions.push(session(population, training, session_kind, &groups));
     }
     sessions
 }
@@ -75,10 +76,11 @@ fn houses(population: &Population) -> Vec<Vec<u32>> {
         .filter_map(|row| {
             let place = &population.record(row).place;
             let street = population.atoms().get(place.street).whole;
-            let known = (place.numbers != 0 || street != 0) && (!place.postcode.is_missing() || street != 0);
-            known.then(|| {
-                (place_value(place) ^ if place.postcode.is_missing() || place.numbers == 0 { street } else { 0 }, row)
-            })
+            // A UK postcode is so small that a number in it is one house; elsewhere the street belongs to it.
+            let is_uk = !place.postcode.is_missing() && !place.postcode.is_foreign();
+            let house = place_value(place, street) ^ if place.numbers == 0 { street } else { 0 };
+            let known = street != 0 || (is_uk && place.numbers != 0);
+            known.then_some((house, row))
         })
         .collect();
     at.sort_unstable();
@@ -86,7 +88,7 @@ fn houses(population: &Population) -> Vec<Vec<u32>> {
     groups.map(|group| group.iter().map(|(_, row)| *row).collect()).collect()
 }
 
-fn session(population: &Population, training: &Training<'_>, kind: SessionKind, groups: Vec<Vec<u32>>) -> Session {
+fn session(population: &Population, training: &Training<'_>, kind: SessionKind, groups: &[Vec<u32>]) -> Session {
     let pairs_of = |group: &Vec<u32>| group.len() * (group.len() - 1) / 2;
     let total: usize = groups.iter().map(pairs_of).sum();
     let keep = (PAIRS_MAX as f64 / total.max(1) as f64).min(1.0);
