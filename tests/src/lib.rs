@@ -2,5 +2,6 @@
 
 pub mod bench;
 pub mod keys;
+pub mod people;
 pub mod records;
 pub mod world;
