@@ -20,7 +20,7 @@ pub mod traps;
 mod tests;
 
 pub use clerk::Registration;
-pub use csv::{Files, write};
+pub use csv::{COLUMNS, Files, write};
 pub use names::Origin;
 pub use traps::Trap;
 
