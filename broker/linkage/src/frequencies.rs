@@ -1,0 +1,225 @@
+//! How common a value is. Two people called Smith say less than two people called Featherstonehaugh.
+//!
+//! Frequencies are frozen in the model: a registration that arrives later changes no score.
+
+use crate::atoms::hash_of_word;
+use crate::compare::place_value;
+use crate::normalise::date::Date;
+use crate::population::Population;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The commonest values of one field and their shares, with one share for all others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueShares {
+    /// Probability that two strangers agree exactly on this field.
+    pub chance_agreement: f64,
+    /// Share taken for every value that is not listed.
+    pub other: f64,
+    /// Shares of the commonest values. Names stand as they are; addresses and telephone numbers as a hash, and only
+    /// where very many registrations share one (a care home, a practice's own number).
+    pub common: BTreeMap<String, f64>,
+}
+
+/// How birth dates are spread.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BirthShares {
+    /// Probability that two strangers were born on one day.
+    pub chance_agreement: f64,
+    /// Share of each year.
+    pub years: BTreeMap<u32, f64>,
+    /// Share of those said to be born on 1 January of some year.
+    pub first_of_january: f64,
+}
+
+/// The frequencies of all fields that have them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frequencies {
+    /// Given names.
+    pub given: ValueShares,
+    /// Family names.
+    pub family: ValueShares,
+    /// Birth dates.
+    pub birth: BirthShares,
+    /// Houses, by postcode and number.
+    pub house: ValueShares,
+    /// Telephone numbers.
+    pub phone: ValueShares,
+}
+
+/// No name is taken for rarer than this: below it a count says little.
+const SHARE_MIN: f64 = 2e-6;
+/// A house or telephone number is common from so many registrations on.
+const BUSY_MIN: u32 = 12;
+
+impl Frequencies {
+    /// Counts the values of a population; at most `names_max` names of either kind are listed.
+    pub(crate) fn count(population: &Population, names_max: usize) -> Self {
+        let mut given = FxHashMap::default();
+        let mut family = FxHashMap::default();
+        let mut house = FxHashMap::default();
+        let mut phone = FxHashMap::default();
+        let mut births = Births::default();
+        for row in population.rows() {
+            let record = population.record(row);
+            add(&mut given, u64::from(record.name.given));
+            add(&mut family, u64::from(record.name.family));
+            add(&mut phone, record.phone);
+            births.add(record.birth);
+            if !record.place.postcode.is_missing() {
+                add(&mut house, place_value(&record.place));
+            }
+        }
+        let name = |id: u64| population.words_of(id as u32);
+        let hash = |value: u64| format!("{value:016x}");
+        Self {
+            given: shares(given, names_max, 3, name),
+            family: shares(family, names_max, 3, name),
+            birth: births.shares(),
+            house: shares(house, 1000, BUSY_MIN, hash),
+            phone: shares(phone, 1000, BUSY_MIN, hash),
+        }
+    }
+}
+
+fn add(counts: &mut FxHashMap<u64, u32>, value: u64) {
+    if value != 0 {
+        *counts.entry(value).or_default() += 1;
+    }
+}
+
+/// Lists the values seen at least `seen_min` times, the commonest first, and averages the others.
+fn shares(counts: FxHashMap<u64, u32>, listed_max: usize, seen_min: u32, spell: impl Fn(u64) -> String) -> ValueShares {
+    let total: f64 = counts.values().map(|count| f64::from(*count)).sum();
+    if total < 1.0 {
+        return ValueShares { chance_agreement: 1e-4, other: 1e-4, common: BTreeMap::new() };
+    }
+    // A value seen once gives no chance agreement: pairs are counted, not squares.
+    let pairs = |count: f64| count * (count - 1.0);
+    let chance: f64 = counts.values().map(|count| pairs(f64::from(*count))).sum::<f64>() / pairs(total).max(1.0);
+    let mut listed: Vec<(u32, u64)> = counts.into_iter().map(|(value, count)| (count, value)).collect();
+    listed.sort_unstable_by_key(|(count, value)| (std::cmp::Reverse(*count), *value));
+    let end = listed.iter().take(listed_max).take_while(|(count, _)| *count >= seen_min).count();
+    let others = &listed[end..];
+    let mass: f64 = others.iter().map(|(count, _)| f64::from(*count)).sum();
+    let weighted: f64 = others.iter().map(|(count, _)| f64::from(*count).powi(2)).sum();
+    let other = if mass > 0.0 { weighted / mass / total } else { 1.0 / total };
+    let common = listed[..end].iter().map(|(count, value)| (spell(*value), rounded(f64::from(*count) / total))).collect();
+    ValueShares { chance_agreement: chance.max(0.1 / pairs(total).max(10.0)), other: other.max(SHARE_MIN.min(1.0 / total)), common }
+}
+
+/// Four digits are more than a share deserves, and keep a model file readable.
+fn rounded(share: f64) -> f64 {
+    if share <= 0.0 {
+        return 0.0;
+    }
+    let scale = 10_f64.powi(3 - share.log10().floor() as i32);
+    (share * scale).round() / scale
+}
+
+#[derive(Default)]
+struct Births {
+    years: BTreeMap<u32, u32>,
+    first_of_january: u32,
+    total: u32,
+}
+
+impl Births {
+    fn add(&mut self, date: Date) {
+        if date.is_whole() {
+            *self.years.entry(date.year()).or_default() += 1;
+            self.first_of_january += u32::from(date.is_first_of_january());
+            self.total += 1;
+        }
+    }
+
+    fn shares(self) -> BirthShares {
+        let total = f64::from(self.total.max(1));
+        let first_of_january = (f64::from(self.first_of_january) + 1.0 / 365.0) / (total + 1.0);
+        let years: BTreeMap<u32, f64> =
+            self.years.iter().map(|(year, count)| (*year, rounded(f64::from(*count) / total))).collect();
+        let squares: f64 = years.values().map(|share| share * share).sum();
+        let days = first_of_january.powi(2) + (1.0 - first_of_january).powi(2) / 364.25;
+        let chance_agreement = if years.is_empty() { 4e-5 } else { squares * days };
+        BirthShares { chance_agreement, years, first_of_january }
+    }
+}
+
+/// Frequencies made ready for looking up: for every value, the bits by which agreeing on it says more than agreeing
+/// on some value.
+#[derive(Clone, Default)]
+pub(crate) struct Rarity {
+    given: ValueBits,
+    family: ValueBits,
+    house: ValueBits,
+    phone: ValueBits,
+    years: FxHashMap<u32, f64>,
+    year_other: f64,
+    first_of_january: f64,
+    other_day: f64,
+}
+
+#[derive(Clone, Default)]
+struct ValueBits {
+    common: FxHashMap<u64, f64>,
+    other: f64,
+}
+
+impl ValueBits {
+    fn new(shares: &ValueShares, hash: impl Fn(&str) -> u64) -> Self {
+        let bits = |share: f64| (shares.chance_agreement.max(1e-12) / share.max(1e-12)).log2();
+        let common = shares.common.iter().map(|(value, share)| (hash(value), bits(share.max(SHARE_MIN)))).collect();
+        Self { common, other: bits(shares.other) }
+    }
+
+    fn get(&self, value: u64) -> f64 {
+        if value == 0 { 0.0 } else { self.common.get(&value).copied().unwrap_or(self.other) }
+    }
+}
+
+impl Rarity {
+    pub fn new(frequencies: &Frequencies) -> Self {
+        let hex = |text: &str| u64::from_str_radix(text, 16).unwrap_or_default();
+        let birth = &frequencies.birth;
+        let chance = birth.chance_agreement.max(1e-12);
+        let year_bits = |share: f64| -share.max(1e-4).log2();
+        Self {
+            given: ValueBits::new(&frequencies.given, hash_of_word),
+            family: ValueBits::new(&frequencies.family, hash_of_word),
+            house: ValueBits::new(&frequencies.house, hex),
+            phone: ValueBits::new(&frequencies.phone, hex),
+            years: birth.years.iter().map(|(year, share)| (*year, year_bits(*share))).collect(),
+            year_other: year_bits(0.0),
+            first_of_january: (chance / birth.first_of_january.max(1e-4)).log2(),
+            other_day: (chance * 364.25 / (1.0 - birth.first_of_january).max(0.5)).log2(),
+        }
+    }
+
+    pub fn given(&self, value: u64) -> f64 {
+        self.given.get(value)
+    }
+
+    pub fn family(&self, value: u64) -> f64 {
+        self.family.get(value)
+    }
+
+    pub fn house(&self, value: u64) -> f64 {
+        self.house.get(value)
+    }
+
+    pub fn phone(&self, value: u64) -> f64 {
+        self.phone.get(value)
+    }
+
+    pub fn birth(&self, date: Date) -> f64 {
+        if date.is_missing() {
+            return 0.0;
+        }
+        let year = self.years.get(&date.year()).copied().unwrap_or(self.year_other);
+        year + if date.is_first_of_january() { self.first_of_january } else { self.other_day }
+    }
+}

@@ -1,0 +1,237 @@
+//! What was learned: how often each level is seen among registrations of one person (match), of two people of one
+//! household, and of strangers; how many pairs of each there are; how common values are. A versioned JSON file that a
+//! person can read; nothing changes it silently.
+
+use crate::frequencies::{Frequencies, Rarity};
+use crate::levels::{ALL_FIELDS, FIELDS, Field, LEVELS_MAX};
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+
+/// Form of the file; another form is refused.
+const FORMAT: u32 = 1;
+
+/// The file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// Form of this file.
+    pub format: u32,
+    /// The model's name, which every decision stores.
+    pub version: String,
+    /// How it was learned.
+    pub trained: Trained,
+    /// How many pairs of each class there are.
+    pub classes: Classes,
+    /// The levels of each field.
+    pub fields: Vec<FieldShares>,
+    /// What the scores were worth where the truth was known; empty if it was not.
+    pub reliability: Vec<Reliability>,
+    /// How common values are.
+    pub frequencies: Frequencies,
+}
+
+/// How a model was learned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trained {
+    /// What it was learned on, in words.
+    pub on: String,
+    /// Registrations seen.
+    pub registrations: usize,
+    /// Pairs compared.
+    pub pairs: usize,
+    /// Seed of the samples.
+    pub seed: u64,
+    /// Rounds of expectation and maximisation.
+    pub rounds: usize,
+}
+
+/// How many pairs of each class there are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classes {
+    /// Registrations among which a pair is drawn.
+    pub population: f64,
+    /// Pairs of one person, per registration.
+    pub matches_per_registration: f64,
+    /// Pairs of two people of one household, per registration; zero where no address exists, so that there are two
+    /// classes only.
+    pub households_per_registration: f64,
+}
+
+/// One field's levels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldShares {
+    /// The field's name.
+    pub field: String,
+    /// Its levels but "missing", in the order in which they are numbered.
+    pub levels: Vec<LevelShares>,
+}
+
+/// How often one level is seen in each class, among pairs in which the field is known on both sides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelShares {
+    /// The level in words.
+    pub level: String,
+    /// Among registrations of one person.
+    pub matched: f64,
+    /// Among two people of one household.
+    pub household: f64,
+    /// Among strangers.
+    pub stranger: f64,
+}
+
+/// Of pairs scored from one probability up to the next band's, how many there were and how many were right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reliability {
+    /// Lowest probability of the band.
+    pub from: f64,
+    /// Pairs in it.
+    pub pairs: u64,
+    /// How many of them were one person.
+    pub right: u64,
+}
+
+/// Why a model file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// It is not JSON of the right shape.
+    #[error("the model file cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// It is of another form.
+    #[error("the model file has format {0}; this program reads format {FORMAT}")]
+    Format(u32),
+    /// Its fields or levels are not those of this program.
+    #[error("the model file's field `{0}` has other levels than this program compares")]
+    Levels(String),
+    /// A number is not a share.
+    #[error("the model file holds {1} under `{0}`; a number above 0 is needed")]
+    Number(String, f64),
+}
+
+/// A model, ready to score.
+#[derive(Clone)]
+pub struct Model {
+    file: ModelFile,
+    /// log2(match / stranger) and log2(household / stranger) of each level.
+    pub(crate) weights: Weights,
+    pub(crate) rarity: Rarity,
+    /// log2 of how many more pairs of strangers there are than of matches and of households, negated.
+    pub(crate) prior: [f64; 2],
+}
+
+pub(crate) type Weights = [[[f64; 2]; LEVELS_MAX]; FIELDS];
+
+const UK: &str = include_str!("../data/default_uk.json");
+
+impl Model {
+    /// The model that ships with Severn and works from the first registration: learned on made-up people with the
+    /// names, households and slips of the United Kingdom (`examples/learn_default.rs`).
+    ///
+    /// # Panics
+    /// Never: a test reads the file that is compiled in.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the file is compiled in, and a test reads it")]
+    pub fn default_uk() -> Self {
+        Self::read(UK.as_bytes()).expect("the built-in model is a model")
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// If it is not a model file of this program's format; the message says what is wrong.
+    pub fn read(from: impl Read) -> Result<Self, ModelError> {
+        Self::from_file(serde_json::from_reader(from)?)
+    }
+
+    /// Writes the model file.
+    ///
+    /// # Errors
+    /// If `to` cannot be written.
+    pub fn write(&self, to: impl Write) -> Result<(), ModelError> {
+        Ok(serde_json::to_writer_pretty(to, &self.file)?)
+    }
+
+    /// Makes a model of a file's content.
+    ///
+    /// # Errors
+    /// If its levels are not this program's, or a number is no share.
+    pub fn from_file(file: ModelFile) -> Result<Self, ModelError> {
+        if file.format != FORMAT {
+            return Err(ModelError::Format(file.format));
+        }
+        let weights = weights(&file)?;
+        let prior = file.classes.prior();
+        if !prior[0].is_finite() || prior[1].is_nan() {
+            return Err(ModelError::Number("classes".into(), file.classes.population));
+        }
+        let rarity = Rarity::new(&file.frequencies);
+        Ok(Self { file, weights, rarity, prior })
+    }
+
+    /// What stands in the file.
+    #[must_use]
+    pub const fn file(&self) -> &ModelFile {
+        &self.file
+    }
+
+    /// The model's name, which every decision stores.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.file.version
+    }
+
+    /// The same model for a population of another size: the fewer people, the likelier that two who agree are one.
+    #[must_use]
+    pub fn for_population(mut self, registrations: usize) -> Self {
+        self.file.classes.population = (registrations as f64).max(1000.0);
+        self.file.version = format!("{} for {registrations} registrations", self.file.version);
+        self.prior = self.file.classes.prior();
+        self
+    }
+}
+
+impl Classes {
+    fn prior(&self) -> [f64; 2] {
+        let per_pair = 2.0 / (self.population - 1.0).max(1.0);
+        [(self.matches_per_registration * per_pair).log2(), (self.households_per_registration * per_pair).log2()]
+    }
+}
+
+fn weights(file: &ModelFile) -> Result<Weights, ModelError> {
+    let mut weights = [[[0.0; 2]; LEVELS_MAX]; FIELDS];
+    for field in ALL_FIELDS {
+        let wrong = || ModelError::Levels(field.name().into());
+        let own = file.fields.iter().find(|own| own.field == field.name()).ok_or_else(wrong)?;
+        let specs = &field.levels()[1..];
+        if own.levels.len() != specs.len() {
+            return Err(wrong());
+        }
+        for ((shares, spec), level) in own.levels.iter().zip(specs).zip(1..) {
+            if shares.level != spec.words {
+                return Err(wrong());
+            }
+            weights[field as usize][level] = level_weights(field, shares)?;
+        }
+    }
+    Ok(weights)
+}
+
+fn level_weights(field: Field, shares: &LevelShares) -> Result<[f64; 2], ModelError> {
+    let bits = |share: f64| {
+        let ratio = (share / shares.stranger).log2();
+        if ratio.is_finite() { Ok(ratio) } else { Err(ModelError::Number(field.name().into(), share)) }
+    };
+    if shares.matched == 0.0 && shares.stranger == 0.0 {
+        // A level that the field does not use.
+        return Ok([0.0; 2]);
+    }
+    Ok([bits(shares.matched)?, bits(shares.household)?])
+}
+
+pub(crate) const fn format() -> u32 {
+    FORMAT
+}

@@ -1,0 +1,176 @@
+//! The blocking index of one kind of key: which rows stand under it.
+//!
+//! Two levels: a sorted array that never changes, and a small sorted set of what came since; the set is merged into the
+//! array when it has grown to an eighth of it.
+//!
+//! **Invariant.** What a look-up finds is a function of the *set* of (key, row) entries, never of their order of
+//! arrival: how many rows share a key decides which part of it counts, and that number is a property of the set.
+
+use std::collections::BTreeSet;
+
+/// One row under one key: coarse part, finer parts, row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    pub coarse: u32,
+    pub finer: u32,
+    pub row: u32,
+}
+
+/// How a look-up ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// All rows that share the key were given, as far as it had to be narrowed.
+    All,
+    /// Even the finest part is shared by too many: none were given.
+    Cut,
+}
+
+#[derive(Default)]
+pub(crate) struct Postings {
+    sorted: Vec<Entry>,
+    /// First entry of each bucket of coarse keys.
+    buckets: Vec<u32>,
+    shift: u32,
+    recent: BTreeSet<Entry>,
+    /// Entries of `sorted` that are gone.
+    gone: BTreeSet<Entry>,
+}
+
+const RECENT_MIN: usize = 8192;
+/// Entries looked at beyond the limit, to see that it is passed.
+const ONE_MORE: usize = 1;
+
+impl Postings {
+    /// Takes all entries of a bulk load at once.
+    pub fn build(mut entries: Vec<Entry>) -> Self {
+        entries.sort_unstable();
+        entries.dedup();
+        entries.shrink_to_fit();
+        let mut postings = Self { sorted: entries, ..Self::default() };
+        postings.index();
+        postings
+    }
+
+    fn index(&mut self) {
+        let bits = (self.sorted.len() / 4).max(1).ilog2();
+        self.shift = 32 - bits;
+        let count = 1_usize << bits;
+        self.buckets.clear();
+        self.buckets.reserve_exact(count + 1);
+        let mut next = 0;
+        for bucket in 0..count as u64 {
+            while next < self.sorted.len() && (u64::from(self.sorted[next].coarse) >> self.shift) < bucket {
+                next += 1;
+            }
+            self.buckets.push(next as u32);
+        }
+        self.buckets.push(self.sorted.len() as u32);
+    }
+
+    pub fn len(&self) -> usize {
+        self.sorted.len() + self.recent.len() - self.gone.len()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.sorted.capacity() * size_of::<Entry>() + self.buckets.capacity() * 4 + (self.recent.len() + self.gone.len()) * 16
+    }
+
+    pub fn insert(&mut self, entry: Entry) {
+        if !self.gone.remove(&entry) && self.sorted.binary_search(&entry).is_err() {
+            self.recent.insert(entry);
+        }
+        if self.recent.len() > RECENT_MIN.max(self.sorted.len() / 8) {
+            self.merge();
+        }
+    }
+
+    pub fn remove(&mut self, entry: Entry) {
+        if !self.recent.remove(&entry) && self.sorted.binary_search(&entry).is_ok() {
+            self.gone.insert(entry);
+        }
+        if self.gone.len() > RECENT_MIN.max(self.sorted.len() / 8) {
+            self.merge();
+        }
+    }
+
+    fn merge(&mut self) {
+        let mut merged = Vec::with_capacity(self.len());
+        let recent = std::mem::take(&mut self.recent);
+        let gone = std::mem::take(&mut self.gone);
+        let mut added = recent.into_iter().peekable();
+        for entry in self.sorted.iter().filter(|entry| !gone.contains(entry)) {
+            while let Some(earlier) = added.next_if(|recent| recent < entry) {
+                merged.push(earlier);
+            }
+            merged.push(*entry);
+        }
+        merged.extend(added);
+        self.sorted = merged;
+        self.index();
+    }
+
+    /// Calls `with` for every row that shares the key, narrowed until at most `shared_max` do.
+    pub fn look_up(&self, key: (u32, u32), shared_max: usize, mut with: impl FnMut(u32)) -> Found {
+        for range in ranges(key) {
+            let base = self.range_of(range, shared_max + ONE_MORE + self.gone.len());
+            let recent = || self.recent.range(range.0..=range.1);
+            if self.gone.is_empty() && self.recent.is_empty() {
+                if base.len() <= shared_max {
+                    base.iter().for_each(|entry| with(entry.row));
+                    return Found::All;
+                }
+                continue;
+            }
+            let standing = || base.iter().filter(|entry| !self.gone.contains(entry)).chain(recent());
+            if standing().take(shared_max + ONE_MORE).count() <= shared_max {
+                standing().for_each(|entry| with(entry.row));
+                return Found::All;
+            }
+        }
+        Found::Cut
+    }
+
+    /// How many rows share the key at each of its three widths, counted no further than `limit`.
+    pub fn shared(&self, key: (u32, u32), limit: usize) -> [usize; 3] {
+        ranges(key).map(|range| {
+            let base = self.range_of(range, limit + self.gone.len());
+            let standing = base.iter().filter(|entry| !self.gone.contains(entry)).count();
+            (standing + self.recent.range(range.0..=range.1).take(limit).count()).min(limit)
+        })
+    }
+
+    /// The rows that share the key at one width, at most `limit`.
+    pub fn rows_at(&self, key: (u32, u32), width: usize, limit: usize) -> Vec<u32> {
+        let range = ranges(key)[width];
+        let base = self.range_of(range, limit + self.gone.len());
+        let standing = base.iter().filter(|entry| !self.gone.contains(entry));
+        standing.chain(self.recent.range(range.0..=range.1)).take(limit).map(|entry| entry.row).collect()
+    }
+
+    /// The sorted entries within the range, at most `limit`.
+    fn range_of(&self, (first, last): (Entry, Entry), limit: usize) -> &[Entry] {
+        let bucket = (u64::from(first.coarse) >> self.shift) as usize;
+        let Some(&[from, to]) = self.buckets.get(bucket..bucket + 2) else { return &[] };
+        let bucket = &self.sorted[from as usize..to as usize];
+        let start = if bucket.len() <= 16 {
+            bucket.iter().take_while(|entry| **entry < first).count()
+        } else {
+            bucket.partition_point(|entry| *entry < first)
+        };
+        let rest = &bucket[start..];
+        let end = rest.iter().take(limit).take_while(|entry| **entry <= last).count();
+        &rest[..end]
+    }
+
+    /// All coarse keys shared by two to `shared_max` rows, for sampling pairs when learning.
+    pub fn groups(&self, shared_max: usize) -> impl Iterator<Item = &[Entry]> {
+        let groups = self.sorted.chunk_by(|one, two| one.coarse == two.coarse);
+        groups.filter(move |group| group.len() >= 2 && group.len() <= shared_max)
+    }
+}
+
+/// The three ranges of entries, each within the one before, that share more and more of a key.
+fn ranges((coarse, finer): (u32, u32)) -> [(Entry, Entry); 3] {
+    let range = |from, to| (Entry { coarse, finer: from, row: 0 }, Entry { coarse, finer: to, row: u32::MAX });
+    [range(0, u32::MAX), range(finer & 0xffff_0000, finer | 0xffff), range(finer, finer)]
+}

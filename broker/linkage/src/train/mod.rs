@@ -1,0 +1,106 @@
+//! Learning a model from registrations without anybody telling which of them are one person
+//! (expectation-maximisation over level patterns). Pure: the same population and seed give the same model, whatever
+//! the number of threads.
+//!
+//! Pairs are looked at in sessions: those at one address, those born on one day with one family name, and so on. In
+//! each, the fields by which its pairs were found say nothing and are left out; what the other fields are worth is
+//! learned from all sessions together. Strangers are learned from random pairs. Households are learned at shared
+//! addresses; where a population has none, there are two classes only.
+
+mod em;
+mod sessions;
+
+use crate::frequencies::Frequencies;
+use crate::levels::{ALL_FIELDS, Field, place};
+use crate::model::{Classes, FieldShares, LevelShares, Model, ModelFile, Trained, format};
+use crate::population::Population;
+use em::{HOUSEHOLD, Learned, MATCH, STRANGER};
+use sessions::{Session, SessionKind};
+
+/// How to learn.
+#[derive(Clone, Copy, Debug)]
+pub struct Training<'a> {
+    /// What it is learned on, in words; stands in the model file.
+    pub on: &'a str,
+    /// The model's name.
+    pub version: &'a str,
+    /// Seed of the samples.
+    pub seed: u64,
+    /// Threads to use; they change nothing but the time.
+    pub threads: usize,
+    /// How many names of either kind are listed with their frequency.
+    pub names_max: usize,
+}
+
+impl Training<'_> {
+    /// Training with the usual limits.
+    #[must_use]
+    pub const fn new(seed: u64, threads: usize) -> Self {
+        Self { on: "a bulk load", version: "trained", seed, threads, names_max: 20_000 }
+    }
+}
+
+/// Learns a model from a population. On very little data the model stays near where learning starts.
+#[must_use]
+pub fn train(population: &Population, training: &Training<'_>) -> Model {
+    let frequencies = Frequencies::count(population, training.names_max);
+    let sessions = sessions::all(population, training);
+    let strangers = sessions::strangers(population, training);
+    let learned = em::learn(&sessions, &strangers, &frequencies);
+    let classes = classes(population, &sessions, &learned);
+    let pairs = sessions.iter().chain([&strangers]).map(|session| session.pairs).sum();
+    let trained = Trained {
+        on: training.on.into(),
+        registrations: population.len(),
+        pairs,
+        seed: training.seed,
+        rounds: learned.rounds,
+    };
+    let file = ModelFile {
+        format: format(),
+        version: training.version.into(),
+        trained,
+        classes,
+        fields: ALL_FIELDS.map(|field| field_shares(field, &learned)).into(),
+        reliability: Vec::new(),
+        frequencies,
+    };
+    // Learned shares are never zero, so the file is right; were it not, the built-in model is the safe one.
+    Model::from_file(file).unwrap_or_else(|_| Model::default_uk())
+}
+
+fn field_shares(field: Field, learned: &Learned) -> FieldShares {
+    let levels = field.levels().iter().enumerate().skip(1).map(|(level, spec)| {
+        let share = |class: usize| learned.shares[class][field as usize][level];
+        LevelShares {
+            level: spec.words.into(),
+            matched: share(MATCH),
+            household: share(HOUSEHOLD),
+            stranger: share(STRANGER),
+        }
+    });
+    FieldShares { field: field.name().into(), levels: levels.collect() }
+}
+
+/// How many pairs of each class there are in all, from how many a session saw and how many it must have missed.
+fn classes(population: &Population, sessions: &[Session], learned: &Learned) -> Classes {
+    let registrations = population.len().max(1) as f64;
+    let seen = |kind: SessionKind, class: usize| {
+        let found = sessions.iter().zip(&learned.sizes).find(|(session, _)| session.kind == kind);
+        found.map_or(0.0, |(session, sizes)| sizes[class] * session.scale)
+    };
+    let matched = |field: Field, levels: &[u8]| -> f64 {
+        levels.iter().map(|level| learned.shares[MATCH][field as usize][usize::from(*level)]).sum()
+    };
+    let birth = matched(Field::Birth, &[1, 2]);
+    let by_family = seen(SessionKind::BirthAndFamily, MATCH) / (birth * matched(Field::Family, &[1, 2, 4, 5, 7])).max(0.2);
+    let by_given = seen(SessionKind::BirthAndGiven, MATCH) / (birth * matched(Field::Given, &[1, 2, 6, 10])).max(0.2);
+    let matches = by_family.max(by_given).max(0.5);
+    let at_home = learned.shares[HOUSEHOLD][Field::Place as usize][usize::from(place::SAME)].max(0.2);
+    let households = if learned.has_households { seen(SessionKind::House, HOUSEHOLD) / at_home } else { 0.0 };
+    Classes {
+        population: registrations,
+        matches_per_registration: matches / registrations,
+        households_per_registration: households / registrations,
+    }
+}
