@@ -4,7 +4,7 @@ use super::{
     child::{self, Usage},
     truth::rows,
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use severn_linkage::{
     identity::{Address, Identity, Name, NhsNumber, Sex},
@@ -53,6 +53,8 @@ pub struct Online {
 const TRACED_FROM: f64 = 0.99;
 const LEAD_BITS: f64 = 3.0;
 
+const THREADS: usize = 2;
+
 /// Plays a role: `bulk` people superseded model pairs links, or `trace` index queries model answers.
 ///
 /// # Errors
@@ -68,22 +70,68 @@ pub fn play(role: &str, paths: &[PathBuf]) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{report}")?)
 }
 
+/// Links a file. The model is read if its file exists, else learned and written there.
+fn bulk(people: &Path, _superseded: &Path, model_file: &Path, [pairs, links]: [&Path; 2]) -> Result<Bulk> {
+    let began = Instant::now();
+    let mut population = Population::new();
+    let mut ids: Vec<[String; 2]> = Vec::new();
+    for row in rows(people, COLUMNS)? {
+        let row = row?;
+        with_identity(&row, |identity| population.insert_bulk(ids.len() as u32, identity));
+        ids.push([row[0].clone(), row[1].clone()]);
+    }
+    population.index_bulk(2);
+    let model = if model_file.exists() {
+        Model::read(BufReader::new(File::open(model_file)?))?
+    } else {
+        let model = severn_linkage::train::train(&population, &severn_linkage::train::Training::new(7, 2));
+        model.write(File::create(model_file)?)?;
+        model
+    };
+    let scored = severn_linkage::bulk::score_all(&population, &model, 2, 0.01, &|_| ());
+    let mut out = csv::Writer::from_path(pairs)?;
+    out.write_record(["source_a", "local_id_a", "source_b", "local_id_b", "probability"])?;
+    let mut parent: Vec<u32> = (0..ids.len() as u32).collect();
+    fn root(parent: &mut [u32], mut of: u32) -> u32 {
+        while parent[of as usize] != of {
+            parent[of as usize] = parent[parent[of as usize] as usize];
+            of = parent[of as usize];
+        }
+        of
+    }
+    for pair in &scored.pairs {
+        let (a, b) = (&ids[pair.one as usize], &ids[pair.two as usize]);
+        out.write_record([&*a[0], &a[1], &b[0], &b[1], &format!("{}", pair.score.probability)])?;
+        if pair.score.probability >= 0.999 {
+            let (a, b) = (root(&mut parent, pair.one), root(&mut parent, pair.two));
+            parent[a.max(b) as usize] = a.min(b);
+        }
+    }
+    out.flush()?;
+    let mut out = csv::Writer::from_path(links)?;
+    out.write_record(["source", "local_id", "enterprise_id"])?;
+    for row in 0..ids.len() as u32 {
+        let id = root(&mut parent, row);
+        out.write_record([&*ids[row as usize][0], &ids[row as usize][1], &format!("{id}")])?;
+    }
+    out.flush()?;
+    Ok(Bulk { registrations: ids.len(), wall_s: began.elapsed().as_secs_f64(), usage: child::usage()? })
+}
+
 /// Finds each query's person in an index of registrations of different people.
 fn trace(index: &Path, queries: &Path, model: &Path, answers: &Path) -> Result<Online> {
     let model = Model::read(BufReader::new(File::open(model)?))?;
     let before = child::usage()?.resident_mb;
     let began = Instant::now();
     let mut population = Population::new();
-    let mut ids: Vec<[String; 2]> = Vec::new();
-    for row in rows(index, COLUMNS)? {
-        let row = row?;
-        with_identity(&row, |identity| population.insert(ids.len() as u32, identity));
-        ids.push([row[0].clone(), row[1].clone()]);
+    for (row, at) in rows(index, COLUMNS)?.zip(0..) {
+        with_identity(&row?, |identity| population.insert_bulk(at, identity));
     }
+    population.index_bulk(THREADS);
     let load_s = began.elapsed().as_secs_f64();
     let held_mb = child::usage()?.resident_mb - before;
-    // The ids are the bench's own, and are no part of the index.
-    let ids_mb = ids.iter().map(|[source, id]| 48 + source.len().max(32) + id.len().max(32)).sum::<usize>() as f64 / 1e6;
+    // The ids are the bench's own, and are read when the index has been weighed.
+    let ids = rows(index, ["source", "local_id"])?.collect::<Result<Vec<_>>>()?;
     let mut out = csv::Writer::from_path(answers)?;
     out.write_record(["source", "local_id", "found_source", "found_local_id"])?;
     let mut waited_ns = Vec::new();
@@ -105,7 +153,7 @@ fn trace(index: &Path, queries: &Path, model: &Path, answers: &Path) -> Result<O
         registrations: ids.len(),
         queries: waited_ns.len(),
         load_s,
-        bytes_a_registration: (held_mb - ids_mb) * 1024.0 * 1024.0 / ids.len() as f64,
+        bytes_a_registration: held_mb * 1024.0 * 1024.0 / ids.len() as f64,
         p50_us: at(0.5),
         p99_us: at(0.99),
         p999_us: at(0.999),

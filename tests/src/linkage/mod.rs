@@ -65,6 +65,10 @@ struct Measured {
     curve: Curve,
     clusters: Point,
     calibration: Vec<Band>,
+    /// Pairs left for somebody to look at, per registration.
+    review: f64,
+    /// Clusters that hold two NHS numbers which both were verified, neither superseded by the other.
+    under_two_numbers: usize,
     traps: BTreeMap<String, Outcome>,
     recall_by_origin: BTreeMap<String, f64>,
     trace: Trace,
@@ -126,7 +130,7 @@ fn measure(set: &Set, folder: &Path, with_numbers: bool, peer: Option<&str>) -> 
     let cluster = output::clusters(&links, &set.truth)?;
     let untrained = child::run("bulk", &files)?;
     let (index, queries, answers) = (file("index.csv"), file("queries.csv"), file("answers.csv"));
-    set::split(set, &index, &queries)?;
+    let indexed = set::split(set, &index, &queries)?;
     let online = child::run("trace", &[&index, &queries, &model, &answers])?;
     Ok(Measured {
         with_numbers,
@@ -135,9 +139,11 @@ fn measure(set: &Set, folder: &Path, with_numbers: bool, peer: Option<&str>) -> 
         curve: quality::sweep(&mut scored, &set.truth),
         clusters: quality::clustered(&cluster, &set.truth),
         calibration: quality::calibration(&scored, &set.truth),
+        review: quality::review(&scored, &cluster),
+        under_two_numbers: quality::under_two_numbers(&cluster, &set.verified_numbers()?),
         traps: quality::traps(&scored, &cluster, &set.truth),
         recall_by_origin: quality::recall_by_group(&cluster, &set.truth),
-        trace: output::trace(&answers, &set.truth)?,
+        trace: output::trace(&answers, &set.truth, &indexed)?,
         online,
         splink: peer.map(|python| peer::run(python, set, folder, with_numbers)).transpose()?,
     })

@@ -2,7 +2,6 @@
 
 use super::{
     quality::{Point, Scored},
-    set::is_absent,
     truth::{Truth, rows},
 };
 use anyhow::{Context as _, Result};
@@ -55,16 +54,17 @@ pub struct Trace {
 }
 
 /// Reads `source,local_id,found_source,found_local_id`: one row for every query, the last two empty if nobody was sure.
+/// `indexed` tells which persons are in the index.
 ///
 /// # Errors
 /// If the file cannot be read, or names a registration that is not in the set.
-pub fn trace(path: &Path, truth: &Truth) -> Result<Trace> {
+pub fn trace(path: &Path, truth: &Truth, indexed: &[bool]) -> Result<Trace> {
     let (mut right, mut wrong, mut mislinked) = (0_u64, 0_u64, 0_u64);
     let mut trace = Trace::default();
     for row in rows(path, ["source", "local_id", "found_source", "found_local_id"])? {
         let [source, local_id, found_source, found_local_id] = row?;
         let query = truth.place(&source, &local_id)?;
-        let absent = is_absent(truth.person[query as usize]);
+        let absent = !indexed[truth.person[query as usize] as usize];
         let is_found = !found_local_id.is_empty();
         let is_right = is_found && truth.same(query, truth.place(&found_source, &found_local_id)?);
         trace.present += u64::from(!absent);

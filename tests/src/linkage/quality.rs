@@ -2,7 +2,7 @@
 
 use super::truth::Truth;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Two registrations and the probability that they are one person's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -193,6 +193,28 @@ pub fn traps(scored: &[Scored], cluster: &[u32], truth: &Truth) -> BTreeMap<Stri
         }
     }
     outcomes
+}
+
+/// Pairs of at least .5 that are not in one cluster, per registration: what people would have to look at.
+#[must_use]
+pub fn review(scored: &[Scored], cluster: &[u32]) -> f64 {
+    let apart = |pair: &&Scored| pair.probability >= 0.5 && cluster[pair.a as usize] != cluster[pair.b as usize];
+    scored.iter().filter(apart).count() as f64 / cluster.len().max(1) as f64
+}
+
+/// Clusters in which two different numbers stand; `number` gives each registration's, where it has one that counts.
+#[must_use]
+pub fn under_two_numbers(cluster: &[u32], number: &[Option<u64>]) -> usize {
+    let mut first: HashMap<u32, u64> = HashMap::new();
+    let mut conflicts: HashSet<u32> = HashSet::new();
+    for (&cluster, &number) in cluster.iter().zip(number) {
+        if let Some(number) = number
+            && *first.entry(cluster).or_insert(number) != number
+        {
+            conflicts.insert(cluster);
+        }
+    }
+    conflicts.len()
 }
 
 /// Connected components of the pairs from a probability upwards: what a tool that gives only pairs would cluster.

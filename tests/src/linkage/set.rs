@@ -5,6 +5,7 @@ use super::truth::{Truth, rows};
 use crate::people::{self, Files, Plan};
 use anyhow::{Context as _, Result, bail};
 use std::{
+    collections::HashMap,
     fs::File,
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
@@ -19,6 +20,26 @@ pub struct Set {
     pub files: Files,
     /// Who is who.
     pub truth: Truth,
+}
+
+impl Set {
+    /// The verified NHS number of each registration, as the superseded map leads to it.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn verified_numbers(&self) -> Result<Vec<Option<u64>>> {
+        let mut current = HashMap::new();
+        for row in rows(&self.files.superseded, ["old", "new"])? {
+            let [old, new] = row?;
+            current.insert(old, new);
+        }
+        let numbers = rows(&self.files.registrations, ["nhs_number", "nhs_number_verified"])?.map(|row| {
+            let [number, verified] = row?;
+            let number = current.get(&number).unwrap_or(&number);
+            Ok((verified == "true").then(|| number.parse().ok()).flatten())
+        });
+        numbers.collect()
+    }
 }
 
 /// Where the values of a set come from.
@@ -97,7 +118,7 @@ fn given(path: &Path, files: &Files, with_numbers: bool) -> Result<()> {
     let mut truth = csv::Writer::from_path(&files.truth)?;
     out.write_record(columns.iter().map(|(column, _)| *column))?;
     truth.write_record(["source", "local_id", "person_id", "name_origin"])?;
-    let mut source_of = std::collections::HashMap::new();
+    let mut source_of = HashMap::new();
     for row in reader.records() {
         let row = row?;
         let value = |at: usize| row.get(at).unwrap_or_default();
@@ -116,7 +137,7 @@ fn given(path: &Path, files: &Files, with_numbers: bool) -> Result<()> {
     beside(path, files, &source_of)
 }
 
-fn beside(path: &Path, files: &Files, source_of: &std::collections::HashMap<String, String>) -> Result<()> {
+fn beside(path: &Path, files: &Files, source_of: &HashMap<String, String>) -> Result<()> {
     let stem = path.with_extension("");
     let neighbour = |ending: &str| PathBuf::from(format!("{}_{ending}.csv", stem.display()));
     let mut traps = csv::Writer::from_path(&files.traps)?;
@@ -143,39 +164,40 @@ fn beside(path: &Path, files: &Files, source_of: &std::collections::HashMap<Stri
     Ok(())
 }
 
-/// Splits a set for tracing: a clean index of nineteen in twenty persons' first registrations, and the other
-/// registrations as queries, of people who are in the index and of people who are not.
+/// Splits a set for tracing: a clean index of one registration, at a practice, of nineteen in twenty persons, and all
+/// other registrations as queries, of people who are in the index and of people who are not. Returns who is in it.
 ///
 /// # Errors
 /// If a file cannot be read or written.
-pub fn split(set: &Set, index: &Path, queries: &Path) -> Result<()> {
+pub fn split(set: &Set, index: &Path, queries: &Path) -> Result<Vec<bool>> {
     let mut reader = csv::Reader::from_path(&set.files.registrations)?;
     let (mut index, mut queries) = (csv::Writer::from_path(index)?, csv::Writer::from_path(queries)?);
     let header = reader.byte_headers()?.clone();
     index.write_byte_record(&header)?;
     queries.write_byte_record(&header)?;
-    let mut registered = vec![false; set.truth.registrations()];
+    let mut indexed = vec![false; set.truth.registrations()];
     let mut row = csv::ByteRecord::new();
     for &person in &set.truth.person {
         if !reader.read_byte_record(&mut row)? {
             bail!("{} is shorter than its truth", set.files.registrations.display());
         }
-        let is_first = !std::mem::replace(&mut registered[person as usize], true);
-        match (is_first, is_absent(person)) {
-            (true, false) => index.write_byte_record(&row)?,
-            // The first registration of an absent person is no query, so that queries are alike.
-            (true, true) => {}
-            (false, _) => queries.write_byte_record(&row)?,
+        let at_practice = row.get(0).is_some_and(|source| source.to_ascii_lowercase().starts_with(b"gp"));
+        let is_indexed = &mut indexed[person as usize];
+        if at_practice && !*is_indexed && !is_absent(person) {
+            *is_indexed = true;
+            index.write_byte_record(&row)?;
+        } else {
+            queries.write_byte_record(&row)?;
         }
     }
     index.flush()?;
     queries.flush()?;
-    Ok(())
+    Ok(indexed)
 }
 
 /// Whether a person is kept out of the index: one in twenty.
 #[must_use]
-pub const fn is_absent(person: u32) -> bool {
+const fn is_absent(person: u32) -> bool {
     person.wrapping_mul(2_654_435_761) >> 16 & 0xff < 13
 }
 

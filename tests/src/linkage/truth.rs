@@ -111,7 +111,9 @@ fn key(source: &str, local_id: &str) -> String {
 /// # Errors
 /// If the file cannot be read or lacks a column.
 pub fn rows<const N: usize>(path: &Path, columns: [&str; N]) -> Result<impl Iterator<Item = Result<[String; N]>>> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut reader = csv::ReaderBuilder::new();
+    let reader = reader.trim(csv::Trim::Headers).from_path(path);
+    let mut reader = reader.with_context(|| format!("{} cannot be read", path.display()))?;
     let header = reader.headers()?.clone();
     let mut places = [0; N];
     for (place, column) in places.iter_mut().zip(columns) {
