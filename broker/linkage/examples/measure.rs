@@ -56,7 +56,8 @@ fn main() {
         None => train(&population, &Training::new(7, 2)),
     };
     let t3 = Instant::now();
-    let scored = score_all(&population, &model, 2, 0.0, &|_| ());
+    let mut pairs = Vec::new();
+    let scored = score_all(&population, &model, 2, &mut |batch, _| pairs.extend_from_slice(batch));
     let t4 = Instant::now();
     let secs = |a: Instant, b: Instant| (b - a).as_secs_f64();
     println!("load {:.2} index {:.2} train {:.2} score {:.2} pairs {} cut {} bytes/record {}", secs(t0, t1), secs(t1, t2), secs(t2, t3), secs(t3, t4), scored.compared, scored.cut.len(), population.bytes() / ids.len());
@@ -66,7 +67,7 @@ fn main() {
     let mut sizes: HashMap<u32, u64> = HashMap::new();
     for p in &persons { *sizes.entry(*p).or_default() += 1; }
     let n_true: u64 = sizes.values().map(|n| n * (n - 1) / 2).sum();
-    let mut s: Vec<(f64, bool)> = scored.pairs.iter().map(|p| (p.score.bits, persons[p.one as usize] == persons[p.two as usize])).collect();
+    let mut s: Vec<(f64, bool)> = pairs.iter().map(|p| (p.score.bits, persons[p.one as usize] == persons[p.two as usize])).collect();
     s.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (mut tp, mut best, mut r999, mut w999) = (0u64, (0.0, 0.0), 0.0, 0.0);
     let mut at: Vec<(f64, u64, u64)> = Vec::new();
@@ -98,14 +99,14 @@ fn main() {
             let r = r.unwrap();
             let (a, b) = (row_of[&r[0][1..].parse::<u32>().unwrap()], row_of[&r[1][1..].parse::<u32>().unwrap()]);
             let (a, b) = (a.min(b), a.max(b));
-            let p = scored.pairs.binary_search_by_key(&(a, b), |x| (x.one, x.two)).map_or(-1.0, |i| scored.pairs[i].score.probability);
+            let p = pairs.binary_search_by_key(&(a, b), |x| (x.one, x.two)).map_or(-1.0, |i| pairs[i].score.probability);
             let c = counts.entry(r[2].to_owned()).or_default();
             c[0] += 1; if p >= 0.999 { c[1] += 1 } else if p >= 0.5 { c[2] += 1 } else if p < 0.0 { c[3] += 1 }
         }
         for (k, c) in counts { println!("  {k:32} n {:6} link {:.4} review {:.4} none {:.4} unblocked {:.4}", c[0], f64::from(c[1]) / f64::from(c[0]), f64::from(c[2]) / f64::from(c[0]), f64::from(c[0] - c[1] - c[2]) / f64::from(c[0]), f64::from(c[3]) / f64::from(c[0])); }
     }
     if show {
-        let mut wrong: Vec<_> = scored.pairs.iter().filter(|p| p.score.bits > 3.0 && persons[p.one as usize] != persons[p.two as usize]).collect();
+        let mut wrong: Vec<_> = pairs.iter().filter(|p| p.score.bits > 3.0 && persons[p.one as usize] != persons[p.two as usize]).collect();
         wrong.sort_by(|a, b| b.score.bits.total_cmp(&a.score.bits));
         let explain = |p: &severn_linkage::bulk::ScoredPair| {
             println!("{:.1}  {}\n      {}", p.score.bits, lines[p.one as usize], lines[p.two as usize]);
@@ -114,7 +115,7 @@ fn main() {
         };
         println!("WRONG {}", wrong.len());
         for p in wrong.iter().take(40) { explain(p); }
-        let mut missed: Vec<_> = scored.pairs.iter().filter(|p| p.score.bits < 6.0 && persons[p.one as usize] == persons[p.two as usize]).collect();
+        let mut missed: Vec<_> = pairs.iter().filter(|p| p.score.bits < 6.0 && persons[p.one as usize] == persons[p.two as usize]).collect();
         missed.sort_by(|a, b| b.score.bits.total_cmp(&a.score.bits));
         println!("MISSED {}", missed.len());
         for p in missed.iter().step_by(missed.len() / 60 + 1) { explain(p); }

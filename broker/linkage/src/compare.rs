@@ -179,8 +179,7 @@ fn given_level(one: &Word<'_>, two: &Word<'_>) -> u8 {
     if is_one_slip(one.text, two.text) {
         return given::SLIP;
     }
-    let begins = one.text.len().min(two.text.len()) >= 3 && (one.text.starts_with(two.text) || two.text.starts_with(one.text));
-    if begins || shares_part(one, two) {
+    if begins_like(one, two) || begins_like(two, one) || shares_part(one, two) {
         return given::PART;
     }
     let similarity = jaro_winkler(one.text, two.text);
@@ -191,6 +190,12 @@ fn given_level(one: &Word<'_>, two: &Word<'_>) -> u8 {
     } else {
         given::DIFFERENT
     }
+}
+
+/// "ALEX" begins like "ALEXIS", and "KA" like "KA HUI"; two letters alone begin like too much.
+fn begins_like(short: &Word<'_>, long: &Word<'_>) -> bool {
+    let rest = long.text.strip_prefix(short.text);
+    rest.is_some_and(|rest| short.text.len() >= 3 || rest.first() == Some(&b' '))
 }
 
 fn shares_part(one: &Word<'_>, two: &Word<'_>) -> bool {
@@ -283,6 +288,7 @@ fn is_one_digit_slip(one: [u8; 8], two: [u8; 8]) -> bool {
 const fn sex_level(one: Sex, two: Sex) -> u8 {
     match (one, two) {
         (Sex::Unknown, _) | (_, Sex::Unknown) => 0,
+        (Sex::Female, Sex::Female) => sex::BOTH_FEMALE,
         _ if one as u8 == two as u8 => sex::SAME,
         (Sex::Other, _) | (_, Sex::Other) => 0,
         _ => sex::DIFFERENT,

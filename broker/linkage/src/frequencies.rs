@@ -43,6 +43,9 @@ pub struct Frequencies {
     pub given: ValueShares,
     /// Family names.
     pub family: ValueShares,
+    /// Given and family name together, where many bear both: names go by origin, so that two common names are
+    /// commoner together than chance would have it.
+    pub both_names: BTreeMap<String, f64>,
     /// Birth dates.
     pub birth: BirthShares,
     /// Houses, by postcode and number.
@@ -53,6 +56,8 @@ pub struct Frequencies {
 
 /// No name is taken for rarer than this: below it a count says little.
 const SHARE_MIN: f64 = 2e-6;
+/// A full name is listed from so many bearers on.
+const BOTH_MIN: u32 = 5;
 /// A house or telephone number is common from so many registrations on.
 const BUSY_MIN: u32 = 12;
 
@@ -61,6 +66,7 @@ impl Frequencies {
     pub(crate) fn count(population: &Population, names_max: usize) -> Self {
         let mut given = FxHashMap::default();
         let mut family = FxHashMap::default();
+        let mut both = FxHashMap::default();
         let mut house = FxHashMap::default();
         let mut phone = FxHashMap::default();
         let mut births = Births::default();
@@ -68,6 +74,9 @@ impl Frequencies {
             let record = population.record(row);
             add(&mut given, u64::from(record.name.given));
             add(&mut family, u64::from(record.name.family));
+            if record.name.given != 0 && record.name.family != 0 {
+                add(&mut both, u64::from(record.name.given) << 32 | u64::from(record.name.family));
+            }
             add(&mut phone, record.phone);
             births.add(record.birth);
             if !record.place.postcode.is_missing() {
@@ -76,7 +85,9 @@ impl Frequencies {
         }
         let name = |id: u64| population.words_of(id as u32);
         let hash = |value: u64| format!("{value:016x}");
+        let both_name = |id: u64| format!("{}, {}", name(id & 0xffff_ffff), name(id >> 32));
         Self {
+            both_names: shares(both, names_max, BOTH_MIN, both_name).common,
             given: shares(given, names_max, 3, name),
             family: shares(family, names_max, 3, name),
             birth: births.shares(),
@@ -155,12 +166,17 @@ impl Births {
 pub(crate) struct Rarity {
     given: ValueBits,
     family: ValueBits,
+    both: FxHashMap<u64, f64>,
     house: ValueBits,
     phone: ValueBits,
     years: FxHashMap<u32, f64>,
     year_other: f64,
     first_of_january: f64,
     other_day: f64,
+}
+
+const fn both_value(given: u64, family: u64) -> u64 {
+    given ^ family.rotate_left(17)
 }
 
 #[derive(Clone, Default)]
@@ -186,10 +202,18 @@ impl Rarity {
         let hex = |text: &str| u64::from_str_radix(text, 16).unwrap_or_default();
         let birth = &frequencies.birth;
         let chance = birth.chance_agreement.max(1e-12);
+        let share_of = |shares: &ValueShares, name: &str| shares.common.get(name).copied().unwrap_or(shares.other);
+        let both = frequencies.both_names.iter().filter_map(|(name, share)| {
+            let (family, given) = name.split_once(", ")?;
+            let chance = share_of(&frequencies.given, given) * share_of(&frequencies.family, family);
+            let bits = (chance / share.max(1e-12)).log2().min(0.0);
+            Some((both_value(hash_of_word(given), hash_of_word(family)), bits))
+        });
         let year_bits = |share: f64| -share.max(1e-4).log2();
         Self {
             given: ValueBits::new(&frequencies.given, hash_of_word),
             family: ValueBits::new(&frequencies.family, hash_of_word),
+            both: both.collect(),
             house: ValueBits::new(&frequencies.house, hex),
             phone: ValueBits::new(&frequencies.phone, hex),
             years: birth.years.iter().map(|(year, share)| (*year, year_bits(*share))).collect(),
@@ -201,6 +225,14 @@ impl Rarity {
 
     pub fn given(&self, value: u64) -> f64 {
         self.given.get(value)
+    }
+
+    /// By how many bits a full name is commoner than its parts make one think, as a negative number.
+    pub fn both(&self, given: u64, family: u64) -> f64 {
+        if given == 0 || family == 0 {
+            return 0.0;
+        }
+        self.both.get(&both_value(given, family)).copied().unwrap_or_default()
     }
 
     pub fn family(&self, value: u64) -> f64 {

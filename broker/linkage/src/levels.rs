@@ -140,8 +140,10 @@ pub(crate) mod birth {
 }
 
 pub(crate) mod sex {
-    pub const SAME: u8 = 1;
-    pub const DIFFERENT: u8 = 2;
+    /// Women change their family name more often than men, so agreement is told apart.
+    pub const BOTH_FEMALE: u8 = 1;
+    pub const SAME: u8 = 2;
+    pub const DIFFERENT: u8 = 3;
 }
 
 pub(crate) mod place {
@@ -210,18 +212,22 @@ static MIDDLE: [LevelSpec; 6] = [
 
 static BIRTH: [LevelSpec; 9] = [
     level("missing", 0.0, 0.0, 0.0),
-    level("the same", 0.945, 0.003, 0.00004),
+    level("the same", 0.950, 0.003, 0.00004),
     level("day and month exchanged", 0.009, 0.0001, 0.00002),
     level("one digit differs", 0.018, 0.002, 0.0006),
     level("agrees as far as it is known", 0.005, 0.001, 0.001),
     level("same year, one is 1 January", 0.004, 0.0005, 0.0003),
-    level("two of day, month and year agree", 0.009, 0.03, 0.04),
-    level("within twelve years", 0.005, 0.50, 0.25),
-    level("far apart", 0.005, 0.4634, 0.70804),
+    level("two of day, month and year agree", 0.0115, 0.03, 0.04),
+    level("within twelve years", 0.002, 0.50, 0.25),
+    level("far apart", 0.0005, 0.4634, 0.70804),
 ];
 
-static SEX: [LevelSpec; 3] =
-    [level("missing", 0.0, 0.0, 0.0), level("the same", 0.992, 0.45, 0.5), level("different", 0.008, 0.55, 0.5)];
+static SEX: [LevelSpec; 4] = [
+    level("missing", 0.0, 0.0, 0.0),
+    level("both female", 0.496, 0.22, 0.25),
+    level("the same, not female", 0.496, 0.22, 0.25),
+    level("different", 0.008, 0.56, 0.5),
+];
 
 static PLACE: [LevelSpec; 12] = [
     level("missing", 0.0, 0.0, 0.0),
@@ -259,6 +265,28 @@ static NHS: [LevelSpec; 6] = [
     level("one digit differs", 0.01, 0.0001, 0.000_001),
     level("different, not verified by both", 0.02, 0.2, 0.2),
     level("different, both verified", 0.02, 0.7989, 0.799_998_98),
+];
+
+/// A class of pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Two registrations of one person.
+    Match = 0,
+    /// Two people of one household.
+    Household = 1,
+    /// Two strangers.
+    Stranger = 2,
+}
+
+/// Fields that do not agree independently within a class; each class's pairs of fields form no ring, so that their
+/// corrections add up. In a household, a father and his son of one name are a generation apart, and twins bear two
+/// names. A person who marries may change name, address and telephone at once.
+pub(crate) const TOGETHER: [(Class, Field, Field); 4] = [
+    (Class::Household, Field::Given, Field::Birth),
+    (Class::Match, Field::Family, Field::Sex),
+    (Class::Match, Field::Family, Field::Place),
+    (Class::Match, Field::Place, Field::Phone),
 ];
 
 impl Field {

@@ -17,3 +17,5 @@ pub mod model;
 pub mod train;
 pub mod score;
 pub mod bulk;
+pub mod decide;
+pub mod offline;

@@ -3,7 +3,7 @@
 //! person can read; nothing changes it silently.
 
 use crate::frequencies::{Frequencies, Rarity};
-use crate::levels::{ALL_FIELDS, FIELDS, Field, LEVELS_MAX};
+use crate::levels::{ALL_FIELDS, Class, FIELDS, Field, LEVELS_MAX, TOGETHER};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
@@ -24,6 +24,8 @@ pub struct ModelFile {
     pub classes: Classes,
     /// The levels of each field.
     pub fields: Vec<FieldShares>,
+    /// Fields that do not agree independently.
+    pub together: Vec<Together>,
     /// What the scores were worth where the truth was known; empty if it was not.
     pub reliability: Vec<Reliability>,
     /// How common values are.
@@ -83,6 +85,19 @@ pub struct LevelShares {
     pub stranger: f64,
 }
 
+/// How two fields of one class depend on each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Together {
+    /// The class.
+    pub class: Class,
+    /// The two fields.
+    pub fields: [String; 2],
+    /// For each level of the first field, for each level of the second: how many times more often both are seen
+    /// together than by chance.
+    pub excess: Vec<Vec<f64>>,
+}
+
 /// Of pairs scored from one probability up to the next band's, how many there were and how many were right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,6 +133,8 @@ pub struct Model {
     file: ModelFile,
     /// log2(match / stranger) and log2(household / stranger) of each level.
     pub(crate) weights: Weights,
+    /// log2 of how much more often than by chance two levels are seen together.
+    pub(crate) together: [[[f64; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()],
     pub(crate) rarity: Rarity,
     /// log2 of how many more pairs of strangers there are than of matches and of households, negated.
     pub(crate) prior: [f64; 2],
@@ -169,7 +186,8 @@ impl Model {
             return Err(ModelError::Number("classes".into(), file.classes.population));
         }
         let rarity = Rarity::new(&file.frequencies);
-        Ok(Self { file, weights, rarity, prior })
+        let together = together_bits(&file)?;
+        Ok(Self { file, weights, together, rarity, prior })
     }
 
     /// What stands in the file.
@@ -218,6 +236,30 @@ fn weights(file: &ModelFile) -> Result<Weights, ModelError> {
         }
     }
     Ok(weights)
+}
+
+fn together_bits(file: &ModelFile) -> Result<[[[f64; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()], ModelError> {
+    let mut bits = [[[0.0; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()];
+    for (bits, (class, one, two)) in bits.iter_mut().zip(TOGETHER) {
+        let wrong = || ModelError::Levels(format!("{} with {}", one.name(), two.name()));
+        let named = |own: &&Together| own.class == class && own.fields == [one.name(), two.name()];
+        let own = file.together.iter().find(named).ok_or_else(wrong)?;
+        if own.excess.len() != one.levels().len() - 1 {
+            return Err(wrong());
+        }
+        for (row, excess) in bits[1..].iter_mut().zip(&own.excess) {
+            if excess.len() != two.levels().len() - 1 {
+                return Err(wrong());
+            }
+            for (bits, excess) in row[1..].iter_mut().zip(excess) {
+                *bits = excess.log2();
+                if !bits.is_finite() {
+                    return Err(ModelError::Number(one.name().into(), *excess));
+                }
+            }
+        }
+    }
+    Ok(bits)
 }
 
 fn level_weights(field: Field, shares: &LevelShares) -> Result<[f64; 2], ModelError> {

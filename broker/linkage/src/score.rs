@@ -4,7 +4,7 @@
 //! surname, address and telephone at once, so that these prove nothing between them; only against strangers do they.
 
 use crate::compare::Comparison;
-use crate::levels::{ALL_FIELDS, Field, Levels};
+use crate::levels::{ALL_FIELDS, Class, Field, Levels, TOGETHER};
 use crate::model::Model;
 use crate::normalise::date::Date;
 
@@ -42,13 +42,15 @@ impl Model {
     pub fn score(&self, comparison: &Comparison) -> Score {
         let mut sums = Sums { matched: self.prior[0], household: self.prior[1] };
         for field in ALL_FIELDS {
-            let [matched, household] = self.weights[field as usize][usize::from(comparison.levels.get(field))];
-            let rarity = self.rarity_of(field, comparison);
-            sums.matched += matched + rarity;
-            sums.household += household + rarity;
+            let own = self.sums_of(field, comparison);
+            sums.matched += own.matched;
+            sums.household += own.household;
         }
+        let [matched, household] = self.together_bits(comparison);
+        sums.matched += matched;
+        sums.household += household;
         // Against both at once: log2(2^household + 1), the stranger's share being 1.
-        let against = if sums.household > 60.0 { sums.household } else { sums.household.exp2().ln_1p() / std::f64::consts::LN_2 };
+        let against = if sums.household > 60.0 { sums.household } else { log2_of_one_and(sums.household) };
         Score::of_bits(sums.matched - against)
     }
 
@@ -61,34 +63,45 @@ impl Model {
     /// Says why, field by field; fields that are missing are left out.
     #[must_use]
     pub fn explain(&self, comparison: &Comparison) -> Vec<FieldReason> {
-        let household: f64 = self.prior[1] + self.sum(comparison, 1);
-        let against_household = household > 0.0;
+        let household: f64 = ALL_FIELDS.into_iter().map(|field| self.sums_of(field, comparison).household).sum();
+        let against_household = self.prior[1] + household > 0.0;
         let known = ALL_FIELDS.into_iter().filter(|field| comparison.levels.get(*field) != 0);
         let reasons = known.map(|field| {
-            let level = comparison.levels.get(field);
-            let [matched, household] = self.weights[field as usize][usize::from(level)];
-            let rarity = if against_household { 0.0 } else { self.rarity_of(field, comparison) };
-            let weight_bits = if against_household { matched - household } else { matched + rarity };
-            FieldReason { field, level: field.words(level), weight_bits }
+            let own = self.sums_of(field, comparison);
+            let weight_bits = if against_household { own.matched - own.household } else { own.matched };
+            FieldReason { field, level: field.words(comparison.levels.get(field)), weight_bits }
         });
         reasons.collect()
     }
 
-    fn sum(&self, comparison: &Comparison, class: usize) -> f64 {
-        let weight = |field: Field| self.weights[field as usize][usize::from(comparison.levels.get(field))][class];
-        ALL_FIELDS.into_iter().map(|field| weight(field) + self.rarity_of(field, comparison)).sum()
-    }
-
-    fn rarity_of(&self, field: Field, comparison: &Comparison) -> f64 {
-        match field {
-            Field::Given => self.rarity.given(comparison.given),
+    fn sums_of(&self, field: Field, comparison: &Comparison) -> Sums {
+        let [matched, household] = self.weights[field as usize][usize::from(comparison.levels.get(field))];
+        let rarity = match field {
+            Field::Given => self.rarity.given(comparison.given) + self.rarity.both(comparison.given, comparison.family),
             Field::Family => self.rarity.family(comparison.family),
             Field::Birth => self.rarity.birth(Date::from_packed(comparison.birth)),
             Field::Place => self.rarity.house(comparison.place),
             Field::Phone => self.rarity.phone(comparison.phone),
             Field::Middle | Field::Sex | Field::Email | Field::Nhs => 0.0,
-        }
+        };
+        Sums { matched: matched + rarity, household: household + rarity }
     }
+
+    /// What fields that do not agree independently add, for a match and for a household.
+    fn together_bits(&self, comparison: &Comparison) -> [f64; 2] {
+        let mut sums = [0.0; 2];
+        for ((class, one, two), bits) in TOGETHER.into_iter().zip(&self.together) {
+            let level = |field| usize::from(comparison.levels.get(field));
+            if class != Class::Stranger {
+                sums[class as usize] += bits[level(one)][level(two)];
+            }
+        }
+        sums
+    }
+}
+
+fn log2_of_one_and(bits: f64) -> f64 {
+    bits.exp2().ln_1p() / std::f64::consts::LN_2
 }
 
 impl Score {

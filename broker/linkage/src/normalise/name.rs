@@ -36,30 +36,20 @@ impl NameParts {
     /// Reads one name into these parts, whose memory is used again.
     pub fn read(&mut self, name: &Name<'_>) {
         self.clear();
-        let mut given = name.given.iter().copied();
         if name.family.trim().is_empty() && name.given.iter().all(|part| part.trim().is_empty()) {
             self.read_text(name.text);
         } else {
             fold(name.family, &mut self.family);
-            for part in given.by_ref() {
-                fold(part, &mut self.given);
-                without_digits(&mut self.given);
-                without_titles(&mut self.given);
-                if !self.given.is_empty() {
-                    break;
-                }
-            }
-            for part in given {
-                self.add_middle(part);
+            // A first given name that is empty is missing: the second does not move up into its place.
+            if let Some((first, further)) = name.given.split_first() {
+                fold(first, &mut self.given);
+                further.iter().for_each(|part| self.add_middle(part));
             }
         }
         for part in [&mut self.given, &mut self.middle, &mut self.family] {
             without_digits(part);
             without_titles(part);
             without_placeholders(part);
-        }
-        if self.given.is_empty() {
-            std::mem::swap(&mut self.given, &mut self.middle);
         }
     }
 
@@ -144,7 +134,7 @@ mod tests {
         assert_eq!(read("", &[], "Dr John Paul Smith"), expected("JOHN", "PAUL", "SMITH"));
         assert_eq!(read("Smith", &["Mrs Ann"], ""), expected("ANN", "", "SMITH"));
         assert_eq!(read("", &[], "Suharto"), expected("", "", "SUHARTO"));
-        assert_eq!(read("Smith2", &["", "Ann"], ""), expected("ANN", "", "SMITH"));
+        assert_eq!(read("Smith2", &["", "Ann"], ""), expected("", "ANN", "SMITH"));
     }
 
     #[test]

@@ -11,8 +11,8 @@ mod em;
 mod sessions;
 
 use crate::frequencies::Frequencies;
-use crate::levels::{ALL_FIELDS, Field, place};
-use crate::model::{Classes, FieldShares, LevelShares, Model, ModelFile, Trained, format};
+use crate::levels::{ALL_FIELDS, Field, TOGETHER, place};
+use crate::model::{Classes, FieldShares, LevelShares, Model, ModelFile, Together, Trained, format};
 use crate::population::Population;
 use em::{HOUSEHOLD, Learned, MATCH, STRANGER};
 use sessions::{Session, SessionKind};
@@ -62,6 +62,7 @@ pub fn train(population: &Population, training: &Training<'_>) -> Model {
         trained,
         classes,
         fields: ALL_FIELDS.map(|field| field_shares(field, &learned)).into(),
+        together: together(&learned),
         reliability: Vec::new(),
         frequencies,
     };
@@ -80,6 +81,15 @@ fn field_shares(field: Field, learned: &Learned) -> FieldShares {
         }
     });
     FieldShares { field: field.name().into(), levels: levels.collect() }
+}
+
+fn together(learned: &Learned) -> Vec<Together> {
+    let entries = TOGETHER.into_iter().zip(&learned.excess);
+    let entries = entries.map(|((class, one, two), excess)| {
+        let rows = excess[1..one.levels().len()].iter().map(|row| row[1..two.levels().len()].to_vec());
+        Together { class, fields: [one.name().into(), two.name().into()], excess: rows.collect() }
+    });
+    entries.collect()
 }
 
 /// How many pairs of each class there are in all, from how many a session saw and how many it must have missed.

@@ -1,0 +1,80 @@
+//! Which registrations must be decided together: those joined by pairs of concern, and by people's links.
+
+use crate::bulk::ScoredPair;
+use crate::decide::rules::is_of_concern;
+use crate::decide::Policy;
+use crate::model::Model;
+use crate::population::Population;
+use rustc_hash::FxHashSet;
+
+/// The component of some rows: all rows that are reached from them by pairs of concern, and those pairs.
+///
+/// `linked` gives the rows that people linked to a row or parted from it.
+#[must_use]
+pub fn closure(
+    population: &Population,
+    model: &Model,
+    policy: &Policy,
+    start: &[u32],
+    linked: &dyn Fn(u32) -> Vec<u32>,
+) -> (Vec<u32>, Vec<ScoredPair>) {
+    let mut reached: FxHashSet<u32> = start.iter().copied().filter(|row| population.holds(*row)).collect();
+    let mut open: Vec<u32> = reached.iter().copied().collect();
+    let mut pairs = Vec::new();
+    while let Some(row) = open.pop() {
+        for other in population.candidates(row).rows {
+            let (one, two) = (row.min(other), row.max(other));
+            let comparison = population.compare(one, two);
+            let pair = ScoredPair { one, two, comparison, score: model.score(&comparison) };
+            if is_of_concern(model, &pair, policy) {
+                pairs.push(pair);
+                if reached.insert(other) {
+                    open.push(other);
+                }
+            }
+        }
+        open.extend(linked(row).into_iter().filter(|other| population.holds(*other) && reached.insert(*other)));
+    }
+    let mut rows: Vec<u32> = reached.into_iter().collect();
+    rows.sort_unstable();
+    pairs.sort_unstable_by_key(|pair| (pair.one, pair.two));
+    pairs.dedup_by_key(|pair| (pair.one, pair.two));
+    (rows, pairs)
+}
+
+/// Parts pairs of concern, sorted or not, into components: for each, its rows and its pairs. Rows without any pair
+/// are in none.
+#[must_use]
+pub fn components(pairs: &[ScoredPair], links: &[(u32, u32)], rows: usize) -> Vec<(Vec<u32>, Vec<ScoredPair>)> {
+    let mut parent: Vec<u32> = (0..rows as u32).collect();
+    let ends = pairs.iter().map(|pair| (pair.one, pair.two)).chain(links.iter().copied());
+    for (one, two) in ends.clone() {
+        let (one, two) = (root(&mut parent, one), root(&mut parent, two));
+        parent[one.max(two) as usize] = one.min(two);
+    }
+    let mut members: Vec<(u32, u32)> = ends.flat_map(|(one, two)| [one, two]).map(|row| (root(&mut parent, row), row)).collect();
+    members.sort_unstable();
+    members.dedup();
+    let mut own: Vec<(u32, ScoredPair)> = pairs.iter().map(|pair| (root(&mut parent, pair.one), *pair)).collect();
+    own.sort_unstable_by_key(|(root, pair)| (*root, pair.one, pair.two));
+    let mut own = own.into_iter().peekable();
+    let groups = members.chunk_by(|one, two| one.0 == two.0);
+    let component = |group: &[(u32, u32)]| {
+        let rows = group.iter().map(|(_, row)| *row).collect();
+        let mut pairs = Vec::new();
+        while let Some((_, pair)) = own.next_if(|(root, _)| *root == group[0].0) {
+            pairs.push(pair);
+        }
+        (rows, pairs)
+    };
+    groups.map(component).collect()
+}
+
+fn root(parent: &mut [u32], mut row: u32) -> u32 {
+    while parent[row as usize] != row {
+        let above = parent[parent[row as usize] as usize];
+        parent[row as usize] = above;
+        row = above;
+    }
+    row
+}

@@ -1,0 +1,96 @@
+//! The hard rules on one pair, which no score outweighs.
+
+use crate::bulk::ScoredPair;
+use crate::decide::{Component, Corroboration, Policy, ReviewReason};
+use crate::levels::{Field, Levels, birth, contact, family, given, middle, nhs, place};
+use crate::model::Model;
+use crate::normalise::date::Date;
+use crate::population::Population;
+
+/// What the rules make of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// May be linked automatically.
+    Automatic,
+    /// Not automatically; a person looks.
+    Review(ReviewReason),
+    /// Never automatically, not even by way of others; a person looks.
+    Never(ReviewReason),
+    /// Not one person, as far as anybody can tell.
+    Nothing,
+}
+
+/// Whether a pair is of concern: it may link, or a rule must speak of it.
+#[must_use]
+pub fn is_of_concern(model: &Model, pair: &ScoredPair, policy: &Policy) -> bool {
+    let number = pair.comparison.levels.get(Field::Nhs);
+    pair.score.probability >= policy.review_min
+        || matches!(number, nhs::VERIFIED | nhs::SAME)
+        || (number == nhs::VERIFIED_DIFFERENT
+            && model.score_without_number(&pair.comparison).probability >= policy.review_min)
+}
+
+/// Judges a pair.
+#[must_use]
+pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> Verdict {
+    let levels = pair.comparison.levels;
+    let number = levels.get(Field::Nhs);
+    let likely = pair.score.probability >= policy.review_min;
+    let likely_without_number =
+        || component.model.score_without_number(&pair.comparison).probability >= policy.review_min;
+    if number == nhs::VERIFIED_DIFFERENT {
+        return if likely_without_number() { Verdict::Never(ReviewReason::NumbersDiffer) } else { Verdict::Nothing };
+    }
+    let same_number = matches!(number, nhs::VERIFIED | nhs::SAME);
+    if same_number && !likely_without_number() {
+        return Verdict::Never(ReviewReason::NumberOverlaid);
+    }
+    if !likely {
+        return Verdict::Nothing;
+    }
+    if !deaths_fit(component.population, pair) {
+        return Verdict::Never(ReviewReason::DatesOfDeath);
+    }
+    if pair.score.probability < policy.automatic_min {
+        return Verdict::Review(ReviewReason::Possible);
+    }
+    if number != nhs::VERIFIED && may_be_twins(levels) {
+        return Verdict::Review(ReviewReason::PossibleTwins);
+    }
+    if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {
+        return Verdict::Review(ReviewReason::NamesAndBirthOnly);
+    }
+    Verdict::Automatic
+}
+
+/// Born on one day, at one address, of one family; and the given names leave room for two people.
+fn may_be_twins(levels: Levels) -> bool {
+    let birth = matches!(levels.get(Field::Birth), birth::EXACT | birth::SWAPPED);
+    let home = matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE);
+    let family = matches!(levels.get(Field::Family), family::EXACT..=family::SLIP);
+    let given = levels.get(Field::Given);
+    let one_name = matches!(given, given::EXACT | given::SPELLING | given::NICKNAME | given::SWAPPED);
+    let other_middle = matches!(levels.get(Field::Middle), middle::OTHER_INITIAL | middle::DIFFERENT);
+    let same_middle = levels.get(Field::Middle) == middle::EXACT;
+    birth && home && family && (other_middle || !(one_name || (same_middle && given != given::DIFFERENT)))
+}
+
+/// Whether anything beside names, birth date and sex agrees.
+fn is_corroborated(levels: Levels) -> bool {
+    matches!(levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME | nhs::SLIP)
+        || matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)
+        || levels.get(Field::Phone) == contact::SAME
+        || levels.get(Field::Email) == contact::SAME
+        || levels.get(Field::Middle) == middle::EXACT
+}
+
+/// Days by which two sources may differ on one death: the day found, the day registered.
+const DEATH_DAYS_MAX: u32 = 31;
+
+fn deaths_fit(population: &Population, pair: &ScoredPair) -> bool {
+    let (one, two) = (population.record(pair.one), population.record(pair.two));
+    let apart = one.death.rough_days().abs_diff(two.death.rough_days()) > DEATH_DAYS_MAX;
+    let both = one.death.is_whole() && two.death.is_whole();
+    let after = |born: Date, died: Date| born.is_whole() && died.is_whole() && born.rough_days() > died.rough_days();
+    !(both && apart) && !after(one.birth, two.death) && !after(two.birth, one.death)
+}

@@ -1,0 +1,184 @@
+//! `severn-broker index link`: a file of people → who is one person, a report, and if wanted every scored pair, so that
+//! anybody can measure it on labelled data of their own. Reads and writes only what it is handed.
+
+mod columns;
+mod input;
+mod report;
+
+pub use report::Report;
+
+use crate::bulk::{ScoredPair, decide_all, score_all};
+use crate::decide::rules::is_of_concern;
+use crate::decide::{Corroboration, Decided, Policy};
+use crate::model::Model;
+use crate::population::Population;
+use crate::train::{Training, train};
+use input::{Load, People};
+use std::io::{BufWriter, Read, Write};
+
+/// How to link a file.
+pub struct Options {
+    /// Which model scores.
+    pub model: ModelChoice,
+    /// Linked from this probability on.
+    pub threshold: f64,
+    /// Threads to use; they change nothing but the time.
+    pub threads: usize,
+}
+
+/// Which model scores a file.
+pub enum ModelChoice {
+    /// The one that ships with Severn, made fit for the number of registrations in the file.
+    BuiltIn,
+    /// One learned from the file itself, without labels.
+    Train {
+        /// Seed of the samples.
+        seed: u64,
+    },
+    /// One that was read from a file.
+    Given(Box<Model>),
+}
+
+/// Where the results go.
+pub struct Outputs<'a> {
+    /// `source,local_id,enterprise_id`, one line for each registration, in the order of the input.
+    pub links: &'a mut dyn Write,
+    /// `source_a,local_id_a,source_b,local_id_b,probability` for every pair that was scored.
+    pub pairs: Option<&'a mut dyn Write>,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many registrations were read.
+    Read(usize),
+    /// The registrations are being indexed.
+    Indexing,
+    /// A model is being learned.
+    Training,
+    /// So many of so many registrations were compared with their candidates.
+    Scored(usize, usize),
+    /// The results are being written.
+    Writing,
+}
+
+/// What came of it.
+pub struct Linked {
+    /// What to write into the report.
+    pub report: Report,
+    /// The model that scored, to be kept if it was learned.
+    pub model: Model,
+}
+
+/// Why a file cannot be linked.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError {
+    /// The input cannot be read.
+    #[error("the input cannot be read: {0}")]
+    Input(#[from] csv::Error),
+    /// A column that is needed is not there.
+    #[error("the input's header names no column `{0}`; add it, or name the column that holds it so")]
+    Column(&'static str),
+    /// Two columns have one name.
+    #[error("the input's header names the column `{0}` twice; leave one out")]
+    ColumnTwice(&'static str),
+    /// A row has no local id.
+    #[error("line {0} of the input has no local_id; every registration needs one")]
+    LocalId(u64),
+    /// There are more rows than can be numbered.
+    #[error("the input has more than {0} rows; split it")]
+    TooLong(usize),
+    /// The threshold is no probability.
+    #[error("the threshold is {0}; give a probability above 0.5 and below 1")]
+    Threshold(f64),
+    /// A result cannot be written.
+    #[error("the results cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// Links the people of a CSV file whose header names the columns (`source`, `local_id`, `nhs_number`,
+/// `nhs_number_verified`, `given`, `middle`, `family`, `birth_date`, `sex`, `line1`, `postcode`, `phone`, `email`,
+/// `death_date`; others are ignored, absent ones are missing).
+///
+/// # Errors
+/// If the input is not such a file, or a result cannot be written.
+pub fn link(
+    input: impl Read,
+    outputs: Outputs<'_>,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Linked, OfflineError> {
+    if !(options.threshold > 0.5 && options.threshold < 1.0) {
+        return Err(OfflineError::Threshold(options.threshold));
+    }
+    let Load { mut population, people, quality, holds } = input::load(input, progress)?;
+    progress(Progress::Indexing);
+    population.index_bulk(options.threads);
+    progress(Progress::Training);
+    let model = choose(options, &population);
+    // A file that holds nothing but names and birth dates is linked by these: there is nothing else to go by.
+    let corroboration = if holds.corroboration { Corroboration::Needed } else { Corroboration::NotHeld };
+    let policy = Policy { automatic_min: options.threshold, corroboration, ..Policy::default() };
+    let mut pairs = outputs.pairs.map(|to| BufWriter::with_capacity(1 << 16, to));
+    if let Some(to) = &mut pairs {
+        to.write_all(b"source_a,local_id_a,source_b,local_id_b,probability\n")?;
+    }
+    let mut of_concern: Vec<ScoredPair> = Vec::new();
+    let mut written = Ok(());
+    let total = population.len();
+    let scored = score_all(&population, &model, options.threads, &mut |batch, rows| {
+        progress(Progress::Scored(rows, total));
+        of_concern.extend(batch.iter().filter(|pair| is_of_concern(&model, pair, &policy)));
+        if let (Some(to), Ok(())) = (&mut pairs, &written) {
+            written = write_pairs(to, &people, batch);
+        }
+    });
+    written?;
+    if let Some(to) = &mut pairs {
+        to.flush()?;
+    }
+    let decided = decide_all(&population, &model, &policy, &of_concern, &|row| people.key(row));
+    progress(Progress::Writing);
+    write_links(outputs.links, &people, &decided)?;
+    let report = Report::of(&model, &policy, &decided, &scored, quality);
+    Ok(Linked { report, model })
+}
+
+fn choose(options: &Options, population: &Population) -> Model {
+    match &options.model {
+        ModelChoice::BuiltIn => Model::default_uk().for_population(population.len()),
+        ModelChoice::Train { seed } => train(population, &Training::new(*seed, options.threads)),
+        ModelChoice::Given(model) => (**model).clone(),
+    }
+}
+
+fn write_pairs(to: &mut impl Write, people: &People, pairs: &[ScoredPair]) -> std::io::Result<()> {
+    for pair in pairs {
+        people.write_id(to, pair.one)?;
+        to.write_all(b",")?;
+        people.write_id(to, pair.two)?;
+        writeln!(to, ",{}", pair.score.probability)?;
+    }
+    Ok(())
+}
+
+/// A person's enterprise id is made of the least key of its registrations, so that the order of rows changes nothing.
+fn write_links(to: &mut dyn Write, people: &People, decided: &[Decided]) -> std::io::Result<()> {
+    let mut leaders: Vec<u32> = (0..people.len() as u32).collect();
+    for person in decided.iter().flat_map(|decided| &decided.persons) {
+        for row in person {
+            leaders[*row as usize] = person[0];
+        }
+    }
+    let mut to = BufWriter::with_capacity(1 << 16, to);
+    to.write_all(b"source,local_id,enterprise_id\n")?;
+    for (leader, row) in leaders.into_iter().zip(0..) {
+        people.write_id(&mut to, row)?;
+        // 96 bits: among 20 million persons two share an id once in 10^14 files.
+        writeln!(to, ",{:024x}", people.key(leader) >> 32)?;
+    }
+    to.flush()
+}
+
+#[cfg(test)]
+mod tests;
