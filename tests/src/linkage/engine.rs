@@ -7,14 +7,18 @@ use super::{
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use severn_linkage::{
+    bulk::{ScoredPair, decide_all, score_all},
+    decide::{Policy, rules::is_of_concern},
     identity::{Address, Identity, Name, NhsNumber, Sex},
     model::Model,
+    offline::{self, ModelChoice},
     population::Population,
     score::Score,
 };
 use std::{
+    collections::HashMap,
     fs::File,
-    io::{BufReader, Write as _},
+    io::{BufReader, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
 use tokio::time::Instant;
@@ -54,15 +58,24 @@ const TRACED_FROM: f64 = 0.99;
 const LEAD_BITS: f64 = 3.0;
 
 const THREADS: usize = 2;
+const TRAINING_SEED: u64 = 1;
 
-/// Plays a role: `bulk` people superseded model pairs links, or `trace` index queries model answers.
+/// Links are made from this probability on.
+const AUTOMATIC_FROM: f64 = 0.999;
+
+/// Pairs are written down from this probability on.
+const TOLD_FROM: f64 = 0.01;
+
+/// Plays a role: `bulk` people model links, `inspect` people superseded model pairs links reviews, or `trace` index
+/// queries model answers.
 ///
 /// # Errors
 /// If a file cannot be read or written, or the engine refuses it.
 pub fn play(role: &str, paths: &[PathBuf]) -> Result<()> {
     let report = match (role, paths) {
-        ("bulk", [people, superseded, model, pairs, links]) => {
-            serde_json::to_string(&bulk(people, superseded, model, [pairs, links])?)?
+        ("bulk", [people, model, links]) => serde_json::to_string(&bulk(people, model, links)?)?,
+        ("inspect", [people, superseded, model, pairs, links, reviews]) => {
+            serde_json::to_string(&inspect(people, superseded, model, [pairs, links, reviews])?)?
         }
         ("trace", [index, queries, model, answers]) => serde_json::to_string(&trace(index, queries, model, answers)?)?,
         _ => bail!("the role {role} is not played with {} files", paths.len()),
@@ -70,52 +83,74 @@ pub fn play(role: &str, paths: &[PathBuf]) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{report}")?)
 }
 
-/// Links a file. The model is read if its file exists, else learned and written there.
-fn bulk(people: &Path, _superseded: &Path, model_file: &Path, [pairs, links]: [&Path; 2]) -> Result<Bulk> {
+/// Links a file as the tool does, and nothing else. The model is read if its file exists, else learned and written.
+fn bulk(people: &Path, model: &Path, links: &Path) -> Result<Bulk> {
     let began = Instant::now();
+    let trains = !model.exists();
+    let choice = match trains {
+        true => ModelChoice::Train { seed: TRAINING_SEED },
+        false => ModelChoice::Given(Box::new(Model::read(BufReader::new(File::open(model)?))?)),
+    };
+    let options = offline::Options { model: choice, threshold: AUTOMATIC_FROM, threads: THREADS };
+    let outputs = offline::Outputs { links: &mut File::create(links)?, pairs: None };
+    let linked = offline::link(File::open(people)?, outputs, &options, &|_| ())?;
+    if trains {
+        linked.model.write(BufWriter::new(File::create(model)?))?;
+    }
+    let wall_s = began.elapsed().as_secs_f64();
+    Ok(Bulk { registrations: linked.report.registrations, wall_s, usage: child::usage()? })
+}
+
+/// Links the same file and writes down what the tool counts only: every pair, person and task. Superseded NHS numbers
+/// are followed at the door, as the broker does. Returns how many registrations there are.
+fn inspect(people: &Path, superseded: &Path, model: &Path, [pairs, links, reviews]: [&Path; 3]) -> Result<usize> {
+    let model = Model::read(BufReader::new(File::open(model)?))?;
+    let followed = rows(superseded, ["old", "new"])?.map(|row| row.map(|[old, new]| (old, new)));
+    let followed = followed.collect::<Result<HashMap<String, String>>>()?;
     let mut population = Population::new();
     let mut ids: Vec<[String; 2]> = Vec::new();
     for row in rows(people, COLUMNS)? {
-        let row = row?;
+        let mut row = row?;
+        if let Some(current) = followed.get(&row[2]) {
+            row[2].clone_from(current);
+        }
         with_identity(&row, |identity| population.insert_bulk(ids.len() as u32, identity));
-        ids.push([row[0].clone(), row[1].clone()]);
+        let [source, local_id, ..] = row;
+        ids.push([source, local_id]);
     }
-    population.index_bulk(2);
-    let model = if model_file.exists() {
-        Model::read(BufReader::new(File::open(model_file)?))?
-    } else {
-        let model = severn_linkage::train::train(&population, &severn_linkage::train::Training::new(7, 2));
-        model.write(File::create(model_file)?)?;
-        model
-    };
-    let scored = severn_linkage::bulk::score_all(&population, &model, 2, 0.01, &|_| ());
+    population.index_bulk(THREADS);
+    let policy = Policy { automatic_min: AUTOMATIC_FROM, ..Policy::default() };
+    let (mut told, mut of_concern): (Vec<ScoredPair>, Vec<ScoredPair>) = Default::default();
+    score_all(&population, &model, THREADS, &mut |batch, _| {
+        told.extend(batch.iter().filter(|pair| pair.score.probability >= TOLD_FROM));
+        of_concern.extend(batch.iter().filter(|pair| is_of_concern(&model, pair, &policy)));
+    });
+    let decided = decide_all(&population, &model, &policy, &of_concern, &|row| row.into());
+    let id = |row: u32| ids[row as usize].each_ref().map(String::as_str);
     let mut out = csv::Writer::from_path(pairs)?;
     out.write_record(["source_a", "local_id_a", "source_b", "local_id_b", "probability"])?;
-    let mut parent: Vec<u32> = (0..ids.len() as u32).collect();
-    fn root(parent: &mut [u32], mut of: u32) -> u32 {
-        while parent[of as usize] != of {
-            parent[of as usize] = parent[parent[of as usize] as usize];
-            of = parent[of as usize];
-        }
-        of
-    }
-    for pair in &scored.pairs {
-        let (a, b) = (&ids[pair.one as usize], &ids[pair.two as usize]);
-        out.write_record([&*a[0], &a[1], &b[0], &b[1], &format!("{}", pair.score.probability)])?;
-        if pair.score.probability >= 0.999 {
-            let (a, b) = (root(&mut parent, pair.one), root(&mut parent, pair.two));
-            parent[a.max(b) as usize] = a.min(b);
-        }
+    for pair in &told {
+        let ([source_a, id_a], [source_b, id_b]) = (id(pair.one), id(pair.two));
+        out.write_record([source_a, id_a, source_b, id_b, &pair.score.probability.to_string()])?;
     }
     out.flush()?;
     let mut out = csv::Writer::from_path(links)?;
     out.write_record(["source", "local_id", "enterprise_id"])?;
-    for row in 0..ids.len() as u32 {
-        let id = root(&mut parent, row);
-        out.write_record([&*ids[row as usize][0], &ids[row as usize][1], &format!("{id}")])?;
+    for person in decided.iter().flat_map(|decided| &decided.persons) {
+        for &row in person {
+            let [source, local_id] = id(row);
+            out.write_record([source, local_id, &person[0].to_string()])?;
+        }
     }
     out.flush()?;
-    Ok(Bulk { registrations: ids.len(), wall_s: began.elapsed().as_secs_f64(), usage: child::usage()? })
+    let mut out = csv::Writer::from_path(reviews)?;
+    out.write_record(["source_a", "local_id_a", "source_b", "local_id_b", "reason"])?;
+    for review in decided.iter().flat_map(|decided| &decided.reviews) {
+        let ([source_a, id_a], [source_b, id_b]) = (id(review.one), id(review.two));
+        out.write_record([source_a, id_a, source_b, id_b, review.reason.words()])?;
+    }
+    out.flush()?;
+    Ok(ids.len())
 }
 
 /// Finds each query's person in an index of registrations of different people.
@@ -195,7 +230,8 @@ const COLUMNS: [&str; 14] = [
 
 /// A row as the engine takes it.
 fn with_identity<T>(row: &[String; 14], then: impl FnOnce(&Identity<'_>) -> T) -> T {
-    let [_, _, number, verified, given, middle, family, birth_date, sex, line1, postcode, phone, email, death_date] = row;
+    let [_, _, number, verified, given, middle, family, birth_date, sex, line1, postcode, phone, email, death_date] =
+        row;
     let some = |text: &str| usize::from(!text.is_empty());
     let given: Vec<&str> = [given, middle].into_iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
     let names = [Name { family, given: &given, ..Name::default() }];

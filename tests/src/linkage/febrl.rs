@@ -8,6 +8,7 @@ use super::{
     quality::Point,
     truth::{Truth, rows},
 };
+use crate::people;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::Path;
@@ -29,16 +30,18 @@ const COLUMNS: [&str; 7] =
 pub fn measure(data: &Path, folder: &Path) -> Result<Febrl> {
     std::fs::create_dir_all(folder)?;
     let file = |name: &str| folder.join(name);
-    let (people, known, superseded) = (file("people.csv"), file("truth.csv"), file("superseded.csv"));
-    let mut out = csv::Writer::from_path(&people)?;
+    let (registrations, known, superseded) = (file("people.csv"), file("truth.csv"), file("superseded.csv"));
+    let mut out = csv::Writer::from_path(&registrations)?;
     let mut truth = csv::Writer::from_path(&known)?;
-    out.write_record(["source", "local_id", "given", "family", "line1", "postcode", "birth_date"])?;
+    out.write_record(people::COLUMNS.split(','))?;
     truth.write_record(["source", "local_id", "person_id", "name_origin"])?;
     for source in ["dataset4a", "dataset4b"] {
         for row in rows(&data.join(format!("{source}.csv")), COLUMNS)? {
             let row = row?;
             let [id, given, family, number, street, postcode, born] = row.each_ref().map(|value| value.trim());
-            out.write_record([source, id, given, family, format!("{number} {street}").trim(), postcode, born])?;
+            let line1 = format!("{number} {street}");
+            let line1 = line1.trim();
+            out.write_record([source, id, "", "", given, "", family, born, "", line1, postcode, "", "", ""])?;
             // The name is `rec-1070-org` or `rec-1070-dup-0`.
             let person = id.split('-').nth(1).unwrap_or(id);
             truth.write_record([source, id, person, "all"])?;
@@ -47,9 +50,11 @@ pub fn measure(data: &Path, folder: &Path) -> Result<Febrl> {
     out.flush()?;
     truth.flush()?;
     std::fs::write(&superseded, "old,new\n")?;
-    let (model, pairs, links) = (file("model.json"), file("pairs.csv"), file("links.csv"));
+    let (model, links) = (file("model.json"), file("links.csv"));
     let _ = std::fs::remove_file(&model);
-    let _: Bulk = child::run("bulk", &[&people, &superseded, &model, &pairs, &links])?;
+    let _: Bulk = child::run("bulk", &[&registrations, &model, &links])?;
+    let (pairs, reviews) = (file("pairs.csv"), file("reviews.csv"));
+    let _: usize = child::run("inspect", &[&registrations, &superseded, &model, &pairs, &links, &reviews])?;
     let truth = Truth::read(&known)?;
     let half = truth.registrations() as u32 / 2;
     let across = |pair: &super::quality::Scored| (pair.a < half) != (pair.b < half);

@@ -81,7 +81,9 @@ struct Measured {
 /// # Errors
 /// If an argument is not understood, or a part cannot be run.
 pub fn run(arguments: &[String]) -> Result<()> {
-    if let Some((role, paths)) = arguments.split_first().filter(|(role, _)| ["bulk", "trace"].contains(&role.as_str())) {
+    if let Some((role, paths)) =
+        arguments.split_first().filter(|(role, _)| ["bulk", "inspect", "trace"].contains(&role.as_str()))
+    {
         return engine::play(role, &paths.iter().map(PathBuf::from).collect::<Vec<_>>());
     }
     let program = std::iter::once("linkage-bench").chain(arguments.iter().map(String::as_str));
@@ -121,14 +123,17 @@ fn measure_all(options: &Options) -> Result<report::Report> {
 
 fn measure(set: &Set, folder: &Path, with_numbers: bool, peer: Option<&str>) -> Result<Measured> {
     let file = |name: &str| folder.join(name);
-    let (pairs, links, model) = (file("pairs.csv"), file("links.csv"), file("model.json"));
+    let (model, pairs, links, reviews) =
+        (file("model.json"), file("pairs.csv"), file("links.csv"), file("reviews.csv"));
+    let people = &*set.files.registrations;
     let _ = std::fs::remove_file(&model);
-    let files = [&*set.files.registrations, &set.files.superseded, &model, &pairs, &links];
     // The first run trains and writes the model, the second takes it.
-    let bulk: Bulk = child::run("bulk", &files)?;
+    let bulk = child::run("bulk", &[people, &model, &links])?;
+    let untrained = child::run("bulk", &[people, &model, &links])?;
+    let _: usize = child::run("inspect", &[people, &set.files.superseded, &model, &pairs, &links, &reviews])?;
     let mut scored = output::pairs(&pairs, &set.truth)?;
     let cluster = output::clusters(&links, &set.truth)?;
-    let untrained = child::run("bulk", &files)?;
+    let (asked, reviews) = output::reviews(&reviews, &set.truth, &cluster)?;
     let (index, queries, answers) = (file("index.csv"), file("queries.csv"), file("answers.csv"));
     let indexed = set::split(set, &index, &queries)?;
     let online = child::run("trace", &[&index, &queries, &model, &answers])?;
@@ -139,9 +144,9 @@ fn measure(set: &Set, folder: &Path, with_numbers: bool, peer: Option<&str>) -> 
         curve: quality::sweep(&mut scored, &set.truth),
         clusters: quality::clustered(&cluster, &set.truth),
         calibration: quality::calibration(&scored, &set.truth),
-        review: quality::review(&scored, &cluster),
+        review: reviews as f64 / set.truth.registrations() as f64,
         under_two_numbers: quality::under_two_numbers(&cluster, &set.verified_numbers()?),
-        traps: quality::traps(&scored, &cluster, &set.truth),
+        traps: quality::traps(&asked, &cluster, &set.truth),
         recall_by_origin: quality::recall_by_group(&cluster, &set.truth),
         trace: output::trace(&answers, &set.truth, &indexed)?,
         online,

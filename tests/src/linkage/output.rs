@@ -1,12 +1,15 @@
 //! Reads what a linkage tool wrote: scored pairs, clusters, and answers to traces.
 
 use super::{
-    quality::{Point, Scored},
+    quality::{self, Point, Scored},
     truth::{Truth, rows},
 };
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 /// Every pair of `source_a,local_id_a,source_b,local_id_b,probability`.
 ///
@@ -36,6 +39,21 @@ pub fn clusters(path: &Path, truth: &Truth) -> Result<Vec<u32>> {
         cluster[place as usize] = *first_of.entry(enterprise_id).or_insert(place);
     }
     Ok(cluster)
+}
+
+/// Pairs that somebody is asked to look at, as the clusters that they would join; with how many there are.
+///
+/// # Errors
+/// If the file cannot be read, or names a registration that is not in the set.
+pub fn reviews(path: &Path, truth: &Truth, cluster: &[u32]) -> Result<(HashSet<[u32; 2]>, usize)> {
+    let (mut asked, mut count) = (HashSet::new(), 0);
+    for row in rows(path, ["source_a", "local_id_a", "source_b", "local_id_b"])? {
+        let [source_a, local_id_a, source_b, local_id_b] = row?;
+        let (a, b) = (truth.place(&source_a, &local_id_a)?, truth.place(&source_b, &local_id_b)?);
+        asked.insert(quality::both(cluster, a, b));
+        count += 1;
+    }
+    Ok((asked, count))
 }
 
 /// How tracing went: who was found in a clean index, and who was taken for somebody else.

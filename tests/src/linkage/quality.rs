@@ -159,29 +159,24 @@ pub struct Outcome {
     pub same_person: bool,
     /// Share in one cluster.
     pub linked: f64,
-    /// Share left for somebody to look at: not in one cluster, probability at least .5.
+    /// Share of which somebody is asked whether their clusters are one person.
     pub review: f64,
     /// Share that nobody is told of.
     pub none: f64,
 }
 
-/// What became of every labelled pair, by kind.
+/// What became of every labelled pair, by kind; `asked` holds the clusters that somebody is asked about together.
 #[must_use]
-pub fn traps(scored: &[Scored], cluster: &[u32], truth: &Truth) -> BTreeMap<String, Outcome> {
-    let order = |a: u32, b: u32| (a.min(b), a.max(b));
-    let likely: HashMap<(u32, u32), f64> = scored
-        .iter()
-        .filter(|pair| pair.probability >= 0.5)
-        .map(|pair| (order(pair.a, pair.b), pair.probability))
-        .collect();
+pub fn traps(asked: &HashSet<[u32; 2]>, cluster: &[u32], truth: &Truth) -> BTreeMap<String, Outcome> {
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     for trap in &truth.traps {
         let outcome = outcomes.entry(trap.kind.clone()).or_default();
         outcome.pairs += 1;
         outcome.same_person = trap.same_person;
-        if cluster[trap.a as usize] == cluster[trap.b as usize] {
+        let [one, other] = both(cluster, trap.a, trap.b);
+        if one == other {
             outcome.linked += 1.0;
-        } else if likely.contains_key(&order(trap.a, trap.b)) {
+        } else if asked.contains(&[one, other]) {
             outcome.review += 1.0;
         } else {
             outcome.none += 1.0;
@@ -195,11 +190,11 @@ pub fn traps(scored: &[Scored], cluster: &[u32], truth: &Truth) -> BTreeMap<Stri
     outcomes
 }
 
-/// Pairs of at least .5 that are not in one cluster, per registration: what people would have to look at.
+/// The clusters of two registrations, the lesser first.
 #[must_use]
-pub fn review(scored: &[Scored], cluster: &[u32]) -> f64 {
-    let apart = |pair: &&Scored| pair.probability >= 0.5 && cluster[pair.a as usize] != cluster[pair.b as usize];
-    scored.iter().filter(apart).count() as f64 / cluster.len().max(1) as f64
+pub fn both(cluster: &[u32], a: u32, b: u32) -> [u32; 2] {
+    let (a, b) = (cluster[a as usize], cluster[b as usize]);
+    [a.min(b), a.max(b)]
 }
 
 /// Clusters in which two different numbers stand; `number` gives each registration's, where it has one that counts.

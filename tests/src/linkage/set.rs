@@ -200,4 +200,3 @@ pub fn split(set: &Set, index: &Path, queries: &Path) -> Result<Vec<bool>> {
 const fn is_absent(person: u32) -> bool {
     person.wrapping_mul(2_654_435_761) >> 16 & 0xff < 13
 }
-

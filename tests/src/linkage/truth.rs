@@ -72,7 +72,10 @@ impl Truth {
     /// # Errors
     /// If it is not in the set.
     pub fn place(&self, source: &str, local_id: &str) -> Result<u32> {
-        self.places.get(&key(source, local_id)).copied().with_context(|| format!("{source} {local_id} is not in the set"))
+        self.places
+            .get(&key(source, local_id))
+            .copied()
+            .with_context(|| format!("{source} {local_id} is not in the set"))
     }
 
     /// Registrations in the set.

@@ -112,7 +112,10 @@ impl Person {
         let Born { origin, sex, date, home } = born;
         let given = names.given(draw, origin, sex, date.year());
         let has_middle = origin != Origin::Chinese && draw.chance(0.6);
-        let middle = if has_middle { names.given(draw, origin, sex, date.year()) } else { String::new() };
+        let mut middle = if has_middle { names.given(draw, origin, sex, date.year()) } else { String::new() };
+        if middle == given {
+            middle.clear();
+        }
         let family = if sex == Sex::Female { of_a_woman(origin, family) } else { family.to_owned() };
         let adult = THIS_YEAR - 1 - date.year() > 15;
         let phone = if adult { places::mobile(draw) } else { String::new() };
@@ -149,8 +152,9 @@ impl Person {
     }
 }
 
+/// An address of the person's own: names alone would give one to all of a name.
 fn email(draw: &mut Draw, given: &str, family: &str) -> String {
     let plain = |name: &str| -> String { name.chars().filter(char::is_ascii_alphabetic).collect() };
     let host = draw.of(&["example.com", "example.org", "example.net"]);
-    format!("{}.{}{}@{host}", plain(given), plain(family), draw.below(100)).to_lowercase()
+    format!("{}.{}{}@{host}", plain(given), plain(family), draw.below(1_000_000)).to_lowercase()
 }
