@@ -6,10 +6,8 @@ use crate::decide::rules::is_of_concern;
 use crate::decide::{Component, Decided, Member, Policy, components, decide};
 use crate::keys::{KINDS, keys_of};
 use crate::model::Model;
-use crate::population::{Entry, Population, Postings, Search};
+use crate::population::{Entry, Population, Postings};
 use crate::score::Score;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A pair of rows with its score; `one` is the smaller row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,70 +31,85 @@ pub struct Scored {
     pub cut: Vec<u32>,
 }
 
-/// Rows that one thread scores before it takes more.
-const ROWS_AT_ONCE: usize = 4096;
-/// Batches that may wait for the one that is handed over next.
-const BATCHES_WAITING_MAX: usize = 64;
+/// Rows whose pairs are collected at once: bounds the memory, at the price of reading the index once for each.
+const ROWS_AT_ONCE: usize = 1 << 20;
+/// Pairs that are scored at once.
+const PAIRS_AT_ONCE: usize = 1 << 17;
 
-/// What one batch of rows gave.
-#[derive(Default)]
-struct Batch {
-    number: usize,
-    pairs: Vec<ScoredPair>,
-    compared: u64,
-    cut: Vec<u32>,
-}
-
-/// Scores every pair of candidates once and hands them over in the order of rows, batch by batch, with the number of
-/// rows done. The number of threads changes nothing but the time.
+/// Scores every pair of candidates once and hands them over sorted by rows, batch by batch, with the number of rows
+/// done. The number of threads changes nothing but the time.
 pub fn score_all(
     population: &Population,
     model: &Model,
     threads: usize,
     with: &mut dyn FnMut(&[ScoredPair], usize),
 ) -> Scored {
-    let batches = population.row_limit().div_ceil(ROWS_AT_ONCE);
-    let next = AtomicUsize::new(0);
     let mut scored = Scored::default();
-    std::thread::scope(|scope| {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(BATCHES_WAITING_MAX);
-        for _ in 0..threads.max(1) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                let mut search = Search::default();
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let done = number >= batches;
-                    if done || sender.send(score_batch(population, model, number, &mut search)).is_err() {
-                        return;
-                    }
-                }
-            });
+    let rows = population.row_limit();
+    let mut scores = Vec::new();
+    for from in (0..rows).step_by(ROWS_AT_ONCE) {
+        let to = (from + ROWS_AT_ONCE).min(rows);
+        let pairs = pairs_of(population, from, to, threads, &mut scored.cut);
+        for pairs in pairs.iter().flat_map(|part| part.chunks(PAIRS_AT_ONCE)) {
+            score_pairs(population, model, threads, pairs, &mut scores);
+            let done = scores.last().map_or(to, |pair: &ScoredPair| pair.one as usize);
+            with(&scores, done);
+            scored.compared += scores.len() as u64;
         }
-        drop(sender);
-        let mut waiting = BTreeMap::new();
-        let mut turn = 0;
-        for batch in receiver {
-            waiting.insert(batch.number, batch);
-            while let Some(batch) = waiting.remove(&turn) {
-                turn += 1;
-                with(&batch.pairs, (turn * ROWS_AT_ONCE).min(population.row_limit()));
-                scored.compared += batch.compared;
-                scored.cut.extend(batch.cut);
-            }
-        }
-    });
+        with(&[], to);
+    }
+    scored.cut.sort_unstable();
+    scored.cut.dedup();
     scored
 }
 
-fn score_batch(population: &Population, model: &Model, number: usize, search: &mut Search) -> Batch {
-    let mut batch = Batch { number, ..Batch::default() };
-    let from = number * ROWS_AT_ONCE;
-    let to = (from + ROWS_AT_ONCE).min(population.row_limit());
-    for row in from as u32..to as u32 {
-        score_row(population, model, row, search, &mut batch);
-    }
-    batch
+/// The pairs of candidates whose smaller row is in a range, sorted, each once; in parts that follow one another.
+fn pairs_of(population: &Population, from: usize, to: usize, threads: usize, cut: &mut Vec<u32>) -> Vec<Vec<(u32, u32)>> {
+    let share = (to - from).div_ceil(threads.max(1)).max(1);
+    let mut parts = Vec::new();
+    std::thread::scope(|scope| {
+        let ranges = (from..to).step_by(share).map(|from| from as u32..(from + share).min(to) as u32);
+        let workers: Vec<_> = ranges
+            .map(|rows| {
+                scope.spawn(move || {
+                    let mut pairs = Vec::new();
+                    let mut cut = Vec::new();
+                    population.pairs(&rows, &mut pairs, &mut cut);
+                    pairs.sort_unstable();
+                    pairs.dedup();
+                    (pairs, cut)
+                })
+            })
+            .collect();
+        for worker in workers {
+            let (pairs, rows) = worker.join().unwrap_or_default();
+            parts.push(pairs);
+            cut.extend(rows);
+        }
+    });
+    parts
+}
+
+fn score_pairs(
+    population: &Population,
+    model: &Model,
+    threads: usize,
+    pairs: &[(u32, u32)],
+    scores: &mut Vec<ScoredPair>,
+) {
+    let score = |(one, two): (u32, u32)| {
+        let comparison = population.compare(one, two);
+        ScoredPair { one, two, comparison, score: model.score(&comparison) }
+    };
+    scores.clear();
+    let share = pairs.len().div_ceil(threads.max(1)).max(1);
+    std::thread::scope(|scope| {
+        let parts = pairs.chunks(share).map(|part| scope.spawn(|| part.iter().copied().map(score).collect::<Vec<_>>()));
+        let workers: Vec<_> = parts.collect();
+        for worker in workers {
+            scores.extend(worker.join().unwrap_or_default());
+        }
+    });
 }
 
 /// Everything at once: pairs of concern, their components, and what was decided about each.
@@ -141,55 +154,45 @@ pub fn decide_all(
     decided.collect()
 }
 
-fn score_row(
-    population: &Population,
-    model: &Model,
-    row: u32,
-    search: &mut Search,
-    batch: &mut Batch,
-) {
-    if !population.holds(row) {
-        return;
-    }
-    search.run(population, &population.side(row), |other| other > row);
-    if search.cut {
-        batch.cut.push(row);
-    }
-    batch.compared += search.rows.len() as u64;
-    for other in &search.rows {
-        let comparison = population.compare(row, *other);
-        let score = model.score(&comparison);
-        batch.pairs.push(ScoredPair { one: row, two: *other, comparison, score });
-    }
-}
-
 /// Builds the blocking index of all rows.
 pub(crate) fn build_postings(population: &Population, threads: usize) -> Vec<Postings> {
-    let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::with_capacity(population.len())).collect();
-    let mut keys = Vec::new();
-    for row in population.rows() {
-        keys_of(&population.side(row), &mut keys);
-        for key in &keys {
-            entries[usize::from(key.kind)].push(Entry { coarse: key.coarse, finer: key.finer, row });
+    let threads = threads.max(1);
+    let share = population.row_limit().div_ceil(threads).max(1);
+    let mut parts: Vec<Vec<Vec<Entry>>> = Vec::new();
+    std::thread::scope(|scope| {
+        let starts = (0..population.row_limit()).step_by(share);
+        let workers: Vec<_> = starts.map(|from| scope.spawn(move || entries_of(population, from, from + share))).collect();
+        parts.extend(workers.into_iter().map(|worker| worker.join().unwrap_or_default()));
+    });
+    let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();
+    for part in parts {
+        for (all, own) in entries.iter_mut().zip(part) {
+            if all.is_empty() { *all = own } else { all.extend(own) }
         }
     }
-    let entries: Vec<std::sync::Mutex<Vec<Entry>>> = entries.into_iter().map(std::sync::Mutex::new).collect();
-    let built: Vec<std::sync::Mutex<Postings>> = (0..KINDS).map(|_| std::sync::Mutex::default()).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let kind = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(own), Some(place)) = (entries.get(kind), built.get(kind)) else { return };
-            let own = own.lock().map(|mut own| std::mem::take(&mut *own)).unwrap_or_default();
-            if let Ok(mut place) = place.lock() {
-                *place = Postings::build(own);
+    let mut postings: Vec<Postings> = Vec::new();
+    // Kinds are sorted side by side, as many at once as there are threads.
+    let mut entries = entries.into_iter().peekable();
+    while entries.peek().is_some() {
+        let now: Vec<Vec<Entry>> = entries.by_ref().take(threads).collect();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = now.into_iter().map(|own| scope.spawn(|| Postings::build(own))).collect();
+            postings.extend(workers.into_iter().map(|worker| worker.join().unwrap_or_default()));
+        });
+    }
+    postings
+}
+
+fn entries_of(population: &Population, from: usize, to: usize) -> Vec<Vec<Entry>> {
+    let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();
+    let mut keys = Vec::new();
+    for row in from as u32..to.min(population.row_limit()) as u32 {
+        if population.holds(row) {
+            keys_of(&population.side(row), &mut keys);
+            for key in &keys {
+                entries[usize::from(key.kind)].push(Entry { coarse: key.coarse, finer: key.finer, row });
             }
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(work);
-        }
-    });
-    built.into_iter().map(|postings| postings.into_inner().unwrap_or_default()).collect()
+    }
+    entries
 }

@@ -16,6 +16,7 @@ use crate::identity::{Identity, NhsNumber};
 use crate::keys::{KINDS, Key, SHARED_MAX, keys_of};
 use crate::record::{Former, Reader, Record};
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// All registrations, one to a row. Rows are numbers that the caller gives out, as dense as it can.
 pub struct Population {
@@ -237,6 +238,13 @@ impl Population {
         self.postings = crate::bulk::build_postings(self, threads);
     }
 
+    /// Every pair of candidates whose smaller row is in a range, some of them more than once.
+    pub(crate) fn pairs(&self, rows: &Range<u32>, pairs: &mut Vec<(u32, u32)>, cut: &mut Vec<u32>) {
+        for (postings, most) in self.postings.iter().zip(SHARED_MAX) {
+            postings.pairs(most, rows, &mut |one, two| pairs.push((one, two)), &mut |row| cut.push(row));
+        }
+    }
+
     fn add_key(&mut self, row: u32, key: Key, changed: &mut Changed) {
         let most = SHARED_MAX[usize::from(key.kind)];
         let postings = &mut self.postings[usize::from(key.kind)];
@@ -271,15 +279,15 @@ impl Changed {
 
 /// A search for candidates, its memory used again from one to the next.
 #[derive(Default)]
-pub(crate) struct Search {
+struct Search {
     keys: Vec<Key>,
-    pub rows: Vec<u32>,
-    pub cut: bool,
+    rows: Vec<u32>,
+    cut: bool,
 }
 
 impl Search {
     /// Finds the rows that share a key with `side` and that are wanted; sorted, each once.
-    pub fn run(&mut self, population: &Population, side: &Side<'_>, wanted: impl Fn(u32) -> bool) {
+    fn run(&mut self, population: &Population, side: &Side<'_>, wanted: impl Fn(u32) -> bool) {
         self.rows.clear();
         self.cut = false;
         keys_of(side, &mut self.keys);

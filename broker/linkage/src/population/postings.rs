@@ -7,6 +7,7 @@
 //! arrival: how many rows share a key decides which part of it counts, and that number is a property of the set.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// One row under one key: coarse part, finer parts, row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,10 +163,66 @@ impl Postings {
         &rest[..end]
     }
 
+    /// Every entry that stands, in order.
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        let mut recent = self.recent.iter().copied().peekable();
+        let mut sorted = self.sorted.iter().copied().filter(|entry| self.gone.is_empty() || !self.gone.contains(entry)).peekable();
+        std::iter::from_fn(move || match (sorted.peek(), recent.peek()) {
+            (Some(one), Some(two)) if two < one => recent.next(),
+            (None, _) => recent.next(),
+            _ => sorted.next(),
+        })
+    }
+
+    /// Calls `with` for the two rows of every pair that a look-up of either finds, the smaller being one of `rows`
+    /// (a pair may come twice), and `cut` for rows whose look-up ends in [`Found::Cut`].
+    pub fn pairs(&self, shared_max: usize, rows: &Range<u32>, with: &mut impl FnMut(u32, u32), cut: &mut impl FnMut(u32)) {
+        let mut group: Vec<Entry> = Vec::new();
+        for entry in self.entries() {
+            if group.first().is_some_and(|first| first.coarse != entry.coarse) {
+                pairs_of_group(&group, 0, shared_max, rows, (with, cut));
+                group.clear();
+            }
+            group.push(entry);
+        }
+        pairs_of_group(&group, 0, shared_max, rows, (with, cut));
+    }
+
     /// All coarse keys shared by two to `shared_max` rows, for sampling pairs when learning.
     pub fn groups(&self, shared_max: usize) -> impl Iterator<Item = &[Entry]> {
         let groups = self.sorted.chunk_by(|one, two| one.coarse == two.coarse);
         groups.filter(move |group| group.len() >= 2 && group.len() <= shared_max)
+    }
+}
+
+/// What tells entries of one group apart at each width.
+const WIDTHS: [fn(&Entry) -> u32; 2] = [|entry| entry.finer >> 16, |entry| entry.finer];
+
+fn pairs_of_group(
+    group: &[Entry],
+    width: usize,
+    shared_max: usize,
+    rows: &Range<u32>,
+    (with, cut): (&mut impl FnMut(u32, u32), &mut impl FnMut(u32)),
+) {
+    if group.len() <= shared_max {
+        for (place, one) in group.iter().enumerate() {
+            for two in &group[place + 1..] {
+                let (one, two) = (one.row.min(two.row), one.row.max(two.row));
+                if rows.contains(&one) && one != two {
+                    with(one, two);
+                }
+            }
+        }
+        return;
+    }
+    match WIDTHS.get(width) {
+        Some(part) => {
+            for narrower in group.chunk_by(|one, two| part(one) == part(two)) {
+                pairs_of_group(narrower, width + 1, shared_max, rows, (with, cut));
+            }
+        }
+        None => group.iter().filter(|entry| rows.contains(&entry.row)).for_each(|entry| cut(entry.row)),
     }
 }
 
