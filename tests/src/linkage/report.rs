@@ -120,7 +120,7 @@ const ASKED: [(&str, bool, Share, Bound); 22] = [
     ("newborn_strangers", false, Share::Linked, AtMost(0.0)),
     ("newborn_twins", true, Share::Linked, AtMost(0.0)),
     ("unidentified", false, Share::Linked, AtMost(0.0)),
-    ("adoption", false, Share::Linked, AtMost(0.0)),
+    ("adoption", true, Share::Linked, AtMost(0.0)),
     ("empty", false, Share::Linked, AtMost(0.0)),
     ("overlaid_wrong_person", true, Share::None, AtMost(0.0)),
     ("superseded", true, Share::None, AtMost(0.0)),

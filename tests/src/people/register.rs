@@ -125,8 +125,9 @@ impl Register {
             }
         }
         self.label(first);
-        let lends = self.clerk.draw.chance(0.05) || self.lenders.is_empty();
-        if lends {
+        // Nobody can see that a number is lent whose owner is registered without it.
+        let is_known = self.people.registrations[first].nhs_number == person.nhs_number;
+        if is_known && (self.lenders.is_empty() || self.clerk.draw.chance(0.05)) {
             let at = self.clerk.draw.below(64);
             let lender = (person.nhs_number.clone(), first);
             match self.lenders.get_mut(at) {
