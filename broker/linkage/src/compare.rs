@@ -8,7 +8,7 @@ use crate::identity::Sex;
 use crate::levels::{Field, Levels, birth, contact, family, given, middle, nhs, place, sex};
 use crate::normalise::{date::Date, mix};
 use crate::record::{Former, NameIds, PlaceIds, Record};
-use crate::similarity::{is_one_slip, jaro_winkler};
+use crate::similarity::{is_number_slip, is_one_slip, jaro_winkler, shared_bigrams};
 
 /// One side of a comparison.
 #[derive(Clone, Copy)]
@@ -153,7 +153,8 @@ fn exchanged(one: &NameWords<'_>, two: &NameWords<'_>, pair: &mut NamePair) {
     let (across, back) = (alike(&one.given, &two.family), alike(&one.family, &two.given));
     let missing = |name: &NameWords<'_>| name.given.atom.whole == 0 || name.family.atom.whole == 0;
     if across && back {
-        (pair.given, pair.family) = (given::SWAPPED, family::SWAPPED);
+        // One exchange is one thing, and counts once.
+        (pair.given, pair.family) = (given::SWAPPED, 0);
     } else if (across || back) && (missing(one) || missing(two)) {
         (pair.given, pair.family) = (0, family::SWAPPED);
     }
@@ -307,16 +308,6 @@ fn nhs_level(one: &Record, two: &Record) -> u8 {
     if is_number_slip(a.get(), b.get()) { nhs::SLIP } else { nhs::DIFFERENT }
 }
 
-/// One digit wrong, or two adjacent digits exchanged, in numbers of equal length.
-fn is_number_slip(mut one: u64, mut two: u64) -> bool {
-    while one % 10 == two % 10 && one != 0 {
-        one /= 10;
-        two /= 10;
-    }
-    let exchanged = one / 10 % 10 == two % 10 && two / 10 % 10 == one % 10 && one / 100 == two / 100;
-    one / 10 == two / 10 || exchanged
-}
-
 const fn contact_level(one: u64, two: u64) -> u8 {
     if one == 0 || two == 0 {
         0
@@ -361,16 +352,20 @@ fn places(one: &Side<'_>, two: &Side<'_>, found: &mut Comparison) {
             if level != 0 && (best == 0 || level < best) {
                 best = level;
                 let same_code = !own.postcode.is_missing() && own.postcode == other.postcode;
-                found.place = if level <= place::POSTCODE_AND_NUMBER && same_code { place_value(&own) } else { 0 };
+                let value = |side: &Side<'_>, own: &PlaceIds| place_value(own, side.words.get(own.street).atom.whole);
+                let same = same_code && level <= place::POSTCODE_AND_NUMBER && value(one, &own) == value(two, &other);
+                found.place = if same { value(one, &own) } else { 0 };
             }
         }
     }
     found.levels = found.levels.with(Field::Place, best);
 }
 
-/// The hash by which a busy house is known; the street is left out, since it is spelt in many ways.
-pub(crate) fn place_value(own: &PlaceIds) -> u64 {
-    mix(u64::from(own.numbers) << 32 | u64::from(own.postcode.get())).max(1)
+/// The hash by which a house is known. In a UK postcode the number says which house it is, and the street, which is
+/// spelt in many ways, is left out.
+pub(crate) fn place_value(own: &PlaceIds, street: u64) -> u64 {
+    let street = if own.postcode.is_foreign() || own.postcode.is_missing() { street } else { 0 };
+    mix(street ^ mix(u64::from(own.numbers) << 32 | u64::from(own.postcode.get()))).max(1)
 }
 
 fn place_level(one: &Side<'_>, own: &PlaceIds, two: &Side<'_>, other: &PlaceIds) -> u8 {
@@ -383,29 +378,43 @@ fn place_level(one: &Side<'_>, own: &PlaceIds, two: &Side<'_>, other: &PlaceIds)
     let same_numbers = own.numbers == other.numbers;
     let codes_known = !own.postcode.is_missing() && !other.postcode.is_missing();
     let same_code = codes_known && own.postcode == other.postcode;
-    // The street needs a look only where number or postcode leave room for the same house.
-    let plausible = streets_known && same_numbers;
-    let same_street = plausible && streets_alike(&street, &other_street);
-    if same_street && (same_code || (!codes_known && numbers_known)) {
+    // The street needs a look only where the postcode, the number or its own length leave room for the same house.
+    let long = street.text.len() > LONG_STREET && other_street.text.len() > LONG_STREET;
+    let plausible = streets_known && (same_numbers || same_code || long);
+    let nearly = own.postcode.nearly(other.postcode);
+    let near = (same_numbers && numbers_known) || same_code || nearly;
+    let same_street = plausible
+        && (streets_alike(&street, &other_street)
+            || (long && near && shared_bigrams(street.text, other_street.text) >= BIGRAMS_MIN));
+    let same_house = same_street && same_numbers;
+    if same_house && (same_code || (!codes_known && numbers_known)) {
         return if same_code { place::SAME } else { place::SAME_POSTCODE_UNSURE };
     }
     if same_code {
         let house_known = numbers_known || (streets_known && own.numbers == 0 && other.numbers == 0);
         return match (house_known, same_numbers && numbers_known) {
             (true, true) => place::POSTCODE_AND_NUMBER,
-            (true, false) => place::NEIGHBOUR,
+            (true, false) if same_street => place::NEIGHBOUR,
+            (true, false) => place::OTHER_STREET,
             (false, _) => place::POSTCODE,
         };
     }
-    let nearly = own.postcode.nearly(other.postcode);
-    if same_street && (numbers_known || street.text.len() > 12) {
+    if same_house && (numbers_known || long) {
         return if nearly { place::SAME_POSTCODE_UNSURE } else { place::STREET };
+    }
+    if same_street && long {
+        return if nearly { place::NEARLY_POSTCODE } else { place::LONG_STREET };
     }
     if !codes_known {
         return if streets_known && numbers_known { place::DIFFERENT } else { 0 };
     }
     far_level(own, other, nearly)
 }
+
+/// Letters from which on a street, its town perhaps included, is not found twice by chance.
+const LONG_STREET: usize = 18;
+/// Share of pairs of letters from which on two long streets are one, its words perhaps in another order.
+const BIGRAMS_MIN: f64 = 0.7;
 
 fn far_level(own: &PlaceIds, other: &PlaceIds, nearly: bool) -> u8 {
     let (one, two) = (own.postcode, other.postcode);

@@ -80,7 +80,7 @@ impl Frequencies {
             add(&mut phone, record.phone);
             births.add(record.birth);
             if !record.place.postcode.is_missing() {
-                add(&mut house, place_value(&record.place));
+                add(&mut house, place_value(&record.place, population.atoms().get(record.place.street).whole));
             }
         }
         let name = |id: u64| population.words_of(id as u32);
@@ -91,8 +91,8 @@ impl Frequencies {
             given: shares(given, names_max, 3, name),
             family: shares(family, names_max, 3, name),
             birth: births.shares(),
-            house: shares(house, 1000, BUSY_MIN, hash),
-            phone: shares(phone, 1000, BUSY_MIN, hash),
+            house: busy(&house, hash),
+            phone: busy(&phone, hash),
         }
     }
 }
@@ -111,9 +111,10 @@ fn shares(counts: FxHashMap<u64, u32>, listed_max: usize, seen_min: u32, spell: 
     }
     // A value seen once gives no chance agreement: pairs are counted, not squares.
     let pairs = |count: f64| count * (count - 1.0);
-    let chance: f64 = counts.values().map(|count| pairs(f64::from(*count))).sum::<f64>() / pairs(total).max(1.0);
     let mut listed: Vec<(u32, u64)> = counts.into_iter().map(|(value, count)| (count, value)).collect();
     listed.sort_unstable_by_key(|(count, value)| (std::cmp::Reverse(*count), *value));
+    // Summed in this order, since sums of floats depend on it.
+    let chance: f64 = listed.iter().map(|(count, _)| pairs(f64::from(*count))).sum::<f64>() / pairs(total).max(1.0);
     let end = listed.iter().take(listed_max).take_while(|(count, _)| *count >= seen_min).count();
     let others = &listed[end..];
     let mass: f64 = others.iter().map(|(count, _)| f64::from(*count)).sum();
@@ -121,6 +122,24 @@ fn shares(counts: FxHashMap<u64, u32>, listed_max: usize, seen_min: u32, spell: 
     let other = if mass > 0.0 { weighted / mass / total } else { 1.0 / total };
     let common = listed[..end].iter().map(|(count, value)| (spell(*value), rounded(f64::from(*count) / total))).collect();
     ValueShares { chance_agreement: chance.max(0.1 / pairs(total).max(10.0)), other: other.max(SHARE_MIN.min(1.0 / total)), common }
+}
+
+/// How much rarer it is that strangers share a house or a telephone number than that one house is met twice: who shares
+/// one is nearly always of one household, or one person.
+const SHARED_BY_STRANGERS: f64 = 0.05;
+
+/// Lists the values that very many registrations share. What few share is shared by families, and tells nothing of
+/// how often strangers do.
+fn busy(counts: &FxHashMap<u64, u32>, spell: impl Fn(u64) -> String) -> ValueShares {
+    let total: f64 = counts.values().map(|count| f64::from(*count)).sum();
+    let share = |count: u32| f64::from(count) / total;
+    let listed = || counts.iter().filter(|(_, count)| **count >= BUSY_MIN);
+    let other = SHARED_BY_STRANGERS / (counts.len() as f64).max(100.0);
+    let mut squares: Vec<f64> = listed().map(|(_, count)| share(*count).powi(2)).collect();
+    // Sums of floats depend on their order.
+    squares.sort_unstable_by(f64::total_cmp);
+    let common = listed().map(|(value, count)| (spell(*value), rounded(share(*count)))).collect();
+    ValueShares { chance_agreement: squares.iter().sum::<f64>() + other, other, common }
 }
 
 /// Four digits are more than a share deserves, and keep a model file readable.

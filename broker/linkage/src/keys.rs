@@ -10,7 +10,7 @@ use crate::normalise::{date::Date, hash_bytes, mix};
 use crate::record::{NameIds, PlaceIds};
 
 /// Number of kinds of key.
-pub(crate) const KINDS: usize = 13;
+pub(crate) const KINDS: usize = 15;
 
 /// The kinds of key, in the order in which they are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,13 @@ pub(crate) enum Kind {
     PostcodeAndGiven,
     PostcodeAndFamily,
     Email,
+    ForeignPlace,
+    Birth,
 }
 
 /// How many registrations may share a key of each kind before its finer part counts. Names alone are narrowed soon:
 /// only a rare name tells anything by itself.
-pub(crate) const SHARED_MAX: [usize; KINDS] = [100, 200, 200, 200, 100, 12, 200, 100, 100, 100, 150, 150, 100];
+pub(crate) const SHARED_MAX: [usize; KINDS] = [100, 200, 200, 200, 100, 12, 200, 100, 100, 100, 150, 150, 100, 30, 12];
 
 /// One key of a registration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +78,14 @@ pub(crate) fn keys_of(side: &Side<'_>, into: &mut Vec<Key>) {
             }
         }
     }
+    if record.birth.is_whole() {
+        let district = u64::from(record.place.postcode.outward());
+        let given = sound(&word(record.name.given));
+        push(into, Kind::Birth, u64::from(record.birth.canonical()), [district, given]);
+    }
+    for place in places() {
+        foreign_place(side, &place, into);
+    }
     for place in places().filter(|place| !place.postcode.is_missing()) {
         if values.birth.is_whole() {
             let code = u64::from(place.postcode.get());
@@ -96,6 +106,32 @@ pub(crate) fn keys_of(side: &Side<'_>, into: &mut Vec<Key>) {
     if into.len() > 12 {
         into.sort_unstable();
         into.dedup();
+    }
+}
+
+/// Where there is no UK postcode, which says nearly which house it is, the postcode as text and the house with its
+/// street stand for themselves.
+fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
+    let street = side.words.get(place.street).atom.whole;
+    let name = &side.record.name;
+    let finer = [sound(&side.words.get(name.family)), sound(&side.words.get(name.given))];
+    if place.postcode.is_foreign() {
+        push(into, Kind::ForeignPlace, u64::from(place.postcode.get()), finer);
+    }
+    if place.numbers == 0 || !(place.postcode.is_foreign() || place.postcode.is_missing()) {
+        return;
+    }
+    let number = u64::from(place.numbers);
+    if street != 0 {
+        push(into, Kind::ForeignPlace, mix(street) ^ number, finer);
+    }
+    let birth = side.record.birth;
+    if birth.is_whole() {
+        push(into, Kind::ForeignPlace, mix(number ^ mix(u64::from(birth.canonical()))), finer);
+    }
+    // Either name, so that exchanged ones meet.
+    for name in finer.into_iter().filter(|name| *name != 0) {
+        push(into, Kind::ForeignPlace, mix(number ^ mix(name)), [birth.hash(), u64::from(place.postcode.get())]);
     }
 }
 

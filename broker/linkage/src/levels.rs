@@ -153,11 +153,13 @@ pub(crate) mod place {
     pub const POSTCODE: u8 = 4;
     pub const STREET: u8 = 5;
     pub const NEIGHBOUR: u8 = 6;
-    pub const NEARLY_POSTCODE: u8 = 7;
-    pub const SECTOR: u8 = 8;
-    pub const DISTRICT: u8 = 9;
-    pub const AREA: u8 = 10;
-    pub const DIFFERENT: u8 = 11;
+    pub const OTHER_STREET: u8 = 7;
+    pub const NEARLY_POSTCODE: u8 = 8;
+    pub const LONG_STREET: u8 = 9;
+    pub const SECTOR: u8 = 10;
+    pub const DISTRICT: u8 = 11;
+    pub const AREA: u8 = 12;
+    pub const DIFFERENT: u8 = 13;
 }
 
 pub(crate) mod contact {
@@ -229,19 +231,21 @@ static SEX: [LevelSpec; 4] = [
     level("different", 0.008, 0.56, 0.5),
 ];
 
-static PLACE: [LevelSpec; 12] = [
+static PLACE: [LevelSpec; 14] = [
     level("missing", 0.0, 0.0, 0.0),
     level("the same address", 0.58, 0.82, 0.000_003),
     level("the same house and street, postcode missing or nearly the same", 0.05, 0.07, 0.000_001),
     level("the same postcode and house number", 0.03, 0.04, 0.000_002),
     level("the same postcode, house not known", 0.03, 0.04, 0.000_01),
     level("the same house and street, other postcode", 0.01, 0.01, 0.000_02),
-    level("the same postcode, another house", 0.01, 0.005, 0.000_05),
+    level("the same street and postcode, another house", 0.005, 0.003, 0.000_05),
+    level("the same postcode, another street", 0.005, 0.002, 0.000_01),
     level("nearly the same postcode", 0.01, 0.005, 0.001),
+    level("the same long street and place, another house and postcode", 0.003, 0.001, 0.000_01),
     level("the same postcode sector", 0.01, 0.002, 0.0005),
     level("the same postcode district", 0.02, 0.002, 0.003),
-    level("the same postcode area", 0.08, 0.003, 0.1),
-    level("different", 0.17, 0.003, 0.8954),
+    level("the same postcode area", 0.08, 0.002, 0.1),
+    level("different", 0.167, 0.003, 0.895_409),
 ];
 
 static PHONE: [LevelSpec; 4] = [

@@ -2,8 +2,10 @@
 //! household, and of strangers; how many pairs of each there are; how common values are. A versioned JSON file that a
 //! person can read; nothing changes it silently.
 
-use crate::frequencies::{Frequencies, Rarity};
-use crate::levels::{ALL_FIELDS, Class, FIELDS, Field, LEVELS_MAX, TOGETHER};
+pub use crate::frequencies::{BirthShares, Frequencies, ValueShares};
+pub use crate::levels::Class;
+use crate::levels::{ALL_FIELDS, FIELDS, Field, LEVELS_MAX, TOGETHER};
+use crate::frequencies::Rarity;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 

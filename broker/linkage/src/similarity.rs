@@ -55,6 +55,38 @@ fn jaro(one: &[u8], two: &[u8]) -> f64 {
     (hits / one.len() as f64 + hits / two.len() as f64 + (hits - moved as f64 / 2.0) / hits) / 3.0
 }
 
+/// One digit wrong, or two adjacent digits exchanged, in numbers of equal length.
+pub(crate) fn is_number_slip(mut one: u64, mut two: u64) -> bool {
+    while one % 10 == two % 10 && one != 0 {
+        one /= 10;
+        two /= 10;
+    }
+    let exchanged = one / 10 % 10 == two % 10 && two / 10 % 10 == one % 10 && one / 100 == two / 100;
+    one / 10 == two / 10 || exchanged
+}
+
+/// How many pairs of adjacent letters two texts share, as a share of all (Dice), in 0..=1: words may stand in any order.
+pub(crate) fn shared_bigrams(one: &[u8], two: &[u8]) -> f64 {
+    let (ours, theirs) = (bigrams(one), bigrams(two));
+    let total = ours.len() + theirs.len();
+    let (mut own, mut other, mut shared) = (0, 0, 0);
+    while let (Some(first), Some(second)) = (ours.get(own), theirs.get(other)) {
+        match first.cmp(second) {
+            std::cmp::Ordering::Less => own += 1,
+            std::cmp::Ordering::Greater => other += 1,
+            std::cmp::Ordering::Equal => (own, other, shared) = (own + 1, other + 1, shared + 2),
+        }
+    }
+    if total == 0 { 0.0 } else { f64::from(shared) / total as f64 }
+}
+
+fn bigrams(text: &[u8]) -> Vec<[u8; 2]> {
+    let letters: Vec<u8> = text.iter().copied().filter(|letter| *letter != b' ').collect();
+    let mut bigrams: Vec<[u8; 2]> = letters.windows(2).map(|pair| [pair[0], pair[1]]).collect();
+    bigrams.sort_unstable();
+    bigrams
+}
+
 /// Soundex of a word (American, as NHS systems use it), packed in 16 bits; zero for a word without letters.
 pub(crate) fn soundex(word: &[u8]) -> u16 {
     let mut letters = word.iter().copied().filter(u8::is_ascii_uppercase);

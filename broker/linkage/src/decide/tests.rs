@@ -1,1 +1,276 @@
 use super::*;
+use crate::bulk::link_all;
+use crate::identity::{Address, Identity, Name, NhsNumber, Sex};
+
+/// One registration in plain words; what is empty is missing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told<'a> {
+    nhs: &'a str,
+    verified: bool,
+    given: &'a str,
+    middle: &'a str,
+    family: &'a str,
+    born: &'a str,
+    female: bool,
+    line: &'a str,
+    postcode: &'a str,
+    phone: &'a str,
+    died: &'a str,
+}
+
+const ROSE: Told<'_> = Told {
+    nhs: "",
+    verified: false,
+    given: "Rosalind",
+    middle: "",
+    family: "Featherstone",
+    born: "1958-03-14",
+    female: true,
+    line: "14 Rise Road",
+    postcode: "LS6 2AB",
+    phone: "07700900123",
+    died: "",
+};
+
+fn population(told: &[Told<'_>]) -> Population {
+    let mut population = Population::new();
+    for (own, row) in told.iter().zip(0..) {
+        insert(&mut population, row, own);
+    }
+    population
+}
+
+fn insert(population: &mut Population, row: u32, own: &Told<'_>) {
+    let identity = Identity {
+        nhs_number: NhsNumber::parse(own.nhs),
+        nhs_number_verified: own.verified,
+        names: &[Name { family: own.family, given: &[own.given, own.middle], ..Name::default() }],
+        birth_date: own.born,
+        sex: if own.female { Sex::Female } else { Sex::Male },
+        addresses: &[Address { lines: &[own.line], postcode: own.postcode }],
+        phones: &[own.phone],
+        emails: &[],
+        death_date: own.died,
+    };
+    population.insert(row, &identity);
+}
+
+fn decided(told: &[Told<'_>], decisions: &[PersonsDecision]) -> Decided {
+    let population = population(told);
+    let (model, policy) = (Model::default_uk(), Policy::default());
+    let members: Vec<Member> = (0..told.len() as u32).map(|row| Member { row, key: u128::from(row) }).collect();
+    let rows: Vec<u32> = (0..told.len() as u32).collect();
+    let (_, pairs) = closure(&population, &model, &policy, &rows, &|_| Vec::new());
+    let component =
+        Component { population: &population, model: &model, members: &members, pairs: &pairs, decisions };
+    decide(&component, &policy)
+}
+
+fn reasons(decided: &Decided) -> Vec<ReviewReason> {
+    decided.reviews.iter().map(|review| review.reason).collect()
+}
+
+const ONE: &str = "9434765919";
+const OTHER: &str = "4010232137";
+
+#[test]
+fn one_person_told_twice_is_one() {
+    let decided = decided(&[ROSE, Told { given: "ROSE", line: "14 Rise Rd", ..ROSE }], &[]);
+    assert_eq!(decided.persons, [[0, 1]]);
+    assert_eq!(decided.links[0].rule, LinkRule::Automatic);
+}
+
+#[test]
+fn two_verified_numbers_are_never_linked_automatically() {
+    let told = [Told { nhs: ONE, verified: true, ..ROSE }, Told { nhs: OTHER, verified: true, ..ROSE }];
+    let decided = decided(&told, &[]);
+    assert_eq!(decided.persons, [[0], [1]]);
+    assert_eq!(reasons(&decided), [ReviewReason::NumbersDiffer]);
+}
+
+#[test]
+fn two_verified_numbers_do_not_meet_by_way_of_a_third() {
+    let told = [Told { nhs: ONE, verified: true, ..ROSE }, ROSE, Told { nhs: OTHER, verified: true, ..ROSE }];
+    let decided = decided(&told, &[]);
+    assert!(decided.persons.iter().all(|person| !(person.contains(&0) && person.contains(&2))));
+    assert!(reasons(&decided).contains(&ReviewReason::NumbersDiffer));
+}
+
+#[test]
+fn a_number_on_two_people_is_an_overlay() {
+    let other = Told {
+        given: "Mohammed",
+        family: "Iqbal",
+        born: "1990-11-02",
+        female: false,
+        line: "3 Mill Lane",
+        postcode: "HU1 1AA",
+        phone: "",
+        ..ROSE
+    };
+    let told = [Told { nhs: ONE, verified: true, ..ROSE }, Told { nhs: ONE, verified: true, ..other }];
+    let decided = decided(&told, &[]);
+    assert_eq!(decided.persons, [[0], [1]]);
+    assert_eq!(reasons(&decided), [ReviewReason::NumberOverlaid]);
+}
+
+#[test]
+fn twins_stay_two() {
+    for (one, two) in [("Amelia", "Amelie"), ("Jon", "Joan"), ("Mohammed", "Ahmed")] {
+        let decided = decided(&[Told { given: one, ..ROSE }, Told { given: two, ..ROSE }], &[]);
+        assert_eq!(decided.persons, [[0], [1]], "{one} {two}");
+    }
+    let told = [Told { given: "Mohammed", middle: "Bilal", ..ROSE }, Told { given: "Mohammed", middle: "Usman", ..ROSE }];
+    assert_eq!(decided(&told, &[]).persons, [[0], [1]]);
+}
+
+#[test]
+fn father_and_son_stay_two() {
+    let told = [ROSE, Told { born: "1985-07-02", ..ROSE }];
+    assert_eq!(decided(&told, &[]).persons, [[0], [1]]);
+}
+
+#[test]
+fn namesakes_born_on_one_day_are_left_to_a_person() {
+    let told = [Told { phone: "", ..ROSE }, Told { phone: "", line: "9 Hill View", postcode: "S8 4QQ", ..ROSE }];
+    let decided = decided(&told, &[]);
+    assert_eq!(decided.persons, [[0], [1]]);
+    assert!(reasons(&decided).iter().all(|reason| {
+        matches!(reason, ReviewReason::NamesAndBirthOnly | ReviewReason::Possible)
+    }));
+    assert!(!decided.reviews.is_empty());
+}
+
+#[test]
+fn the_dead_are_not_born_again() {
+    let told = [Told { died: "2001-05-05", ..ROSE }, Told { died: "2019-05-05", ..ROSE }];
+    assert_eq!(reasons(&decided(&told, &[])), [ReviewReason::DatesOfDeath]);
+    let told = [Told { died: "2001-05-05", ..ROSE }, Told { died: "2001-05-09", ..ROSE }];
+    assert_eq!(decided(&told, &[]).persons, [[0, 1]]);
+}
+
+#[test]
+fn what_a_person_decided_outranks_every_score() {
+    let apart = PersonsDecision { one: 1, two: 0, says: Says::Different };
+    assert_eq!(decided(&[ROSE, ROSE], &[apart]).persons, [[0], [1]]);
+    let stranger = Told { given: "Ian", family: "Ogden", born: "1971-01-09", line: "", postcode: "", phone: "", ..ROSE };
+    let same = PersonsDecision { one: 0, two: 1, says: Says::Same };
+    let decided_same = decided(&[ROSE, stranger], &[same]);
+    assert_eq!(decided_same.persons, [[0, 1]]);
+    assert_eq!(decided_same.links[0].rule, LinkRule::Person);
+}
+
+#[test]
+fn nobody_is_joined_by_way_of_others_to_whom_a_person_said_he_is_not() {
+    let apart = PersonsDecision { one: 0, two: 2, says: Says::Different };
+    let decided = decided(&[ROSE, ROSE, ROSE], &[apart]);
+    assert!(decided.persons.iter().all(|person| !(person.contains(&0) && person.contains(&2))));
+}
+
+#[test]
+fn contradicting_decisions_are_shown() {
+    let decisions = [
+        PersonsDecision { one: 0, two: 1, says: Says::Same },
+        PersonsDecision { one: 1, two: 2, says: Says::Same },
+        PersonsDecision { one: 0, two: 2, says: Says::Different },
+    ];
+    let decided = decided(&[ROSE, ROSE, ROSE], &decisions);
+    assert!(reasons(&decided).contains(&ReviewReason::DecisionsContradict));
+    assert!(decided.persons.iter().all(|person| !(person.contains(&0) && person.contains(&2))));
+}
+
+#[test]
+fn registrations_that_say_nothing_are_persons_of_their_own() {
+    let decided = decided(&[Told::default(), Told::default(), ROSE], &[]);
+    assert_eq!(decided.persons.len(), 3);
+    assert!(decided.links.is_empty() && decided.reviews.is_empty());
+}
+
+/// People made of few words, so that names, dates and houses meet in every way.
+fn told() -> impl proptest::strategy::Strategy<Value = Told<'static>> {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    let names = (
+        select(&["Rosalind", "Rose", "Mohammed", "Md", "", "Rosalnid"][..]),
+        select(&["", "Ann", "A"][..]),
+        select(&["Featherstone", "Fetherstone", "Khan", "Featherstone-Khan"][..]),
+    );
+    let facts = (
+        select(&["1958-03-14", "1958-14-03", "1958-03-04", "1985-07-02", ""][..]),
+        select(&["", "07700900123", "07700900777"][..]),
+        select(&[("14 Rise Road", "LS6 2AB"), ("9 Hill View", "S8 4QQ"), ("", "")][..]),
+        select(&[("", false), (ONE, true), (OTHER, true), (ONE, false)][..]),
+    );
+    (names, facts).prop_map(|((given, middle, family), (born, phone, (line, postcode), (nhs, verified)))| Told {
+        nhs,
+        verified,
+        given,
+        middle,
+        family,
+        born,
+        female: true,
+        line,
+        postcode,
+        phone,
+        died: "",
+    })
+}
+
+/// Persons, links and reviews in terms of keys, which do not depend on rows.
+fn by_key(all: &[Decided], key: impl Fn(u32) -> usize) -> [Vec<Vec<usize>>; 3] {
+    let mut parts = [const { Vec::new() }; 3];
+    for decided in all {
+        parts[0].extend(decided.persons.iter().filter(|person| person.len() > 1).map(|person| {
+            person.iter().map(|row| key(*row)).collect::<Vec<_>>()
+        }));
+        parts[1].extend(decided.links.iter().map(|link| vec![key(link.one), key(link.two), link.bits.to_bits() as usize]));
+        parts[2].extend(decided.reviews.iter().map(|own| {
+            vec![key(own.one), key(own.two), own.reason as usize, own.bits.to_bits() as usize]
+        }));
+    }
+    for part in &mut parts {
+        part.iter_mut().for_each(|own| own[..2].sort_unstable());
+        part.sort_unstable();
+    }
+    parts
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(60))]
+
+    #[test]
+    fn order_of_arrival_threads_and_bulk_change_nothing(
+        (people, order) in proptest::collection::vec(told(), 2..40).prop_flat_map(|people| {
+            let order: Vec<usize> = (0..people.len()).collect();
+            (proptest::strategy::Just(people), proptest::strategy::Just(order).prop_shuffle())
+        })
+    ) {
+        use proptest::prelude::*;
+        let (model, policy) = (Model::default_uk(), Policy::default());
+        let straight = population(&people);
+        let bulk = link_all(&straight, &model, &policy, 2, &|row| u128::from(row));
+        let expected = by_key(&bulk.decided, |row| row as usize);
+
+        let shuffled: Vec<Told<'_>> = order.iter().map(|place| people[*place]).collect();
+        let other = population(&shuffled);
+        let again = link_all(&other, &model, &policy, 1, &|row| order[row as usize] as u128);
+        prop_assert_eq!(&by_key(&again.decided, |row| order[row as usize]), &expected);
+
+        // One at a time: each component is closed over the newcomers and decided.
+        let mut online = Vec::new();
+        let mut done = rustc_hash::FxHashSet::default();
+        for row in 0..people.len() as u32 {
+            let (rows, pairs) = closure(&other, &model, &policy, &[row], &|_| Vec::new());
+            if done.insert(rows.clone()) {
+                let members: Vec<Member> =
+                    rows.iter().map(|row| Member { row: *row, key: order[*row as usize] as u128 }).collect();
+                let component =
+                    Component { population: &other, model: &model, members: &members, pairs: &pairs, decisions: &[] };
+                online.push(decide(&component, &policy));
+            }
+        }
+        prop_assert_eq!(&by_key(&online, |row| order[row as usize]), &expected);
+    }
+}
+
+use proptest::strategy::Strategy as _;

@@ -3,12 +3,15 @@
 
 use crate::identity::Address;
 use crate::normalise::{fold, hash_bytes};
+use crate::similarity::is_number_slip;
 
-/// A postcode in 32 bits. UK postcodes keep their parts (area, district, sector, unit); others are a hash of the text.
+/// A postcode in 32 bits. UK postcodes keep their parts (area, district, sector, unit); others are their digits, or a
+/// hash of the text.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Postcode(u32);
 
 const FOREIGN: u32 = 1 << 31;
+const DIGITS: u32 = 1 << 30;
 const INWARD_CODES: u32 = 10 * 26 * 26;
 
 impl Postcode {
@@ -24,7 +27,15 @@ impl Postcode {
         if code.is_empty() || code.starts_with(b"ZZ99") || code.iter().all(|byte| *byte == b'0' || *byte == b'X') {
             return Self(0);
         }
-        Self::pack(code).unwrap_or_else(|| Self(FOREIGN | (hash_bytes(code, POSTCODE_SEED) >> 33) as u32))
+        Self::pack(code).unwrap_or_else(|| Self(FOREIGN | Self::foreign(code)))
+    }
+
+    fn foreign(code: &[u8]) -> u32 {
+        if code.len() < 9 && code.iter().all(u8::is_ascii_digit) {
+            DIGITS | code.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+        } else {
+            (hash_bytes(code, POSTCODE_SEED) >> 34) as u32
+        }
     }
 
     /// Outward code (area of one or two letters, district of a digit and perhaps a digit or letter) and inward code.
@@ -56,7 +67,8 @@ impl Postcode {
         self.0
     }
 
-    const fn is_foreign(self) -> bool {
+    /// Whether it is not of UK shape.
+    pub const fn is_foreign(self) -> bool {
         self.0 & FOREIGN != 0
     }
 
@@ -75,10 +87,15 @@ impl Postcode {
         if self.is_foreign() { self.0 } else { (self.0 / INWARD_CODES - 1) / 370 }
     }
 
-    /// Whether exactly one of the parts (area, district, sector, either letter of the unit) differs: a typing slip.
+    /// Whether exactly one of the parts (area, district, sector, either letter of the unit) differs, or one digit of a
+    /// foreign one: a typing slip.
     pub fn nearly(self, other: Self) -> bool {
-        if self.is_foreign() || other.is_foreign() || self.is_missing() || other.is_missing() {
+        if self.is_missing() || other.is_missing() {
             return false;
+        }
+        if self.is_foreign() || other.is_foreign() {
+            let digits = |code: Self| (code.0 & FOREIGN != 0 && code.0 & DIGITS != 0).then_some(u64::from(code.0 & !FOREIGN & !DIGITS));
+            return matches!((digits(self), digits(other)), (Some(one), Some(two)) if one != two && is_number_slip(one, two));
         }
         let parts = |code: Self| {
             let (outward, inward) = (code.0 / INWARD_CODES - 1, code.0 % INWARD_CODES);

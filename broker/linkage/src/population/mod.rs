@@ -310,3 +310,6 @@ impl Search {
         Candidates { rows: self.rows, cut: self.cut }
     }
 }
+
+#[cfg(test)]
+mod tests;

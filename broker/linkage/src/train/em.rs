@@ -1,7 +1,7 @@
 //! Expectation-maximisation over patterns of levels. Pure arithmetic.
 
 use crate::frequencies::Frequencies;
-use crate::levels::{ALL_FIELDS, Class, FIELDS, Field, LEVELS_MAX, Levels, TOGETHER, birth, place};
+use crate::levels::{ALL_FIELDS, Class, FIELDS, Field, LEVELS_MAX, Levels, TOGETHER, birth, given, place};
 use crate::train::sessions::{Session, SessionKind};
 
 pub(crate) const MATCH: usize = Class::Match as usize;
@@ -23,13 +23,18 @@ pub(crate) struct Learned {
     pub sizes: Vec<[f64; CLASSES]>,
     /// Whether there were shared addresses from which to learn households.
     pub has_households: bool,
+    /// Whether nothing tells a namesake, or a father from his son of one name, from a person with two birth dates.
+    is_birth_doubtful: bool,
     /// Rounds made.
     pub rounds: usize,
 }
 
 /// What learning starts from counts as so many pairs: enough to decide where there is next to no data.
 const START_PAIRS: f64 = 40.0;
-const HOUSEHOLD_PAIRS_MIN: usize = 30;
+const HOUSEHOLD_PAIRS_MIN: f64 = 30.0;
+/// Where fewer than this share of the pairs at one address are plainly two people, nobody's family is registered:
+/// those few are one person's registrations with everything wrong.
+const HOUSEHOLD_SHARE_MIN: f64 = 0.1;
 const ROUNDS_MAX: usize = 60;
 const SHARE_MIN: f64 = 1e-9;
 /// Two levels count as seen together so many times more than they were: a few pairs prove no dependence.
@@ -41,13 +46,16 @@ const OTHER_BIRTH_MAX: [(u8, f64); 2] = [(birth::NEAR, 0.004), (birth::FAR, 0.00
 
 /// Learns what levels are worth.
 pub(crate) fn learn(sessions: &[Session], strangers: &Session, frequencies: &Frequencies) -> Learned {
-    let house_pairs = sessions.iter().find(|session| session.kind == SessionKind::House).map_or(0, |own| own.pairs);
-    let has_households = house_pairs >= HOUSEHOLD_PAIRS_MIN;
+    let houses = sessions.iter().find(|session| session.kind == SessionKind::House);
+    let [others, house_pairs] = houses.map_or([0.0; 2], others_at_home);
+    let has_households = others >= HOUSEHOLD_PAIRS_MIN && others > HOUSEHOLD_SHARE_MIN * house_pairs;
+    let is_birth_doubtful = has_households || house_pairs < HOUSEHOLD_PAIRS_MIN;
     let mut learned = Learned {
         shares: start(),
         excess: [[[1.0; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()],
         sizes: sessions.iter().map(|session| [0.3, 0.2, 0.5].map(|share| share * session.pairs as f64)).collect(),
         has_households,
+        is_birth_doubtful,
         rounds: 0,
     };
     learned.shares[STRANGER] = strangers_shares(strangers, frequencies);
@@ -58,6 +66,19 @@ pub(crate) fn learn(sessions: &[Session], strangers: &Session, frequencies: &Fre
         }
     }
     learned
+}
+
+/// Of the pairs at one address whose names and birth dates are known: those that agree in neither, and all.
+fn others_at_home(houses: &Session) -> [f64; 2] {
+    let mut pairs = [0.0; 2];
+    for (levels, count) in &houses.patterns {
+        let (name, born) = (levels.get(Field::Given), levels.get(Field::Birth));
+        if name != 0 && born != 0 {
+            pairs[0] += if name == given::DIFFERENT && born >= birth::NEAR { *count } else { 0.0 };
+            pairs[1] += count;
+        }
+    }
+    pairs
 }
 
 fn start() -> Shares {
@@ -102,6 +123,10 @@ fn strangers_shares(strangers: &Session, frequencies: &Frequencies) -> [[f64; LE
     for (field, chance) in exact {
         shares[field as usize][1] = chance.max(SHARE_MIN);
     }
+    // Exchanged names agree by chance no less often than names in their places.
+    let both = frequencies.given.chance_agreement * frequencies.family.chance_agreement;
+    let exchanged = &mut shares[Field::Given as usize][usize::from(given::SWAPPED)];
+    *exchanged = exchanged.max(both);
     shares.map(scaled)
 }
 
@@ -146,7 +171,7 @@ fn round(sessions: &[Session], learned: &mut Learned) -> f64 {
             }
         }
     }
-    for (level, most) in OTHER_BIRTH_MAX {
+    for (level, most) in OTHER_BIRTH_MAX.into_iter().filter(|_| learned.is_birth_doubtful) {
         let share = &mut learned.shares[MATCH][Field::Birth as usize][usize::from(level)];
         *share = share.min(most);
     }

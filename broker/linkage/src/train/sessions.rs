@@ -75,8 +75,11 @@ fn houses(population: &Population) -> Vec<Vec<u32>> {
         .filter_map(|row| {
             let place = &population.record(row).place;
             let street = population.atoms().get(place.street).whole;
-            let known = (place.numbers != 0 || street != 0) && (!place.postcode.is_missing() || street != 0);
-            known.then(|| (place_value(place) ^ if place.postcode.is_missing() || place.numbers == 0 { street } else { 0 }, row))
+            // A UK postcode is so small that a number in it is one house; elsewhere the street belongs to it.
+            let is_uk = !place.postcode.is_missing() && !place.postcode.is_foreign();
+            let house = place_value(place, street) ^ if place.numbers == 0 { street } else { 0 };
+            let known = street != 0 || (is_uk && place.numbers != 0);
+            known.then_some((house, row))
         })
         .collect();
     at.sort_unstable();

@@ -1,0 +1,125 @@
+use super::*;
+use crate::identity::{Address, Name, Sex};
+use proptest::prelude::*;
+
+fn insert(population: &mut Population, row: u32, given: &str, family: &str, born: &str, postcode: &str) -> Changed {
+    let identity = Identity {
+        names: &[Name { family, given: &[given], ..Name::default() }],
+        birth_date: born,
+        sex: Sex::Female,
+        addresses: &[Address { lines: &["1 High Street"], postcode }],
+        ..Identity::default()
+    };
+    population.insert(row, &identity)
+}
+
+#[test]
+fn a_former_name_still_finds_its_bearer() {
+    let mut population = Population::new();
+    insert(&mut population, 0, "Rosalind", "Okafor", "1958-03-14", "LS6 2AB");
+    let names = [
+        Name { family: "Featherstone", given: &["Rosalind"], ..Name::default() },
+        Name { family: "Okafor", given: &["Rosalind"], ..Name::default() },
+    ];
+    let identity = Identity { names: &names, ..Identity::default() };
+    assert!(population.insert(1, &identity).affected.is_empty());
+    assert_eq!(population.candidates(1).rows, [0]);
+    assert_eq!(population.candidates(0).rows, [1]);
+    assert_eq!(population.compare(0, 1), population.compare(1, 0));
+    let probe = population.probe(&Identity { names: &names[1..], ..Identity::default() });
+    assert_eq!(population.candidates_of(&probe).rows, [0, 1]);
+    assert_eq!(population.compare_with(&probe, 0).levels.get(crate::levels::Field::Family), 1);
+}
+
+#[test]
+fn an_identity_that_is_asked_about_leaves_no_trace() {
+    let mut population = Population::new();
+    insert(&mut population, 0, "Rosalind", "Okafor", "1958-03-14", "LS6 2AB");
+    let before = population.bytes();
+    let asked = [Name { family: "Zzyzx", given: &["Qwerty"], ..Name::default() }];
+    let probe = population.probe(&Identity { names: &asked, ..Identity::default() });
+    assert_eq!(population.candidates_of(&probe), Candidates::default());
+    assert_eq!(population.bytes(), before);
+}
+
+#[test]
+fn a_million_at_one_address_are_narrowed_and_a_cut_is_said() {
+    let mut population = Population::new();
+    for row in 0..3000 {
+        let born = format!("{}-0{}-1{}", 1950 + row % 50, 1 + row % 9, row % 10);
+        insert(&mut population, row, "Ann", "Smith", &born, "LS6 2AB");
+    }
+    assert!(population.candidates(7).rows.len() < 700);
+    for row in 3000..3500 {
+        insert(&mut population, row, "Ann", "Smith", "1958-03-14", "LS6 2AB");
+    }
+    assert!(population.candidates(3100).cut, "500 who are alike in everything are too many, and that is said");
+}
+
+/// Few values, so that keys are shared by many.
+fn people() -> impl Strategy<Value = Vec<(u8, u8, u8, u8)>> {
+    proptest::collection::vec((0..3_u8, 0..2_u8, 0..12_u8, 0..3_u8), 1..60)
+}
+
+fn put(population: &mut Population, row: u32, (given, family, day, code): (u8, u8, u8, u8)) -> Changed {
+    let given = ["Ann", "Anne", "Zoe"][usize::from(given)];
+    let family = ["Smith", "Khan"][usize::from(family)];
+    let born = format!("1958-03-{:02}", 1 + day);
+    insert(population, row, given, family, &born, ["LS6 2AB", "LS6 2AC", ""][usize::from(code)])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn candidates_are_a_function_of_the_set(people in people(), seed in 0..1000_u32) {
+        let mut bulk = Population::new();
+        for (own, row) in people.iter().zip(0..) {
+            put(&mut bulk, row, *own);
+        }
+        // Other people come and go, and everybody is registered twice, in another order.
+        let mut online = Population::new();
+        let count = people.len() as u32;
+        for step in 0..count {
+            let row = (step * 7 + seed) % count;
+            put(&mut online, row, people[((row + 1) % count) as usize]);
+        }
+        for row in (0..count).rev() {
+            put(&mut online, row, people[row as usize]);
+        }
+        for row in 0..count {
+            prop_assert_eq!(bulk.candidates(row), online.candidates(row));
+        }
+        bulk.index_bulk(2);
+        let mut pairs = Vec::new();
+        bulk.pairs(&(0..count), &mut pairs, &mut Vec::new());
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut expected = Vec::new();
+        for row in 0..count {
+            let above = online.candidates(row).rows.into_iter().filter(|other| *other > row);
+            expected.extend(above.map(|other| (row, other)));
+        }
+        prop_assert_eq!(pairs, expected);
+    }
+
+    #[test]
+    fn whose_candidates_change_is_said(people in people()) {
+        let mut population = Population::new();
+        let mut kept: Vec<Vec<u32>> = Vec::new();
+        for (own, row) in people.iter().zip(0..) {
+            let changed = put(&mut population, row, *own);
+            let newcomers = population.candidates(row).rows;
+            for other in &newcomers {
+                kept[*other as usize].push(row);
+            }
+            kept.push(newcomers);
+            for affected in changed.affected {
+                kept[affected as usize] = population.candidates(affected).rows;
+            }
+            for (kept, row) in kept.iter().zip(0..) {
+                prop_assert_eq!(kept, &population.candidates(row).rows);
+            }
+        }
+    }
+}
