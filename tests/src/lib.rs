@@ -2,5 +2,7 @@
 
 pub mod bench;
 pub mod keys;
+pub mod linkage;
+pub mod people;
 pub mod records;
 pub mod world;
