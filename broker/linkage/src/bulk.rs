@@ -155,7 +155,7 @@ pub fn decide_all(
     let components = components(pairs, &[], population.row_limit());
     let decided = components.into_iter().map(|(rows, pairs)| {
         let members: Vec<Member> = rows.into_iter().map(|row| Member { row, key: key(row) }).collect();
-        decide(&Component { population, model, members: &members, pairs: &pairs, decisions: &[] }, policy)
+        decide(&Component { population, model, members: &members, outside: &[], pairs: &pairs, decisions: &[] }, policy)
     });
     decided.collect()
 }

@@ -178,27 +178,47 @@ pub struct Verdict {
     /// The persons: each a sorted list of registrations, and why each of them is there; ordered by their first.
     pub persons: Vec<Vec<(Row, Rule)>>,
     /// What a human should look at.
-    pub reviews: BTreeSet<Review>,
+    pub doubted: Vec<Doubted>,
 }
 
-/// Decides over a set that is closed: whoever has a pair of concern or a person's link with one of `known` is in
-/// `known` too, and `pairs` are theirs.
-pub fn decide(means: Means<'_>, known: &[Known], pairs: &[ScoredPair], decisions: &Decisions) -> Verdict {
-    let members: Vec<Member> = known.iter().map(|known| Member { row: known.row.0, key: known.key }).collect();
-    let disputed: BTreeSet<u32> =
-        known.iter().filter(|known| decisions.disputes(known.row, &known.said)).map(|known| known.row.0).collect();
+/// Two registrations that a human should look at.
+#[derive(Clone, Copy)]
+pub struct Doubted {
+    /// Why.
+    pub doubt: Doubt,
+    /// What was compared.
+    pub evidence: Evidence,
+    /// One registration.
+    pub a: Row,
+    /// The other, which stands later.
+    pub b: Row,
+}
+
+/// Decides over a set that is closed: whoever may be linked with one of `known` is in `known` too, whoever else has a
+/// pair of concern with one is in `near`, and `pairs` are theirs.
+pub fn decide(means: Means<'_>, [known, near]: [&[Known]; 2], pairs: &[ScoredPair], decisions: &Decisions) -> Verdict {
+    let member = |known: &Known| Member { row: known.row.0, key: known.key };
+    let members: Vec<Member> = known.iter().map(member).collect();
+    let outside: Vec<Member> = near.iter().map(member).collect();
+    let disputed: BTreeSet<u32> = known
+        .iter()
+        .chain(near)
+        .filter(|known| decisions.disputes(known.row, &known.said))
+        .map(|known| known.row.0)
+        .collect();
     let pairs: Vec<ScoredPair> =
         pairs.iter().filter(|pair| !disputed.contains(&pair.one) && !disputed.contains(&pair.two)).copied().collect();
     let (linked, resting) = links(known, decisions);
     let persons_decisions: Vec<PersonsDecision> = linked
         .iter()
         .map(|link| PersonsDecision { one: link.a.0, two: link.b.0, says: Says::Same })
-        .chain(separations(known, decisions))
+        .chain(known.iter().chain(near).flat_map(|known| separations(known, decisions)))
         .collect();
     let component = Component {
         population: means.population,
         model: means.model,
         members: &members,
+        outside: &outside,
         pairs: &pairs,
         decisions: &persons_decisions,
     };
@@ -206,29 +226,20 @@ pub fn decide(means: Means<'_>, known: &[Known], pairs: &[ScoredPair], decisions
     let persons = persons(&decided);
     let home: HashMap<Row, usize> =
         persons.iter().enumerate().flat_map(|(at, rows)| rows.iter().map(move |(row, _)| (*row, at))).collect();
-    let reach = |a: Row, b: Row| {
-        let size = |row| home.get(&row).map_or(1, |at| persons[*at].len());
-        Reverse(size(a) + size(b))
-    };
-    let doubted = decided.reviews.iter().map(|review| {
-        let evidence = Evidence::of(review.bits, review.levels);
-        (Doubt::of(review.reason), Row(review.one), Row(review.two), evidence)
+    let doubted = decided.reviews.iter().map(|review| Doubted {
+        doubt: Doubt::of(review.reason),
+        evidence: Evidence::of(review.bits, review.levels),
+        a: Row(review.one.min(review.two)),
+        b: Row(review.one.max(review.two)),
     });
     let resting = resting.into_iter().map(|link| {
         let comparison = means.population.compare(link.a.0, link.b.0);
         let evidence = Evidence::of(means.model.score(&comparison).bits, comparison.levels);
-        (Doubt::LinkRests, link.a, link.b, evidence)
+        Doubted { doubt: Doubt::LinkRests, evidence, a: link.a.min(link.b), b: link.a.max(link.b) }
     });
-    let open = |(_, a, b, _): &(Doubt, Row, Row, Evidence)| home.get(a) != home.get(b) && !decisions.separates(*a, *b);
-    let review = |(doubt, a, b, evidence): (Doubt, Row, Row, Evidence)| Review {
-        doubt,
-        reach: reach(a, b),
-        evidence: Reverse(evidence),
-        a: a.min(b),
-        b: a.max(b),
-    };
-    let reviews = doubted.chain(resting).filter(open).map(review).collect();
-    Verdict { persons, reviews }
+    let open = |d: &Doubted| home.get(&d.a) != home.get(&d.b) && !decisions.separates(d.a, d.b);
+    let doubted = doubted.chain(resting).filter(open).collect();
+    Verdict { persons, doubted }
 }
 
 /// The engine's persons, and why each registration is where it is.
@@ -254,13 +265,11 @@ fn persons(decided: &severn_linkage::decide::Decided) -> Vec<Vec<(Row, Rule)>> {
     persons
 }
 
-fn separations<'a>(known: &'a [Known], decisions: &'a Decisions) -> impl Iterator<Item = PersonsDecision> + 'a {
-    known.iter().flat_map(|known| {
-        let others = decisions.apart.get(&known.row).into_iter().flatten();
-        // Who was taken out of what a score made was told apart; where a person's link was undone, nothing was said.
-        let says = if decisions.disputed.contains_key(&known.row) { Says::Different } else { Says::Undone };
-        others.map(move |other| PersonsDecision { one: known.row.0, two: other.0, says })
-    })
+fn separations<'a>(known: &'a Known, decisions: &'a Decisions) -> impl Iterator<Item = PersonsDecision> + 'a {
+    let others = decisions.apart.get(&known.row).into_iter().flatten();
+    // Who was taken out of what a score made was told apart; where a person's link was undone, nothing was said.
+    let says = if decisions.disputed.contains_key(&known.row) { Says::Different } else { Says::Undone };
+    others.map(move |other| PersonsDecision { one: known.row.0, two: other.0, says })
 }
 
 /// Persons' links, in the order in which they were decided: those that hold, and those that rest.

@@ -1,4 +1,5 @@
-//! Which registrations must be decided together: those joined by pairs of concern, and by people's links.
+//! Which registrations must be decided together: those joined by pairs that may link, and by people's links. Pairs that
+//! a steward at most will look at join nobody: namesakes by the thousand would otherwise hang together.
 
 use crate::bulk::ScoredPair;
 use crate::decide::Policy;
@@ -7,9 +8,16 @@ use crate::model::Model;
 use crate::population::Population;
 use rustc_hash::FxHashSet;
 
-/// The component of some rows: all rows that are reached from them by pairs of concern, and those pairs.
-///
-/// `linked` gives the rows that people linked to a row or parted from it.
+/// What must be decided together with some rows.
+#[derive(Clone, Debug, Default)]
+pub struct Closure {
+    /// All rows that are reached from them by pairs that may link and by people's links; sorted.
+    pub rows: Vec<u32>,
+    /// All pairs of concern of these rows, those with rows outside among them; sorted, each once.
+    pub pairs: Vec<ScoredPair>,
+}
+
+/// Finds what must be decided together with the rows of `start`. `linked` gives the rows that people linked to a row.
 #[must_use]
 pub fn closure(
     population: &Population,
@@ -17,7 +25,7 @@ pub fn closure(
     policy: &Policy,
     start: &[u32],
     linked: &dyn Fn(u32) -> Vec<u32>,
-) -> (Vec<u32>, Vec<ScoredPair>) {
+) -> Closure {
     let mut reached: FxHashSet<u32> = start.iter().copied().filter(|row| population.holds(*row)).collect();
     let mut open: Vec<u32> = reached.iter().copied().collect();
     let mut pairs = Vec::new();
@@ -28,7 +36,7 @@ pub fn closure(
             let pair = ScoredPair { one, two, comparison, score: model.score(&comparison) };
             if is_of_concern(model, &pair, policy) {
                 pairs.push(pair);
-                if reached.insert(other) {
+                if pair.score.probability >= policy.automatic_min && reached.insert(other) {
                     open.push(other);
                 }
             }
@@ -39,7 +47,7 @@ pub fn closure(
     rows.sort_unstable();
     pairs.sort_unstable_by_key(|pair| (pair.one, pair.two));
     pairs.dedup_by_key(|pair| (pair.one, pair.two));
-    (rows, pairs)
+    Closure { rows, pairs }
 }
 
 /// Parts pairs of concern, sorted or not, into components: for each, its rows and its pairs. Rows without any pair

@@ -8,7 +8,7 @@ pub mod rules;
 mod closure;
 mod persons;
 
-pub use closure::{closure, components};
+pub use closure::{Closure, closure, components};
 
 use crate::bulk::ScoredPair;
 use crate::levels::Levels;
@@ -90,7 +90,7 @@ pub enum Says {
     Undone,
 }
 
-/// A closed set of registrations: no registration outside it has a pair of concern with one inside ([`closure`]).
+/// A closed set of registrations: no registration outside it may be linked with one inside ([`closure`]).
 #[derive(Clone, Copy)]
 pub struct Component<'a> {
     /// Where the registrations stand.
@@ -99,7 +99,10 @@ pub struct Component<'a> {
     pub model: &'a Model,
     /// The registrations, in any order.
     pub members: &'a [Member],
-    /// Their pairs of concern, in any order.
+    /// Registrations outside that have a pair of concern with one inside. They are joined to nobody here, but where
+    /// they fit nearly as well nothing is linked, and a steward looks at them.
+    pub outside: &'a [Member],
+    /// The pairs of concern of the members, in any order.
     pub pairs: &'a [ScoredPair],
     /// What people decided about them, the latest decision on each pair only.
     pub decisions: &'a [PersonsDecision],
@@ -201,6 +204,7 @@ pub struct Decided {
 pub fn decide(component: &Component<'_>, policy: &Policy) -> Decided {
     let mut members = component.members.to_vec();
     members.sort_unstable_by_key(|member| member.key);
+    members.extend(component.outside);
     let places: FxHashMap<u32, usize> = members.iter().zip(0..).map(|(member, place)| (member.row, place)).collect();
     let mut joining = Joining::new(component, policy, &members);
     for decision in component.decisions {

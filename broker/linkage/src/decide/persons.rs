@@ -35,7 +35,7 @@ impl<'a> Joining<'a> {
             apart: FxHashSet::default(),
             different: FxHashSet::default(),
             person: (0..members.len()).collect(),
-            persons: (0..members.len()).map(|place| (place, vec![place])).collect(),
+            persons: (0..component.members.len()).map(|place| (place, vec![place])).collect(),
             decided: Decided::default(),
         }
     }
@@ -65,8 +65,9 @@ impl<'a> Joining<'a> {
             if self.apart.contains(&own.ends) {
                 continue;
             }
+            let inside = own.ends.1 < self.component.members.len();
             match own.verdict {
-                Verdict::Automatic => {
+                Verdict::Automatic if inside => {
                     let refusal = if self.has_rival(own, &strong) {
                         Some(ReviewReason::LeadTooSmall)
                     } else {
@@ -75,7 +76,7 @@ impl<'a> Joining<'a> {
                     reviews.extend(refusal.map(|reason| (own, reason)));
                 }
                 Verdict::Review(reason) | Verdict::Never(reason) => reviews.push((own, reason)),
-                Verdict::Nothing => {}
+                Verdict::Automatic | Verdict::Nothing => {}
             }
         }
         for (one, two) in std::mem::take(&mut self.same) {

@@ -60,8 +60,9 @@ fn decided(told: &[Told<'_>], decisions: &[PersonsDecision]) -> Decided {
     let (model, policy) = (Model::default_uk(), Policy::default());
     let members: Vec<Member> = (0..told.len() as u32).map(|row| Member { row, key: u128::from(row) }).collect();
     let rows: Vec<u32> = (0..told.len() as u32).collect();
-    let (_, pairs) = closure(&population, &model, &policy, &rows, &|_| Vec::new());
-    let component = Component { population: &population, model: &model, members: &members, pairs: &pairs, decisions };
+    let pairs = closure(&population, &model, &policy, &rows, &|_| Vec::new()).pairs;
+    let component =
+        Component { population: &population, model: &model, members: &members, outside: &[], pairs: &pairs, decisions };
     decide(&component, &policy)
 }
 
@@ -242,6 +243,8 @@ fn by_key(all: &[Decided], key: impl Fn(u32) -> usize) -> [Vec<Vec<usize>>; 3] {
     for part in &mut parts {
         part.iter_mut().for_each(|own| own[..2].sort_unstable());
         part.sort_unstable();
+        // A pair of two components is listed with either.
+        part.dedup();
     }
     parts
 }
@@ -271,12 +274,17 @@ proptest::proptest! {
         let mut online = Vec::new();
         let mut done = rustc_hash::FxHashSet::default();
         for row in 0..people.len() as u32 {
-            let (rows, pairs) = closure(&other, &model, &policy, &[row], &|_| Vec::new());
+            let Closure { rows, pairs } = closure(&other, &model, &policy, &[row], &|_| Vec::new());
             if done.insert(rows.clone()) {
-                let members: Vec<Member> =
-                    rows.iter().map(|row| Member { row: *row, key: order[*row as usize] as u128 }).collect();
+                let member = |row: u32| Member { row, key: order[row as usize] as u128 };
+                let members: Vec<Member> = rows.iter().copied().map(member).collect();
+                let mut near: Vec<u32> = pairs.iter().flat_map(|pair| [pair.one, pair.two]).collect();
+                near.sort_unstable();
+                near.dedup();
+                near.retain(|row| rows.binary_search(row).is_err());
+                let outside: Vec<Member> = near.into_iter().map(member).collect();
                 let component =
-                    Component { population: &other, model: &model, members: &members, pairs: &pairs, decisions: &[] };
+                    Component { population: &other, model: &model, members: &members, outside: &outside, pairs: &pairs, decisions: &[] };
                 online.push(decide(&component, &policy));
             }
         }

@@ -2,35 +2,49 @@
 
 use super::{Cluster, State, oldest};
 use crate::{
-    index::decide::{self, Decisions, Evidence, Known, Means, Review, Row, Rule, decide},
+    index::decide::{self, Decisions, Doubted, Evidence, Known, Means, Review, Row, Rule, decide},
     model::EnterpriseId,
 };
 use severn_linkage::{
     bulk::ScoredPair,
     decide::{
-        Component, closure,
+        Closure, Component, closure,
         rules::{Verdict, is_of_concern, judge},
     },
 };
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
-/// Registrations that hang together, and the pairs by which they do.
+/// Registrations that hang together, and all their pairs of concern.
 #[derive(Default)]
 pub(super) struct Block {
     pub(super) rows: BTreeSet<Row>,
+    /// Those outside with whom one of them has a pair of concern.
+    pub(super) outside: BTreeSet<Row>,
     pub(super) pairs: Vec<ScoredPair>,
 }
 
+impl Block {
+    /// Those outside the block with whom one of `rows` has a pair of concern.
+    pub(super) fn near(&self, rows: &[Row]) -> BTreeSet<Row> {
+        let ends = self.pairs.iter().flat_map(|pair| [(pair.one, pair.two), (pair.two, pair.one)]);
+        let of_rows = ends.filter(|(own, _)| rows.contains(&Row(*own))).map(|(_, other)| Row(other));
+        of_rows.filter(|other| self.outside.contains(other)).collect()
+    }
+}
+
 impl State {
-    /// All that hang together with `seeds` by a pair of concern or a person's link: nobody outside can be changed by them.
+    /// All that hang together with `seeds` by a pair that may link or by a person's link. Nobody outside can be joined
+    /// with them; what those near them are joined with can change by them, though.
     pub(super) fn block(&self, seeds: &[Row]) -> Block {
         let start: Vec<u32> = seeds.iter().map(|row| row.0).collect();
         let linked = |row| {
             let links = self.links_of.get(&Row(row)).into_iter().flatten();
             links.filter_map(|sequence| self.decisions.links.get(sequence)).flat_map(|l| [l.a.0, l.b.0]).collect()
         };
-        let (rows, pairs) = closure(&self.population, &self.model, &self.policy, &start, &linked);
-        Block { rows: rows.into_iter().map(Row).collect(), pairs }
+        let Closure { rows, pairs } = closure(&self.population, &self.model, &self.policy, &start, &linked);
+        let rows: BTreeSet<Row> = rows.into_iter().map(Row).collect();
+        let ends = pairs.iter().flat_map(|pair| [Row(pair.one), Row(pair.two)]);
+        Block { outside: ends.filter(|row| !rows.contains(row)).collect(), rows, pairs }
     }
 
     /// Where to begin, beside the event's own registrations, when a value became too common or is no longer: those that
@@ -44,14 +58,14 @@ impl State {
         rows
     }
 
-    /// The decisions that concern `rows`.
-    pub(super) fn decisions_on(&self, rows: &BTreeSet<Row>) -> Decisions {
+    /// The decisions that concern a block.
+    pub(super) fn decisions_on(&self, block: &Block) -> Decisions {
         let all = &self.decisions;
         let mut own = Decisions::default();
         if all.links.is_empty() && all.apart.is_empty() && all.disputed.is_empty() {
             return own;
         }
-        for row in rows {
+        for row in block.rows.iter().chain(&block.outside) {
             for sequence in self.links_of.get(row).into_iter().flatten() {
                 own.links.extend(all.links.get(sequence).map(|link| (*sequence, link.clone())));
             }
@@ -64,14 +78,14 @@ impl State {
     /// What the rules make of a block under `decisions`.
     pub(super) fn verdict(&self, block: &Block, decisions: &Decisions) -> decide::Verdict {
         let means = Means { population: &self.population, model: &self.model, policy: &self.policy };
-        let live = block.rows.iter().map(|row| (*row, self.get(*row))).filter(|(_, held)| held.live);
-        let known: Vec<Known> = live
-            .map(|(row, held)| {
-                let number = held.facts.number.map(|number| (number, held.facts.verified));
-                Known { row, key: held.fingerprint, number, said: held.facts.said }
-            })
-            .collect();
-        decide(means, &known, &block.pairs, decisions)
+        let known = |row: &Row| {
+            let held = self.get(*row);
+            let number = held.facts.number.map(|number| (number, held.facts.verified));
+            held.live.then_some(Known { row: *row, key: held.fingerprint, number, said: held.facts.said })
+        };
+        let inside: Vec<Known> = block.rows.iter().filter_map(known).collect();
+        let outside: Vec<Known> = block.outside.iter().filter_map(known).collect();
+        decide(means, [&inside, &outside], &block.pairs, decisions)
     }
 
     /// Takes a registration that was never heard of before into its person, if it changes nothing for others: it has no
@@ -112,7 +126,7 @@ impl State {
     /// of them agree with it, and the strongest link holds against the others.
     fn agreement(&self, row: Row, members: &[Row]) -> Option<Vec<(Evidence, bool)>> {
         let (population, model) = (&self.population, &*self.model);
-        let component = Component { population, model, members: &[], pairs: &[], decisions: &[] };
+        let component = Component { population, model, members: &[], outside: &[], pairs: &[], decisions: &[] };
         let judged = members.iter().map(|member| {
             let pair = self.scored(row.0, member.0);
             (pair, judge(&component, &pair, &self.policy))
@@ -161,12 +175,10 @@ impl State {
 
     /// Decides anew over a block, which is closed.
     pub(super) fn settle(&mut self, block: &Block) {
-        let verdict = self.verdict(block, &self.decisions_on(&block.rows));
+        let verdict = self.verdict(block, &self.decisions_on(block));
         for row in &block.rows {
             self.clusters.remove(row);
-            for review in self.reviews_of.remove(row).unwrap_or_default() {
-                self.reviews.remove(&review);
-            }
+            self.unlist_reviews(*row);
             let held = self.get_mut(*row);
             held.person = *row;
             held.rule = Rule::Alone;
@@ -182,15 +194,31 @@ impl State {
             let id = oldest(&self.held, &rows);
             self.clusters.insert(first, Cluster { rows, id });
         }
-        for review in verdict.reviews {
-            self.list_review(review);
+        for doubted in verdict.doubted {
+            self.list_review(doubted);
         }
     }
 
-    fn list_review(&mut self, review: Review) {
-        for row in [review.a, review.b] {
-            self.reviews_of.entry(row).or_default().push(review);
+    fn list_review(&mut self, Doubted { doubt, evidence, a, b }: Doubted) {
+        let reach = Reverse(self.members(a).len() + self.members(b).len());
+        let review = Review { doubt, reach, evidence: Reverse(evidence), a, b };
+        if self.reviews.insert(review) {
+            for row in [a, b] {
+                self.reviews_of.entry(row).or_default().push(review);
+            }
         }
-        self.reviews.insert(review);
+    }
+
+    fn unlist_reviews(&mut self, row: Row) {
+        for review in self.reviews_of.remove(&row).unwrap_or_default() {
+            self.reviews.remove(&review);
+            let other = if review.a == row { review.b } else { review.a };
+            if let Some(reviews) = self.reviews_of.get_mut(&other) {
+                reviews.retain(|listed| *listed != review);
+                if reviews.is_empty() {
+                    self.reviews_of.remove(&other);
+                }
+            }
+        }
     }
 }

@@ -92,7 +92,7 @@ impl State {
     /// Whether a link of `a` and `b`, decided now, would make them one person.
     pub fn link_would_hold(&self, a: Row, b: Row) -> bool {
         let block = self.block(&[a, b]);
-        let mut decisions = self.decisions_on(&block.rows);
+        let mut decisions = self.decisions_on(&block);
         for (row, others) in self.taken_back(a, b) {
             decisions.disputed.remove(&row);
             if let Some(apart) = decisions.apart.get_mut(&row) {
@@ -119,7 +119,7 @@ impl State {
             return None;
         }
         let block = self.block(&[row]);
-        let mut decisions = self.decisions_on(&block.rows);
+        let mut decisions = self.decisions_on(&block);
         decisions.links.retain(|_, link| link.a != row && link.b != row);
         let verdict = self.verdict(&block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);

@@ -5,7 +5,7 @@ impl State {
     pub fn check_whole(&self) {
         let everybody: Vec<Row> = (0..).take(self.held.len()).map(Row).collect();
         let block = self.block(&everybody);
-        let verdict = self.verdict(&block, &self.decisions_on(&block.rows));
+        let verdict = self.verdict(&block, &self.decisions_on(&block));
         for person in &verdict.persons {
             let person: Vec<Row> = person.iter().map(|(row, _)| *row).collect();
             for row in &person {
@@ -14,7 +14,12 @@ impl State {
                 assert_eq!(self.members(self.carriers[&id]), person, "an id leads to those it names");
             }
         }
-        assert_eq!(self.reviews, verdict.reviews);
+        let listed: BTreeSet<_> = self.reviews.iter().map(|r| (r.doubt, r.evidence.0, r.a, r.b)).collect();
+        let doubted: BTreeSet<_> = verdict.doubted.iter().map(|d| (d.doubt, d.evidence, d.a, d.b)).collect();
+        assert_eq!(listed, doubted);
+        for review in &self.reviews {
+            assert_eq!(review.reach.0, self.members(review.a).len() + self.members(review.b).len());
+        }
         assert_eq!(self.clusters.len(), verdict.persons.iter().filter(|p| p.len() > 1).count());
         for (id, row) in &self.carriers {
             let carried = self.further_ids.get(row).into_iter().flatten().chain(&self.get(*row).id);
