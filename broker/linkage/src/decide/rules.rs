@@ -59,7 +59,7 @@ pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> V
     }
     let one_for_many = levels.get(Field::Middle) != middle::EXACT
         && [pair.one, pair.two].iter().any(|row| bears_name_of_many(component.population, *row));
-    if number != nhs::VERIFIED && may_be_twins(levels, one_for_many) {
+    if number != nhs::VERIFIED && component.model.knows_households() && may_be_twins(levels, one_for_many) {
         return Verdict::Review(ReviewReason::PossibleTwins);
     }
     if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {
