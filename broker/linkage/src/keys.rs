@@ -112,11 +112,18 @@ pub(crate) fn keys_of(side: &Side<'_>, into: &mut Vec<Key>) {
 /// Where there is no UK postcode, which says nearly which house it is, the postcode as text and the house with its
 /// street stand for themselves.
 fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
+    let street_sound = sound(&side.words.get(place.street));
     let street = side.words.get(place.street).atom.whole;
     let name = &side.record.name;
     let finer = [sound(&side.words.get(name.family)), sound(&side.words.get(name.given))];
     if place.postcode.is_foreign() {
         push(into, Kind::ForeignPlace, u64::from(place.postcode.get()), finer);
+    }
+    if street != 0 && place.postcode.is_foreign() {
+        for name in finer.into_iter().filter(|name| *name != 0) {
+            let street = mix(street_sound << 32) ^ mix(name);
+            push(into, Kind::ForeignPlace, street, [u64::from(place.postcode.get()), side.record.birth.hash()]);
+        }
     }
     if place.numbers == 0 || !(place.postcode.is_foreign() || place.postcode.is_missing()) {
         return;

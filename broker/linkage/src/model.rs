@@ -204,6 +204,12 @@ impl Model {
         &self.file.version
     }
 
+    /// Whether two people of one household are a class of their own. Where not, nobody's family is registered.
+    #[must_use]
+    pub const fn knows_households(&self) -> bool {
+        self.file.classes.households_per_registration > 0.0
+    }
+
     /// The same model for a population of another size: the fewer people, the likelier that two who agree are one.
     #[must_use]
     pub fn for_population(mut self, registrations: usize) -> Self {

@@ -59,7 +59,7 @@ pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> V
     }
     let one_for_many = levels.get(Field::Middle) != middle::EXACT
         && [pair.one, pair.two].iter().any(|row| bears_name_of_many(component.population, *row));
-    if number != nhs::VERIFIED && may_be_twins(levels, one_for_many) {
+    if number != nhs::VERIFIED && component.model.knows_households() && may_be_twins(levels, one_for_many) {
         return Verdict::Review(ReviewReason::PossibleTwins);
     }
     if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {
@@ -83,7 +83,10 @@ fn may_be_twins(levels: Levels, one_for_many: bool) -> bool {
     let home = matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE);
     let family = matches!(levels.get(Field::Family), family::EXACT..=family::SLIP);
     let given = levels.get(Field::Given);
-    let one_name = matches!(given, given::EXACT | given::SPELLING | given::NICKNAME | given::SWAPPED);
+    // A familiar form may be the twin's own name (John and Jack), above all if each has a telephone.
+    let other_phone = levels.get(Field::Phone) == contact::DIFFERENT;
+    let one_name =
+        matches!(given, given::EXACT | given::SPELLING | given::SWAPPED) || (given == given::NICKNAME && !other_phone);
     let other_middle = matches!(levels.get(Field::Middle), middle::OTHER_INITIAL | middle::DIFFERENT);
     let same_middle = levels.get(Field::Middle) == middle::EXACT;
     birth

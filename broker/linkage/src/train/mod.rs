@@ -63,7 +63,10 @@ pub fn train(population: &Population, training: &Training<'_>) -> Result<Model, 
     }
     if !learned.has_households {
         // Where no family is registered, nobody shares a house with a stranger.
-        frequencies.house.other *= NO_HOUSEHOLDS;
+        let house = &mut frequencies.house;
+        house.other = rounded(house.other * NO_HOUSEHOLDS);
+        house.chance_agreement = rounded(house.chance_agreement * NO_HOUSEHOLDS);
+        learned.shares[STRANGER][Field::Place as usize][usize::from(place::SAME)] = house.chance_agreement;
     }
     let pairs = sessions.iter().chain([&strangers]).map(|session| session.pairs).sum();
     let trained = Trained {
