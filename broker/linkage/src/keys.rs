@@ -33,9 +33,43 @@ pub(crate) enum Kind {
     Birth,
 }
 
-/// How many registrations may share a key of each kind before its finer part counts. Names alone are narrowed soon:
-/// only a rare name tells anything by itself.
-pub(crate) const SHARED_MAX: [usize; KINDS] = [60, 100, 100, 100, 60, 12, 40, 40, 60, 60, 60, 60, 60, 30, 12];
+/// How many registrations may share a key before its next finer part counts.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedMax {
+    wide: usize,
+    finest: usize,
+}
+
+impl SharedMax {
+    const fn of(wide: usize) -> Self {
+        Self { wide, finest: wide }
+    }
+
+    /// At a width: 0 for the coarse part alone, 2 for the whole key.
+    pub const fn at(self, width: usize) -> usize {
+        if width < 2 { self.wide } else { self.finest }
+    }
+}
+
+/// For each kind of key. Names alone are narrowed soon: only a rare name tells anything by itself. One number with one
+/// birth date and one given name is one person, who may be known to hundreds of sources.
+pub(crate) const SHARED_MAX: [SharedMax; KINDS] = [
+    SharedMax { wide: 60, finest: 1_000 },
+    SharedMax::of(100),
+    SharedMax::of(100),
+    SharedMax::of(100),
+    SharedMax::of(60),
+    SharedMax::of(12),
+    SharedMax::of(40),
+    SharedMax::of(40),
+    SharedMax::of(60),
+    SharedMax::of(60),
+    SharedMax::of(60),
+    SharedMax::of(60),
+    SharedMax::of(60),
+    SharedMax::of(30),
+    SharedMax::of(12),
+];
 
 /// One key of a registration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

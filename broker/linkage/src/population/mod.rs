@@ -252,9 +252,9 @@ impl Population {
         let parts = (key.coarse, key.finer);
         postings.insert(Entry { coarse: key.coarse, finer: key.finer, row });
         // The width at which the newcomer makes one too many; narrower ones count only now.
-        let shared = postings.shared(parts, most + 2);
-        if let Some(width) = shared.iter().position(|count| *count == most + 1) {
-            changed.affected.extend(postings.rows_at(parts, width, most + 1));
+        let shared = postings.shared(parts, most.at(2) + 2);
+        if let Some(width) = (0..shared.len()).find(|width| shared[*width] == most.at(*width) + 1) {
+            changed.affected.extend(postings.rows_at(parts, width, most.at(width) + 1));
         }
     }
 
@@ -262,9 +262,9 @@ impl Population {
         let most = SHARED_MAX[usize::from(key.kind)];
         let postings = &mut self.postings[usize::from(key.kind)];
         let parts = (key.coarse, key.finer);
-        let shared = postings.shared(parts, most + 2);
-        if let Some(width) = shared.iter().position(|count| *count == most + 1) {
-            changed.affected.extend(postings.rows_at(parts, width, most + 1));
+        let shared = postings.shared(parts, most.at(2) + 2);
+        if let Some(width) = (0..shared.len()).find(|width| shared[*width] == most.at(*width) + 1) {
+            changed.affected.extend(postings.rows_at(parts, width, most.at(width) + 1));
         }
         postings.remove(Entry { coarse: key.coarse, finer: key.finer, row });
     }

@@ -6,6 +6,7 @@
 //! **Invariant.** What a look-up finds is a function of the *set* of (key, row) entries, never of their order of
 //! arrival: how many rows share a key decides which part of it counts, and that number is a property of the set.
 
+use crate::keys::SharedMax;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -113,8 +114,9 @@ impl Postings {
     }
 
     /// Calls `with` for every row that shares the key, narrowed until at most `shared_max` do.
-    pub fn look_up(&self, key: (u32, u32), shared_max: usize, mut with: impl FnMut(u32)) -> Found {
-        for range in ranges(key) {
+    pub fn look_up(&self, key: (u32, u32), most: SharedMax, mut with: impl FnMut(u32)) -> Found {
+        for (width, range) in ranges(key).into_iter().enumerate() {
+            let shared_max = most.at(width);
             let base = self.range_of(range, shared_max + ONE_MORE + self.gone.len());
             let recent = || self.recent.range(range.0..=range.1);
             if self.gone.is_empty() && self.recent.is_empty() {
@@ -181,7 +183,7 @@ impl Postings {
     /// (a pair may come twice), and `cut` for rows whose look-up ends in [`Found::Cut`].
     pub fn pairs(
         &self,
-        shared_max: usize,
+        shared_max: SharedMax,
         rows: &Range<u32>,
         with: &mut impl FnMut(u32, u32),
         cut: &mut impl FnMut(u32),
@@ -210,11 +212,11 @@ const WIDTHS: [fn(&Entry) -> u32; 2] = [|entry| entry.finer >> 16, |entry| entry
 fn pairs_of_group(
     group: &[Entry],
     width: usize,
-    shared_max: usize,
+    shared_max: SharedMax,
     rows: &Range<u32>,
     (with, cut): (&mut impl FnMut(u32, u32), &mut impl FnMut(u32)),
 ) {
-    if group.len() <= shared_max {
+    if group.len() <= shared_max.at(width) {
         for (place, one) in group.iter().enumerate() {
             for two in &group[place + 1..] {
                 let (one, two) = (one.row.min(two.row), one.row.max(two.row));
