@@ -1,6 +1,7 @@
 //! The program: reads the configuration, builds the stages, serves, stops. Its subcommands look after trail and index.
 
 mod index;
+mod linking;
 
 pub use index::open_store;
 

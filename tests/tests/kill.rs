@@ -26,7 +26,8 @@ fn person(n: u64) -> Demographics {
     // Letters only: digits are no part of a name, and all would be namesakes.
     let letters: String = n.to_string().bytes().map(|digit| char::from(b'a' + digit - b'0')).collect();
     let name = HumanName { family: format!("Family{letters}"), given: vec!["Given".into()], ..HumanName::default() };
-    Demographics { birth_date: "1980-02-01".into(), names: vec![name], ..Demographics::default() }
+    let birth_date = format!("{}-{:02}-{:02}", 1930 + n % 71, 1 + n % 12, 1 + n % 28);
+    Demographics { birth_date, names: vec![name], ..Demographics::default() }
 }
 
 /// Announces from where the broker says until the connection breaks, and notes the last acknowledged cursor. Gives the
@@ -51,6 +52,10 @@ async fn announce(rig: &Rig, port: u16, acknowledged: &mut u64) -> Option<u64> {
             let announce = FeedAnnounce { cursor, change: Some(Change::Registered(registered)) };
             if send.send(FeedRequest { message: Some(feed_request::Message::Announce(announce)) }).await.is_err() {
                 return;
+            }
+            // Writes are in flight all the time, but each start has to read all that was ever written.
+            if cursor % 64 == 0 {
+                tokio::time::sleep(Duration::from_millis(60)).await;
             }
         }
     };

@@ -6,7 +6,7 @@
 //! # How a registration becomes part of a person
 //!
 //! ```
-//! use severn_linkage::decide::{Component, Member, Policy, closure, decide};
+//! use severn_linkage::decide::{Closure, Component, Member, Policy, closure, decide};
 //! use severn_linkage::identity::{Address, Identity, Name, Sex};
 //! use severn_linkage::model::Model;
 //! use severn_linkage::population::{Changed, Population};
@@ -27,9 +27,16 @@
 //!
 //! // What must be decided again: the newcomer, and whoever stood under a key that became too common.
 //! let start: Vec<u32> = [1].into_iter().chain(changed.affected).collect();
-//! let (rows, pairs) = closure(&population, &model, &policy, &start, &|_| Vec::new());
+//! let Closure { rows, pairs } = closure(&population, &model, &policy, &start, &|_| Vec::new());
 //! let members: Vec<Member> = rows.iter().map(|row| Member { row: *row, key: u128::from(*row) }).collect();
-//! let component = Component { population: &population, model: &model, members: &members, pairs: &pairs, decisions: &[] };
+//! let component = Component {
+//!     population: &population,
+//!     model: &model,
+//!     members: &members,
+//!     outside: &[],
+//!     pairs: &pairs,
+//!     decisions: &[],
+//! };
 //! let decided = decide(&component, &policy);
 //! assert_eq!(decided.persons, [[0, 1]]);
 //!

@@ -1,7 +1,11 @@
 //! `severn-broker index`: moves an index between stores, backs it up and restores it. What is written appears whole or
 //! not at all, and what is read is checked to its end before anything is changed.
 
-use super::{ConfigArgument, say};
+use super::{
+    ConfigArgument,
+    linking::{self, LinkArguments},
+    say,
+};
 use crate::{
     config::Config,
     index::store::{
@@ -28,6 +32,8 @@ pub(super) enum IndexCommand {
     Backup(OutArgument),
     /// Puts a backup in the place of the index. Stop the brokers first.
     Restore(InArgument),
+    /// Links the registrations in a file, as the index would; no index is touched.
+    Link(LinkArguments),
 }
 
 #[derive(clap::Args)]
@@ -49,6 +55,9 @@ pub(super) struct InArgument {
 }
 
 pub(super) fn run(command: &IndexCommand) -> Result<()> {
+    if let IndexCommand::Link(arguments) = command {
+        return linking::run(arguments);
+    }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let load = |argument: &ConfigArgument| Config::load(&argument.config);
     runtime.block_on(async {
@@ -57,6 +66,7 @@ pub(super) fn run(command: &IndexCommand) -> Result<()> {
             IndexCommand::Import(from) => import(&load(&from.config)?, &from.file).await,
             IndexCommand::Backup(to) => back_up(&load(&to.config)?, &to.out).await,
             IndexCommand::Restore(from) => restore(&load(&from.config)?, &from.file).await,
+            IndexCommand::Link(_) => Ok(()),
         }
     })
 }

@@ -144,7 +144,8 @@ impl Rig {
         let config = data.join("broker.toml");
         fs::write(&config, self.config(data, ports, port)?)?;
         let process = self.start(&["broker", &config.to_string_lossy()], false)?;
-        for _ in 0..200 {
+        // It reads all its events first, on a machine that may have other things to do.
+        for _ in 0..600 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return Ok((process, port));
             }

@@ -8,9 +8,10 @@ use crate::{
 use severn_linkage::{
     bulk::ScoredPair,
     decide::{
-        Closure, Component, closure,
+        Closure, Component, Policy, closure,
         rules::{Verdict, is_of_concern, judge},
     },
+    score::bits_of,
 };
 use std::{cmp::Reverse, collections::BTreeSet};
 
@@ -24,9 +25,12 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Those outside the block with whom one of `rows` has a pair of concern.
-    pub(super) fn near(&self, rows: &[Row]) -> BTreeSet<Row> {
-        let ends = self.pairs.iter().flat_map(|pair| [(pair.one, pair.two), (pair.two, pair.one)]);
+    /// Those outside the block who may be rivals of one of `rows`, or it theirs: they fit it so nearly as surely as what
+    /// is linked that a lead may be lost or won by it. What they are joined with can change by it.
+    pub(super) fn rivals(&self, rows: &[Row], policy: &Policy) -> BTreeSet<Row> {
+        let least = bits_of(policy.automatic_min) - policy.lead_bits;
+        let near = self.pairs.iter().filter(|pair| pair.score.bits >= least);
+        let ends = near.flat_map(|pair| [(pair.one, pair.two), (pair.two, pair.one)]);
         let of_rows = ends.filter(|(own, _)| rows.contains(&Row(*own))).map(|(_, other)| Row(other));
         of_rows.filter(|other| self.outside.contains(other)).collect()
     }
@@ -34,7 +38,7 @@ impl Block {
 
 impl State {
     /// All that hang together with `seeds` by a pair that may link or by a person's link. Nobody outside can be joined
-    /// with them; what those near them are joined with can change by them, though.
+    /// with them; what their rivals are joined with can change by them, though.
     pub(super) fn block(&self, seeds: &[Row]) -> Block {
         let start: Vec<u32> = seeds.iter().map(|row| row.0).collect();
         let linked = |row| {

@@ -155,15 +155,18 @@ impl State {
         let own_before = self.id_of(row);
         let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
         let touched = self.block(&seeds);
-        let near = touched.near(&seeds);
+        let rivals = touched.rivals(&seeds, &self.policy);
         let affected = self.take(event, &seeds);
         let joined = if is_new && affected.is_empty() { self.join_at_once(row) } else { None };
         let before = joined.unwrap_or_else(|| {
-            let mut open: Vec<Row> = touched.rows.iter().chain(&near).chain(&seeds).copied().collect();
+            let mut open: Vec<Row> = touched.rows.iter().chain(&rivals).chain(&seeds).copied().collect();
             open.extend(self.neighbours(&affected));
-            let near = self.block(&open).near(&seeds);
-            open.extend(near);
             let mut block = self.block(&open);
+            let rivals = block.rivals(&seeds, &self.policy);
+            if !rivals.is_empty() {
+                open.extend(rivals);
+                block = self.block(&open);
+            }
             block.rows.extend(open);
             let id_before = |r: &Row| (*r, if *r == row { own_before } else { self.id_of(*r) });
             let before = block.rows.iter().map(id_before).collect();
