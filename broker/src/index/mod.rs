@@ -1,7 +1,8 @@
 //! The master patient index: who is who, and which sources know them. It holds identities, and never an entry.
 //!
 //! Announcements and stewards' decisions become events (`plan`, `write`), durable in a `store` before anything shows
-//! them; who is who is derived from them (`state`), by rules that are pure (`normalise`, `decide`), and read by `find`.
+//! them. Who is who is derived from the events (`state`): `evidence` hands each registration to the linkage engine, a
+//! crate of its own that is pure; `decide` puts persons' decisions above its scores; `find` reads what came of it.
 //!
 //! **Invariant:** if the store failed so that nobody knows what is durable, every call fails from then on; and where
 //! other brokers write too, it fails while nothing is heard of them. An answer that may be wrong is none.
