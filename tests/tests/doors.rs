@@ -100,6 +100,11 @@ async fn a_search_says_which_field_is_wrong() {
         ("a name of 500 characters", by_name(&"x".repeat(500), "B", ""), "family"),
         ("a family name alone", by_name("Ash", "", ""), "given"),
         ("a long postcode", by_name("A", "B", &"B".repeat(40)), "postcode"),
+        ("a long phone", FindPersonRequest { phone: "9".repeat(40), ..by_name("A", "B", "") }, "phone"),
+        ("no phone", FindPersonRequest { phone: "ask Anne".into(), ..by_name("A", "B", "") }, "phone"),
+        ("no date to a name", FindPersonRequest { birth_date: String::new(), ..by_name("A", "B", "") }, "birth_date"),
+        ("the 13th month", FindPersonRequest { birth_date: "1980-13".into(), ..by_name("A", "B", "") }, "birth_date"),
+        ("two digits", FindPersonRequest { birth_date: "80".into(), ..by_name("A", "B", "") }, "birth_date"),
     ] {
         let request = FindPersonRequest { context: context(&world, "R8000"), ..request };
         refused(app(&world).find_person(request).await, Code::InvalidArgument, names, what);

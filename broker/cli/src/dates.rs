@@ -46,6 +46,17 @@ pub(crate) fn read_birth_date(text: &str) -> Option<String> {
     (date.year() >= 1850).then(|| date.strftime("%Y-%m-%d").to_string())
 }
 
+/// A birth date of which the year or year and month may be all that is known, in ISO 8601.
+pub(crate) fn read_partial_birth_date(text: &str) -> Option<String> {
+    let text = text.trim();
+    let year = || (text.len() == 4).then(|| read_birth_date(&format!("{text}-01-01")).map(|date| date[..4].to_owned()));
+    let month = || {
+        let day = ["01-", "01/"].iter().find_map(|day| read_birth_date(&format!("{day}{text}")));
+        day.or_else(|| read_birth_date(&format!("{text}-01"))).map(|date| date[..7].to_owned())
+    };
+    read_birth_date(text).or_else(|| year().flatten()).or_else(month)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +87,27 @@ mod tests {
         }
         for text in ["", "1951", "1951-13-01", "31/02/1951", "03/04/51", "0051-03-04"] {
             assert_eq!(read_birth_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn birth_dates_may_be_known_in_part() {
+        for (text, iso) in [
+            ("1951-03-04", Some("1951-03-04")),
+            ("04/03/1951", Some("1951-03-04")),
+            ("1951-03", Some("1951-03")),
+            ("Mar-1951", Some("1951-03")),
+            ("03/1951", Some("1951-03")),
+            ("1951", Some("1951")),
+            ("", None),
+            ("51", None),
+            ("1951-13", None),
+            ("0051", None),
+            ("1951-", None),
+            ("-951", None),
+            ("March", None),
+        ] {
+            assert_eq!(read_partial_birth_date(text).as_deref(), iso, "{text}");
         }
     }
 }

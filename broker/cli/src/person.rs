@@ -1,6 +1,6 @@
 //! Who is meant, from the options of the command line. Says what is missing or wrong, without repeating it.
 
-use crate::dates::read_birth_date;
+use crate::dates::{read_birth_date, read_partial_birth_date};
 use clap::Args;
 use severn_client::Search;
 use severn_proto::v1::{Address, Demographics, HumanName, Sex};
@@ -19,12 +19,15 @@ pub(crate) struct PersonArgs {
     /// Given name.
     #[arg(long, value_name = "NAME")]
     pub(crate) given: Option<String>,
-    /// Birth date: 1951-03-31, 31-Mar-1951 or 31/03/1951.
+    /// Birth date: 1951-03-31, 31-Mar-1951 or 31/03/1951; to find by name, 1951-03 or 1951 will do.
     #[arg(long, value_name = "DATE")]
     pub(crate) born: Option<String>,
     /// Postcode, to narrow a search by name.
     #[arg(long)]
     pub(crate) postcode: Option<String>,
+    /// Telephone number, to narrow a search by name.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) phone: Option<String>,
     /// Sex, to narrow a search by name: female, male, other.
     #[arg(long)]
     pub(crate) sex: Option<String>,
@@ -50,7 +53,8 @@ impl PersonArgs {
     pub(crate) fn search(&self) -> Result<Search, Unclear> {
         let by_number = self.nhs.is_some();
         let by_local_id = self.source.is_some() || self.local_id.is_some();
-        let by_name = [&self.family, &self.given, &self.postcode, &self.sex].iter().any(|option| option.is_some());
+        let name = [&self.family, &self.given, &self.postcode, &self.phone, &self.sex];
+        let by_name = name.iter().any(|option| option.is_some());
         match (by_number, by_local_id, by_name) {
             (true, false, false) => self.by_number(),
             (false, true, false) => self.by_local_id(),
@@ -115,9 +119,12 @@ impl PersonArgs {
         let (Some(family), Some(given)) = (self.family.clone(), self.given.clone()) else {
             return Err("a search by name needs --family, --given and --born".into());
         };
-        let birth_date = self.birth_date("a search by name needs --family, --given and --born")?;
+        let born = self.born.as_deref().ok_or("a search by name needs --family, --given and --born")?;
+        let birth_date = read_partial_birth_date(born)
+            .ok_or("--born is no date; write 1951-03-31, 31-Mar-1951 or 31/03/1951, or 1951-03 or 1951")?;
         let postcode = self.postcode.clone().unwrap_or_default();
-        Ok(Search::Demographics { family, given, birth_date, sex: self.read_sex()?, postcode })
+        let phone = self.phone.clone().unwrap_or_default();
+        Ok(Search::Demographics { family, given, birth_date, sex: self.read_sex()?, postcode, phone })
     }
 
     fn birth_date(&self, missing: &str) -> Result<String, Unclear> {
@@ -169,6 +176,7 @@ mod tests {
                 "given" => &mut args.given,
                 "born" => &mut args.born,
                 "postcode" => &mut args.postcode,
+                "phone" => &mut args.phone,
                 "sex" => &mut args.sex,
                 "source" => &mut args.source,
                 _ => &mut args.local_id,
@@ -187,6 +195,9 @@ mod tests {
         assert_eq!(local, Ok(Search::LocalId { source_id: "RNA".into(), local_id: "7".into() }));
         let name = args(&[("family", "Briggs"), ("given", "Alice"), ("born", "3-Feb-1951"), ("sex", "female")]);
         assert!(matches!(name.search(), Ok(Search::Demographics { sex: Sex::Female, .. })));
+        let part = args(&[("family", "Briggs"), ("given", "Alice"), ("born", "1951"), ("phone", "0121 496 0000")]);
+        let expected = |search: &Search| matches!(search, Search::Demographics { birth_date, phone, .. } if birth_date == "1951" && phone == "0121 496 0000");
+        assert!(part.search().is_ok_and(|search| expected(&search)));
     }
 
     #[test]
@@ -202,7 +213,9 @@ mod tests {
             (&[("family", "Briggs"), ("born", "1951-02-03")], "needs --family, --given and --born"),
             (&[("family", "Briggs"), ("given", "Alice")], "needs --family, --given and --born"),
             (&[("family", "B"), ("given", "A"), ("born", "1951-02-03"), ("sex", "x")], "female, male or other"),
+            (&[("family", "Briggs"), ("given", "Alice"), ("born", "last year")], "is no date"),
             (&[("postcode", "DY1 1AA")], "needs --family"),
+            (&[("phone", "0121 496 0000")], "needs --family"),
             (&[("source", "RNA")], "go together"),
             (&[("born", "1951-02-03")], "say who is meant"),
         ] {

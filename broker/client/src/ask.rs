@@ -20,16 +20,18 @@ pub enum Search {
     },
     /// By demographics.
     Demographics {
-        /// Family name.
+        /// Family name, current or former.
         family: String,
-        /// Given name.
+        /// Given name or names, parted by spaces.
         given: String,
-        /// ISO 8601, whole.
+        /// ISO 8601, whole or partial: YYYY-MM-DD, YYYY-MM or YYYY.
         birth_date: String,
         /// Sex, unspecified where it is not to be compared.
         sex: Sex,
         /// Postcode; empty where it is not to be compared.
         postcode: String,
+        /// Telephone number as written; empty where it is not to be compared.
+        phone: String,
     },
     /// By a source's own name for the person.
     LocalId {
@@ -118,9 +120,15 @@ fn to_request(search: Search) -> FindPersonRequest {
         Search::NhsNumber { nhs_number, birth_date } => {
             FindPersonRequest { nhs_number, birth_date, ..FindPersonRequest::default() }
         }
-        Search::Demographics { family, given, birth_date, sex, postcode } => {
-            FindPersonRequest { family, given, birth_date, postcode, sex: sex.into(), ..FindPersonRequest::default() }
-        }
+        Search::Demographics { family, given, birth_date, sex, postcode, phone } => FindPersonRequest {
+            family,
+            given,
+            birth_date,
+            sex: sex.into(),
+            postcode,
+            phone,
+            ..FindPersonRequest::default()
+        },
         Search::LocalId { source_id, local_id } => {
             FindPersonRequest { source_id, local_id, ..FindPersonRequest::default() }
         }

@@ -391,6 +391,7 @@ async fn a_search_finds_and_a_refusal_says_what_to_do() {
         birth_date: "1951-03-03".into(),
         sex: Sex::Unspecified,
         postcode: String::new(),
+        phone: String::new(),
     };
     assert!(matches!(client.find(by_name).await, Ok(Found::One(person)) if person.enterprise_id == "e1"));
     let by_number = Search::NhsNumber { nhs_number: "9434765919".into(), birth_date: String::new() };

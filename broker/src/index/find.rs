@@ -4,28 +4,49 @@
 //! * **NHS number and birth date**: both must agree. A number with another birth date finds nobody, for showing the
 //!   number's owner would tell a stranger who it is; where the birth date was never recorded in full, the owner is possible.
 //! * **Source and local id**: the person of that registration.
-//! * **Family name, given name, birth date**: equal after normalising. One person only if the postcode was given, is
-//!   the current one of exactly one of them, all given names agree, and every other has another postcode on record.
+//! * **Names and birth date**, and postcode, phone and sex if they are known: scored as registrations are linked, so that
+//!   familiar forms, other spellings, exchanged days and months, and former names and addresses count. One person only if
+//!   the rules would link the question with a registration of theirs: at 0.999 or more, with a postcode, phone or further
+//!   given name that agrees, and no twins in sight. And only if names and birth date were compared, nobody else is
+//!   nearly as likely, and no namesake is left of whom neither postcode nor phone is known to say otherwise.
 
 use super::{
-    decide::Row,
+    decide::{Means, Row},
     event::RegistrationKey,
-    normalise::{Name, postcode, search_key, whole_date},
+    evidence::with_identity,
+    normalise::whole_date,
     state::State,
 };
 use crate::model::{LocalId, Person, SourceId};
-use severn_proto::v1::{Demographics, Sex};
+use jiff::{ToSpan as _, civil::Date};
+use severn_linkage::{
+    bulk::ScoredPair,
+    decide::{
+        Component,
+        rules::{Verdict, judge},
+    },
+    levels::Field,
+    population::Probe,
+    score::Score,
+};
+use severn_proto::v1::{Address, Demographics, HumanName, Sex, Telecom, telecom::System};
 use severn_trust::NhsNumber;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-/// Registrations that share one number or name, at most; more than that and the value is taken for a placeholder.
+/// Registrations that share one number, at most; more than that and the value is taken for a placeholder.
 const SHARED_MAX: usize = if cfg!(test) { 100 } else { 1_000 };
 
 /// Persons named in one answer, at most.
 pub const CANDIDATES_MAX: usize = 20;
+
+/// Registrations compared for one search by demographics, at most.
+const COMPARED_MAX: usize = 50_000;
+
+/// Who is less likely than this is not shown, nor who is unlikely and fits a hundred times worse than somebody else.
+const SHOWN_MIN: f64 = 0.01;
 
 /// Who is looked for.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,16 +67,18 @@ pub enum Search {
     },
     /// By demographics.
     Demographics {
-        /// Family name.
+        /// Family name, current or former.
         family: String,
         /// Given name or names.
         given: String,
-        /// Birth date, ISO 8601, whole.
+        /// Birth date, ISO 8601, whole or partial: YYYY-MM-DD, YYYY-MM or YYYY.
         birth_date: String,
-        /// Sex; `Unspecified` and `Unknown` exclude nobody.
+        /// Sex; `Unspecified` and `Unknown` speak against nobody.
         sex: Sex,
-        /// Postcode; empty if unknown.
+        /// Postcode, current or former; empty if unknown.
         postcode: String,
+        /// Telephone number, in any form; empty if unknown.
+        phone: String,
     },
 }
 
@@ -64,9 +87,9 @@ pub enum Search {
 pub struct Found {
     /// The person.
     pub person: Person,
-    /// Probability that this is the person meant, 0 to 1. Exact rules give 1.
+    /// Probability that this is the person meant, 0 to 1; at most one of those shown is. Exact rules give 1.
     pub score: f64,
-    /// Why, one sentence for each rule that matched.
+    /// Why: the rule that matched, or for each field that was compared how far it agrees.
     pub why: Vec<String>,
 }
 
@@ -85,7 +108,7 @@ pub enum Resolved {
     Possible(Vec<Found>),
     /// Nobody.
     Nobody,
-    /// More than [`CANDIDATES_MAX`]; the search must be narrowed.
+    /// More than [`CANDIDATES_MAX`] persons fit, or more registrations than can be looked at; the search must be narrowed.
     TooMany,
 }
 
@@ -98,10 +121,24 @@ pub fn resolve(state: &State, search: &Search) -> Resolved {
             let person = state.find(&key).and_then(|row| state.person_at(row));
             person.map_or(Resolved::Nobody, |person| one(person, vec!["the source's own identifier".into()]))
         }
-        Search::Demographics { family, given, birth_date, sex, postcode } => {
-            by_demographics(state, &Name::from_parts(family, [given.as_str()]), birth_date, (*sex, postcode))
+        Search::Demographics { family, given, birth_date, sex, postcode, phone } => {
+            let asked = Demographics {
+                names: names_of(family, given),
+                birth_date: birth_date.clone(),
+                sex: (*sex).into(),
+                addresses: vec![Address { postcode: postcode.clone(), ..Address::default() }],
+                telecoms: vec![Telecom { value: phone.clone(), system: System::Phone.into(), ..Telecom::default() }],
+                ..Demographics::default()
+            };
+            by_demographics(state, &asked)
         }
     }
+}
+
+/// Several given names are the first and further ones, or one name of several words.
+fn names_of(family: &str, given: &str) -> Vec<HumanName> {
+    let name = |given| HumanName { family: family.to_owned(), given, ..HumanName::default() };
+    vec![name(given.split_whitespace().map(str::to_owned).collect()), name(vec![given.to_owned()])]
 }
 
 fn one(person: Person, why: Vec<String>) -> Resolved {
@@ -146,106 +183,147 @@ fn may_be_born(state: &State, row: Row, birth_date: &str) -> bool {
     whole_date(&recorded).is_some() || birth_date.starts_with(&recorded)
 }
 
+/// Persons of whom the rules cannot say which is meant: one is as likely as another.
 fn possible(state: &State, rows: &BTreeSet<Row>, why: &str) -> Resolved {
-    let persons = rows.iter().filter_map(|row| state.person_at(*row)).map(|person| (person, 1.0, vec![why.to_owned()]));
-    shown(persons.collect())
+    let score = 1.0 / rows.len().max(1) as f64;
+    let persons: Vec<Person> = rows.iter().filter_map(|row| state.person_at(*row)).collect();
+    shown(persons.into_iter().map(|person| Found { person, score, why: vec![why.to_owned()] }).collect())
 }
 
-/// Possible persons with the weight of each; the weights become shares of what is certain at most.
-fn shown(persons: Vec<(Person, f64, Vec<String>)>) -> Resolved {
-    if persons.is_empty() {
+fn shown(mut found: Vec<Found>) -> Resolved {
+    if found.is_empty() {
         return Resolved::Nobody;
     }
-    if persons.len() > CANDIDATES_MAX {
+    if found.len() > CANDIDATES_MAX {
         return Resolved::TooMany;
     }
-    let sum = persons.iter().map(|(_, weight, _)| weight).sum::<f64>().max(1.0);
-    let mut found: Vec<Found> =
-        persons.into_iter().map(|(person, weight, why)| Found { person, score: weight / sum, why }).collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.person.id.cmp(&b.person.id)));
     Resolved::Possible(found)
 }
 
-/// A person with the name and birth date that were asked for.
-struct Candidate {
-    person: Person,
-    all_given_names: bool,
-    /// Whether the current postcode is the one asked for; `None` where there is nothing to compare.
-    same_postcode: Option<bool>,
+/// How well a person fits a question: as well as the best of their registrations.
+struct Fit {
+    row: Row,
+    score: Score,
+    /// Whether the rules would link the question with the registration.
+    would_link: bool,
+    /// Whether no registration of theirs has a postcode or phone to compare with the question's.
+    is_silent: bool,
 }
 
-fn by_demographics(state: &State, name: &Name, birth_date: &str, (sex, code): (Sex, &str)) -> Resolved {
-    let Some(key) = whole_date(birth_date).and_then(|birth| search_key(name, birth)) else { return Resolved::Nobody };
-    let rows = state.with_name(key);
-    if rows.len() > SHARED_MAX {
+fn by_demographics(state: &State, asked: &Demographics) -> Resolved {
+    let Some(question) = Question::new(state, asked) else { return Resolved::Nobody };
+    let Some(fits) = question.fits() else { return Resolved::TooMany };
+    let found = |fit: &Fit, score| Some(Found { person: state.person_at(fit.row)?, score, why: question.why(fit.row) });
+    if let Some(one) = question.only(&fits) {
+        return found(one, one.score.probability).map_or(Resolved::Nobody, |found| Resolved::One(Box::new(found)));
+    }
+    if fits.len() > CANDIDATES_MAX {
         return Resolved::TooMany;
     }
-    let mut persons: BTreeMap<Row, bool> = BTreeMap::new();
-    for row in rows {
-        let demographics = state.registration(*row).demographics.unwrap_or_default();
-        if sexes_differ(sex, demographics.sex()) {
-            continue;
+    // One of them at most is meant, or somebody who is not here: they share what is certain.
+    let odds: f64 = fits.iter().map(|fit| fit.score.bits.exp2()).sum();
+    shown(fits.iter().filter_map(|fit| found(fit, fit.score.bits.exp2() / (1.0 + odds))).collect())
+}
+
+/// What is asked, made ready. A birth date known in part is the question for each of its days, of which one is right.
+struct Question<'a> {
+    state: &'a State,
+    means: Means<'a>,
+    asked: Probe,
+    days: Vec<(Date, Probe)>,
+}
+
+impl<'a> Question<'a> {
+    /// `None` if the birth date is none.
+    fn new(state: &'a State, asked: &Demographics) -> Option<Question<'a>> {
+        let means = state.means();
+        let probe = |demographics: &Demographics| with_identity(demographics, |own| means.population.probe(own));
+        let day = |date: Date| (date, probe(&Demographics { birth_date: date.to_string(), ..asked.clone() }));
+        let days: Vec<(Date, Probe)> = days_of(&asked.birth_date)?.into_iter().map(day).collect();
+        Some(Question { state, means, asked: probe(asked), days })
+    }
+
+    /// Everybody who may be meant, the likeliest first; `None` if there are too many to look at.
+    fn fits(&self) -> Option<Vec<Fit>> {
+        let mut rows = BTreeSet::new();
+        let mut cut = false;
+        for probe in self.days.iter().map(|(_, probe)| probe).chain([&self.asked]) {
+            let candidates = self.means.population.candidates_of(probe);
+            rows.extend(candidates.rows.into_iter().map(Row));
+            cut |= candidates.cut;
+            if rows.len() > COMPARED_MAX {
+                return None;
+            }
         }
-        let all_given_names = demographics.names.iter().any(|n| {
-            let own = Name::of(n);
-            own.family == name.family && own.given == name.given
-        });
-        *persons.entry(state.person_row(*row)).or_default() |= all_given_names;
+        let mut persons: BTreeMap<Row, Fit> = BTreeMap::new();
+        for own in rows.into_iter().map(|row| self.fit(row)) {
+            let person = self.state.person_row(own.row);
+            let Some(known) = persons.get_mut(&person) else {
+                persons.insert(person, own);
+                continue;
+            };
+            let is_silent = known.is_silent && own.is_silent;
+            if own.score.bits > known.score.bits {
+                *known = own;
+            }
+            known.is_silent = is_silent;
+        }
+        let mut fits: Vec<Fit> = persons.into_values().filter(|fit| fit.score.probability >= SHOWN_MIN).collect();
+        fits.sort_by(|a, b| b.score.bits.total_cmp(&a.score.bits));
+        let best = fits.first().map_or(0.0, |best| best.score.bits);
+        let review_min = self.means.policy.review_min;
+        fits.retain(|fit| fit.score.probability >= review_min || (fit.score.bits - best).exp2() >= SHOWN_MIN);
+        // Who shares a value with too many was not looked at, so that "nobody" would be a guess.
+        if cut && fits.is_empty() { None } else { Some(fits) }
     }
-    if persons.len() > CANDIDATES_MAX {
-        return Resolved::TooMany;
+
+    /// Who is meant beyond doubt, if anybody is.
+    fn only<'f>(&self, fits: &'f [Fit]) -> Option<&'f Fit> {
+        let policy = self.means.policy;
+        let (best, others) = fits.split_first()?;
+        let rivals = |other: &Fit| {
+            let is_namesake = other.is_silent && other.score.probability >= policy.review_min;
+            is_namesake || best.score.bits - other.score.bits < policy.lead_bits
+        };
+        (best.would_link && !others.iter().any(rivals)).then_some(best)
     }
-    let code = postcode(code);
-    let candidates: Vec<Candidate> = persons
-        .into_iter()
-        .filter_map(|(row, all_given_names)| {
-            let person = state.person_at(row)?;
-            let same_postcode = code.as_ref().and_then(|code| lives_at(&person.golden, code));
-            Some(Candidate { person, all_given_names, same_postcode })
-        })
-        .collect();
-    let certain = |c: &&Candidate| c.all_given_names && c.same_postcode == Some(true);
-    let excluded = |c: &&Candidate| c.same_postcode == Some(false);
-    let only = candidates.iter().filter(certain).count() == 1
-        && candidates.iter().filter(excluded).count() + 1 == candidates.len()
-        && !name.is_placeholder();
-    if only && let Some(found) = candidates.iter().find(certain) {
-        return one(found.person.clone(), why(found));
+
+    fn fit(&self, row: Row) -> Fit {
+        let Means { population, model, policy } = self.means;
+        let born = self.state.claim(row).0.birth;
+        let day = born.and_then(|born| self.days.binary_search_by_key(&born, |(date, _)| *date).ok());
+        // A registration agrees with one day of those asked for; each of them was as likely to be meant.
+        let (probe, days) = day.map_or((&self.asked, 1), |day| (&self.days[day].1, self.days.len()));
+        let comparison = population.compare_with(probe, row.0);
+        let bits = model.score(&comparison).bits - (days as f64).log2();
+        let score = Score { bits, probability: 1.0 / (1.0 + (-bits).exp2()) };
+        // The question stands in no row.
+        let pair = ScoredPair { one: row.0, two: u32::MAX, comparison, score };
+        let component = Component { population, model, members: &[], outside: &[], pairs: &[], decisions: &[] };
+        let says = |field| comparison.levels.get(field) != 0;
+        let is_whole = [Field::Given, Field::Family, Field::Birth].into_iter().all(says);
+        Fit {
+            row,
+            score,
+            would_link: is_whole && judge(&component, &pair, policy) == Verdict::Automatic,
+            is_silent: !says(Field::Place) && !says(Field::Phone),
+        }
     }
-    shown(candidates.into_iter().map(|c| (c.person.clone(), weight(&c), why(&c))).collect())
+
+    /// How far each field agrees with a registration, in words.
+    fn why(&self, row: Row) -> Vec<String> {
+        let reasons = self.means.model.explain(&self.means.population.compare_with(&self.asked, row.0));
+        reasons.iter().map(|reason| format!("{}: {}", reason.field.name(), reason.level)).collect()
+    }
 }
 
-fn sexes_differ(asked: Sex, recorded: Sex) -> bool {
-    let known = |sex| !matches!(sex, Sex::Unspecified | Sex::Unknown);
-    known(asked) && known(recorded) && asked != recorded
-}
-
-fn lives_at(golden: &Demographics, code: &str) -> Option<bool> {
-    let current = golden.addresses.iter().filter(|address| address.until.is_empty());
-    let codes: Vec<String> = current.filter_map(|address| postcode(&address.postcode)).collect();
-    if codes.is_empty() { None } else { Some(codes.iter().any(|c| c == code)) }
-}
-
-/// Orders candidates; no estimate of frequencies stands behind it.
-fn weight(candidate: &Candidate) -> f64 {
-    let place = match candidate.same_postcode {
-        Some(true) => 0.9,
-        None => 0.6,
-        Some(false) => 0.3,
+/// The days that a birth date may mean, in order; `None` if it is no date.
+fn days_of(birth_date: &str) -> Option<Vec<Date>> {
+    let (first, last) = match birth_date.len() {
+        4 => whole_date(&format!("{birth_date}-01-01")).map(|first| (first, first.last_of_year()))?,
+        7 => whole_date(&format!("{birth_date}-01")).map(|first| (first, first.last_of_month()))?,
+        _ => whole_date(birth_date).map(|date| (date, date))?,
     };
-    if candidate.all_given_names { place } else { place / 2.0 }
-}
-
-fn why(candidate: &Candidate) -> Vec<String> {
-    let name = if candidate.all_given_names {
-        "same names and birth date"
-    } else {
-        "same family name, first given name and birth date"
-    };
-    let place = match candidate.same_postcode {
-        Some(true) => "same postcode",
-        Some(false) => "another postcode",
-        None => "no postcode to compare",
-    };
-    vec![name.into(), place.into()]
+    Some(first.series(1.day()).take_while(|day| *day <= last).collect())
 }

@@ -7,10 +7,6 @@ use severn_proto::v1::{Demographics, HumanName, human_name::Use};
 use severn_trust::{NhsNumber, sha256};
 use std::fmt;
 
-/// A hash of normalised demographics: equal texts give equal keys, and none can be read back.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key([u8; 16]);
-
 /// What persons' decisions and the search by number look at. Its `Debug` shows nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
@@ -33,10 +29,8 @@ impl fmt::Debug for Facts {
 /// Everything the index remembers of a registration beside its bytes.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Profile {
-    /// What the linking rules look at.
+    /// What persons' decisions and the search by number look at.
     pub facts: Facts,
-    /// One for each name, former ones too: family name, first given name, birth date.
-    pub names: Vec<Key>,
     /// The source gave an NHS number that is none.
     pub unusable_number: bool,
 }
@@ -48,8 +42,6 @@ pub struct Name {
     pub family: String,
     /// All given names, in one word.
     pub given: String,
-    /// The first given name.
-    pub first: String,
 }
 
 impl Profile {
@@ -63,12 +55,7 @@ impl Profile {
             birth,
             said: said(demographics),
         };
-        let mut names: Vec<Key> = birth
-            .map(|birth| demographics.names.iter().filter_map(|name| search_key(&Name::of(name), birth)).collect())
-            .unwrap_or_default();
-        names.sort_unstable();
-        names.dedup();
-        Profile { facts, names, unusable_number: number.is_none() && !demographics.nhs_number.trim().is_empty() }
+        Profile { facts, unusable_number: number.is_none() && !demographics.nhs_number.trim().is_empty() }
     }
 }
 
@@ -80,24 +67,11 @@ fn said(demographics: &Demographics) -> Said {
         let Name { family, given, .. } = Name::of(name);
         parts.extend([family, given]);
     }
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    key(&parts).0
-}
-
-/// The key under which a name is searched; `None` where a part is missing.
-pub fn search_key(name: &Name, birth: Date) -> Option<Key> {
-    if name.family.is_empty() || name.first.is_empty() {
-        return None;
-    }
-    Some(key(&[&name.family, &name.first, &birth.to_string()]))
-}
-
-fn key(parts: &[&str]) -> Key {
     // Parts hold letters, digits and hyphens only, so the separator keeps them apart.
     let digest = sha256(&[parts.join("|").as_bytes()]);
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest[..16]);
-    Key(short)
+    let mut said = Said::default();
+    said.copy_from_slice(&digest[..16]);
+    said
 }
 
 impl Name {
@@ -115,45 +89,9 @@ impl Name {
 
     /// Reads a name from its parts.
     pub fn from_parts<'a>(family: &str, given: impl IntoIterator<Item = &'a str>) -> Name {
-        let words: Vec<String> = given.into_iter().flat_map(str::split_whitespace).map(letters).collect();
-        Name { family: letters(family), given: words.concat(), first: words.into_iter().next().unwrap_or_default() }
-    }
-
-    /// Whether this stands for "no name known", or is too short to tell anybody apart.
-    pub fn is_placeholder(&self) -> bool {
-        let stands_for_nobody = |word: &str| word.chars().count() < 2 || PLACEHOLDERS.contains(&word);
-        // "Baby Girl", "Twin 2", "ZZZTest": only the beginning is fixed.
-        let begins_badly = |word: &str| ["BABY", "TWIN", "ZZ", "XX", "TEST"].iter().any(|p| word.starts_with(p));
-        [&self.family, &self.given, &self.first].into_iter().any(|word| stands_for_nobody(word))
-            || begins_badly(&self.given)
-            || ["ZZ", "XX"].iter().any(|p| self.family.starts_with(p))
+        Name { family: letters(family), given: given.into_iter().map(letters).collect() }
     }
 }
-
-const PLACEHOLDERS: [&str; 22] = [
-    "ANON",
-    "ANONYMOUS",
-    "BABY",
-    "BOY",
-    "DONOTUSE",
-    "DUMMY",
-    "DUPLICATE",
-    "FEMALE",
-    "GIRL",
-    "INFANT",
-    "MALE",
-    "NEWBORN",
-    "NOTGIVEN",
-    "NOTKNOWN",
-    "NONE",
-    "NONAME",
-    "PATIENT",
-    "TEST",
-    "UNIDENTIFIED",
-    "UNKNOWN",
-    "UNNAMED",
-    "NULL",
-];
 
 fn is_title(word: &str) -> bool {
     matches!(letters(word).as_str(), "MR" | "MRS" | "MS" | "MISS" | "MX" | "DR" | "PROF" | "SIR" | "REV" | "MASTER")
@@ -247,25 +185,6 @@ mod tests {
         assert_eq!(letters("Иванова"), "ИВАНОВА");
         let from_text = Name::of(&HumanName { text: "Mrs Mary Ann Smith".into(), ..HumanName::default() });
         assert!(from_text == Name::from_parts("Smith", ["Mary", "Ann"]));
-        assert_eq!(from_text.first, "MARY");
-    }
-
-    #[test]
-    fn placeholders_are_known() {
-        for (family, given) in [
-            ("Unknown", "Mary"),
-            ("Smith", "Baby Girl"),
-            ("Smith", "Twin One"),
-            ("ZZZTest", "Ann"),
-            ("Smith", "M"),
-            ("", "Ann"),
-            ("Smith", ""),
-        ] {
-            assert!(Name::from_parts(family, [given]).is_placeholder(), "{family} {given}");
-        }
-        for (family, given) in [("Testa", "Mary"), ("Boyd", "Girlie"), ("Ng", "Xi"), ("Babylon", "Ann")] {
-            assert!(!Name::from_parts(family, [given]).is_placeholder(), "{family} {given}");
-        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{audit_status, beside, context_of, enterprise_id, from_app, index_status, retrieve_status, text};
 use crate::{
     access::Act,
-    index::{Found, Resolved, Search},
+    index::{Found, Resolved, Search, is_partial_date},
     model::{LocalId, Question, SourceId},
     retrieve::{Asked, Broker, GIVEN_UP_AFTER, RetrieveError},
 };
@@ -32,6 +32,9 @@ const DEADLINE_MS_MIN: u32 = 100;
 
 /// Parts that wait for a slow reader.
 const PARTS_WAITING: usize = 8;
+
+/// YYYY-MM-DD.
+const WHOLE_DATE_LEN: usize = 10;
 
 /// How long sources may take to say that they are there.
 const DESCRIBE_MAX: Duration = Duration::from_millis(1000);
@@ -230,13 +233,13 @@ fn kind_of(search: &Search) -> &'static str {
 
 fn search_of(request: &FindPersonRequest) -> Result<Search, Status> {
     let wrong = |message: &str| Status::invalid_argument(message.to_owned());
-    let birth_date = || match request.birth_date.parse::<jiff::civil::Date>() {
-        Ok(date) if request.birth_date.len() == 10 => Ok(date.to_string()),
-        _ => Err(wrong("birth_date: required, as YYYY-MM-DD; give the whole date")),
-    };
     if !request.nhs_number.is_empty() {
         let number = NhsNumber::parse(&request.nhs_number).map_err(|e| wrong(&format!("nhs_number: {e}")))?;
-        return Ok(Search::Number { number, birth_date: birth_date()? });
+        let birth_date = request.birth_date.clone();
+        if !is_partial_date(&birth_date) || birth_date.len() != WHOLE_DATE_LEN {
+            return Err(wrong("birth_date: required, as YYYY-MM-DD; with an NHS number give the whole date"));
+        }
+        return Ok(Search::Number { number, birth_date });
     }
     if !request.source_id.is_empty() || !request.local_id.is_empty() {
         let source = text("source_id", &request.source_id, 64)?;
@@ -253,12 +256,20 @@ fn search_of(request: &FindPersonRequest) -> Result<Search, Status> {
             "give nhs_number and birth_date, or source_id and local_id, or family, given and birth_date",
         ));
     }
+    if !is_partial_date(&request.birth_date) {
+        return Err(wrong("birth_date: required, as YYYY-MM-DD, or YYYY-MM or YYYY where no more is known"));
+    }
+    let phone = text("phone", &request.phone, 32)?;
+    if phone.chars().any(char::is_alphabetic) {
+        return Err(wrong("phone: a telephone number, in digits; leave it out if it is not known"));
+    }
     Ok(Search::Demographics {
         family: family.to_owned(),
         given: given.to_owned(),
-        birth_date: birth_date()?,
+        birth_date: request.birth_date.clone(),
         sex: request.sex(),
         postcode: text("postcode", &request.postcode, 16)?.to_owned(),
+        phone: phone.to_owned(),
     })
 }
 

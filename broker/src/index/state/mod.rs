@@ -17,7 +17,7 @@ use super::{
     decide::{Decisions, Link, Review, Row, Rule},
     event::{Event, FeedPosition, RegistrationKey, Undone, What},
     evidence::with_identity,
-    normalise::{Facts, Key, Profile},
+    normalise::{Facts, Profile},
 };
 use crate::model::{EnterpriseId, SourceId};
 use bytes::Bytes;
@@ -43,7 +43,6 @@ pub struct State {
     held: Vec<Held>,
     places: HashMap<RegistrationKey, Row>,
     by_number: HashMap<NhsNumber, Vec<Row>>,
-    by_name: HashMap<Key, Vec<Row>>,
     /// Persons of two registrations or more, by their first registration.
     clusters: HashMap<Row, Cluster>,
     carriers: HashMap<EnterpriseId, Row>,
@@ -71,7 +70,6 @@ impl Default for State {
             held: Vec::new(),
             places: HashMap::new(),
             by_number: HashMap::new(),
-            by_name: HashMap::new(),
             clusters: HashMap::new(),
             carriers: HashMap::new(),
             further_ids: HashMap::new(),
@@ -95,7 +93,6 @@ struct Held {
     live: bool,
     body: Bytes,
     facts: Facts,
-    names: Vec<Key>,
     unusable_number: bool,
     /// The event that brought this content.
     changed: u64,
@@ -262,7 +259,6 @@ impl State {
             live: false,
             body: Bytes::new(),
             facts: Facts::default(),
-            names: Vec::new(),
             unusable_number: false,
             changed: 0,
             person: row,
@@ -342,7 +338,6 @@ impl State {
         }
         held.live = false;
         let (facts, unusable) = (held.facts, held.unusable_number);
-        let names = std::mem::take(&mut held.names);
         held.body = Bytes::new();
         if let Some(feed) = self.feeds.get_mut(&held.key.source) {
             feed.registrations = feed.registrations.saturating_sub(1);
@@ -350,9 +345,6 @@ impl State {
         }
         if let Some(number) = facts.number {
             remove(&mut self.by_number, &number, row);
-        }
-        for name in names {
-            remove(&mut self.by_name, &name, row);
         }
         self.population.remove(row.0).affected
     }
@@ -365,14 +357,10 @@ impl State {
         if let Some(number) = profile.facts.number {
             self.by_number.entry(number).or_default().push(row);
         }
-        for name in &profile.names {
-            self.by_name.entry(*name).or_default().push(row);
-        }
         let held = &mut self.held[row.0 as usize];
         held.live = true;
         held.body = body.clone();
         held.facts = profile.facts;
-        held.names = profile.names;
         held.unusable_number = profile.unusable_number;
         held.changed = sequence;
         if let Some(feed) = self.feeds.get_mut(&held.key.source) {

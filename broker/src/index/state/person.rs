@@ -3,10 +3,10 @@
 use super::State;
 use crate::{
     index::{
-        decide::{Doubt, Review, Row, Rule},
+        decide::{Doubt, Means, Review, Row, Rule},
         event::{RegistrationKey, Undone},
         golden::{Member, golden},
-        normalise::{Facts, Key},
+        normalise::Facts,
     },
     model::{EnterpriseId, Located, Person},
 };
@@ -59,9 +59,9 @@ impl State {
         self.by_number.get(&number).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The registrations that give this name and birth date.
-    pub fn with_name(&self, key: Key) -> &[Row] {
-        self.by_name.get(&key).map(Vec::as_slice).unwrap_or_default()
+    /// What scores, and where the registrations stand.
+    pub fn means(&self) -> Means<'_> {
+        Means { population: &self.population, model: &self.model, policy: &self.policy }
     }
 
     /// The pairs that a human should decide, at most `limit`: what harms most if it is wrong first, then what reaches
