@@ -7,8 +7,9 @@ use severn_link::{Dialler as _, Identity};
 use severn_proto::v1::{
     AccessReportRequest, Dataset, FeedAnnounce, FeedHello, FeedRequest, FetchDocumentRequest, FindPersonRequest,
     HistoryRequest, LinkRequest, ListSourcesRequest, PurposeOfUse, RegistrationRef, RequestContext,
-    RetrieveRecordRequest, RetrieveRecordUnaryRequest, ReviewQueueRequest, UnlinkRequest, feed_announce::Change,
-    feed_request::Message, patient_index_client::PatientIndexClient, record_broker_client::RecordBrokerClient,
+    RetrieveRecordRequest, RetrieveRecordUnaryRequest, ReviewQueueRequest, TellApartRequest, UnlinkRequest,
+    feed_announce::Change, feed_request::Message, patient_index_client::PatientIndexClient,
+    record_broker_client::RecordBrokerClient,
 };
 use severn_trust::{ALL_DATASETS, Clock as _, Commitments, PersonKeys, Proof, SystemEntropy, new_uuid};
 use tests::{
@@ -269,6 +270,42 @@ async fn a_stewards_decision_says_which_field_is_wrong() {
     refused(steward(&world).review_queue(queue).await, Code::InvalidArgument, "limit", "a million pairs");
     let history = HistoryRequest { context: context(&world, "R9100"), enterprise_id: "x".into() };
     refused(steward(&world).history(history).await, Code::InvalidArgument, "enterprise_id", "no person");
+}
+
+#[tokio::test(start_paused = true)]
+async fn telling_apart_says_which_field_is_wrong() {
+    let world = world().await;
+    let reference = |local_id: &str| Some(RegistrationRef { source_id: "A".into(), local_id: local_id.into() });
+    let good = TellApartRequest {
+        context: None,
+        a: reference("1"),
+        b: reference("9"),
+        reason: "seen together at the desk".into(),
+        idempotency_key: SOMEBODY.into(),
+    };
+    for (what, request, code, names) in [
+        ("no registration", TellApartRequest { b: None, ..good.clone() }, Code::InvalidArgument, "b: give"),
+        (
+            "a long local id",
+            TellApartRequest { a: reference(&"9".repeat(300)), ..good.clone() },
+            Code::InvalidArgument,
+            "a.local_id",
+        ),
+        ("a short reason", TellApartRequest { reason: "no".into(), ..good.clone() }, Code::InvalidArgument, "reason"),
+        (
+            "no key",
+            TellApartRequest { idempotency_key: "7".into(), ..good.clone() },
+            Code::InvalidArgument,
+            "idempotency_key",
+        ),
+        ("itself", TellApartRequest { b: reference("1"), ..good.clone() }, Code::InvalidArgument, "two different"),
+        ("an unknown registration", good.clone(), Code::NotFound, "registration"),
+    ] {
+        let request = TellApartRequest { context: context(&world, "R9100"), ..request };
+        refused(steward(&world).tell_apart(request).await, code, names, what);
+    }
+    let by_a_clinician = TellApartRequest { context: context(&world, "R8000"), ..good };
+    refused(steward(&world).tell_apart(by_a_clinician).await, Code::PermissionDenied, "steward", "a clinician");
 }
 
 #[tokio::test(start_paused = true)]

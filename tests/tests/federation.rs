@@ -312,3 +312,24 @@ async fn a_steward_links_and_unlinks_and_nobody_else() {
     steward.unlink(reference("B", "7"), &decision).await.expect("unlinked");
     assert_eq!(sources(&world).await, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_steward_tells_two_registrations_apart_and_it_is_in_the_trail() {
+    // One number on two people: a person must look.
+    let other = Demographics { birth_date: "2001-09-09".into(), names: Vec::new(), ..anne() };
+    let world = World::start(vec![knowing_anne("A"), MadeUp::new("B").knowing("7", other, vec![])], &[]).await;
+    let reference =
+        |source: &str, local_id: &str| RegistrationRef { source_id: source.into(), local_id: local_id.into() };
+    let steward = world.client("R9100");
+    assert_eq!(steward.review_queue(0).await.expect("a queue").len(), 1);
+    let decision = steward.decide("two people, one mistyped number").expect("a decision");
+    let nobody = world.client("R8000").tell_apart(reference("A", "1"), reference("B", "7"), &decision).await;
+    assert!(nobody.is_err(), "a clinician may not");
+    for _ in 0..2 {
+        steward.tell_apart(reference("A", "1"), reference("B", "7"), &decision).await.expect("told apart, once");
+    }
+    assert_eq!(steward.review_queue(0).await.expect("a queue"), []);
+    let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
+    let told = trail.lines().filter(|line| line.contains("\"action\":\"tell_apart\"")).collect::<Vec<_>>();
+    assert!(told.iter().any(|line| line.contains("two people, one mistyped number")), "{told:?}");
+}

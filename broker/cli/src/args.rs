@@ -52,6 +52,9 @@ pub(crate) enum Command {
     Link(LinkArgs),
     /// For stewards: take a registration out of its person.
     Unlink(UnlinkArgs),
+    /// For stewards: keep two registrations apart that are not one person. They leave the review queue for good; a later
+    /// link of just these two takes it back.
+    Different(LinkArgs),
     /// For stewards: show what happened to a person in the index.
     History(HistoryArgs),
 }

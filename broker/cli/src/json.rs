@@ -286,9 +286,16 @@ pub(crate) fn review(pairs: &[ReviewPair]) -> Value {
             "person": r.demographics.as_ref().map(demographics),
         })
     };
+    let reason = |r: &FieldReason| json!({ "field": r.field, "level": r.level, "weight_bits": r.weight_bits });
     let pair = |p: &ReviewPair| {
         json!({
-            "a": p.a.as_ref().map(registration), "b": p.b.as_ref().map(registration), "why": p.why,
+            "a": p.a.as_ref().map(registration),
+            "b": p.b.as_ref().map(registration),
+            "why": p.why,
+            "probability": p.probability,
+            "bits": p.bits,
+            "reasons": p.reasons.iter().map(reason).collect::<Vec<_>>(),
+            "model_version": p.model_version,
         })
     };
     json!({ "pairs": pairs.iter().map(pair).collect::<Vec<_>>() })

@@ -24,6 +24,51 @@ pub(crate) fn alice() -> Demographics {
     }
 }
 
+/// Alice, twice: at her practice, and at a hospital that knows her by another name.
+pub(crate) fn pair() -> ReviewPair {
+    let registration = |source: &str, local_id: &str, person: Demographics| Registration {
+        source_id: source.into(),
+        local_id: Some(LocalId { value: local_id.into(), ..LocalId::default() }),
+        demographics: Some(person),
+    };
+    let name = |family: &str, given: &str, r#use: human_name::Use| HumanName {
+        family: family.into(),
+        given: vec![given.into()],
+        r#use: r#use.into(),
+        ..HumanName::default()
+    };
+    let phone = |value: &str| vec![Telecom { value: value.into(), ..Telecom::default() }];
+    let practice = Demographics { telecoms: phone("01922 555 044"), ..alice() };
+    let ward = Demographics {
+        nhs_number: String::new(),
+        names: vec![name("Okonkwo-Briggs", "Ali", human_name::Use::Usual), name("Briggs", "Ali", human_name::Use::Old)],
+        birth_date: "1951-03-30".into(),
+        telecoms: phone("01922 555 010"),
+        ..alice()
+    };
+    let reason = |field: &str, level: &str, weight_bits: f64| FieldReason {
+        field: field.into(),
+        level: level.into(),
+        weight_bits,
+    };
+    ReviewPair {
+        a: Some(registration("M91", "4417", practice)),
+        b: Some(registration("RBK", "H-00093", ward)),
+        why: "possibly one person".into(),
+        probability: 0.9731,
+        bits: 5.18,
+        reasons: vec![
+            reason("given name", "one begins like the other", -1.2),
+            reason("family name", "part of a double name", 4.3),
+            reason("birth date", "one digit differs", 4.91),
+            reason("sex", "both female", 0.96),
+            reason("address", "the same house and street, postcode missing or nearly the same", 15.6),
+            reason("phone", "different", -9.0),
+        ],
+        model_version: "uk-1".into(),
+    }
+}
+
 /// The answer, sealed, as its parts are sent for `query_id`.
 pub(crate) fn parts(query_id: &str) -> Vec<Part> {
     let opened = Opened {

@@ -27,6 +27,14 @@ pub(crate) async fn unlink(cli: &Cli, client: &Client, args: &UnlinkArgs) -> Res
     Ok(say_person(cli, "Unlinked. The registration now belongs to", &id))
 }
 
+pub(crate) async fn different(cli: &Cli, client: &Client, args: &LinkArgs) -> Result<Said, Failure> {
+    let decision = client.decide(&args.reason)?;
+    let (a, b) = (registration(&args.source_a, &args.local_id_a), registration(&args.source_b, &args.local_id_b));
+    client.tell_apart(a, b, &decision).await?;
+    let view = serde_json::json!({ "told_apart": true });
+    Ok(Said::either(cli, Exit::Done, &view, || "Told apart. They are two people, whatever the scores say.\n".into()))
+}
+
 pub(crate) async fn history(cli: &Cli, client: &Client, style: &Style, args: &HistoryArgs) -> Result<Said, Failure> {
     let events = client.history(&args.enterprise_id).await?;
     Ok(Said::either(cli, Exit::Done, &json::history(&events), || show::render_history(&events, style)))

@@ -12,6 +12,7 @@ use severn_client::{Client, FixedToken};
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits, server};
 use severn_proto::v1::{
     find_person_response::Resolution,
+    patient_index_server::{PatientIndex, PatientIndexServer},
     record_broker_server::{RecordBroker, RecordBrokerServer},
     retrieve_record_response::Part,
     *,
@@ -19,7 +20,7 @@ use severn_proto::v1::{
 use severn_trust::{SigningKey, SystemClock, SystemEntropy, sha256};
 use std::sync::{Arc, LazyLock};
 use tokio_stream::{Iter, wrappers::UnboundedReceiverStream};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 /// A broker that knows one person, and can leave out the seal.
 #[derive(Clone, Copy)]
@@ -106,6 +107,40 @@ impl RecordBroker for Fake {
     }
 }
 
+#[tonic::async_trait]
+impl PatientIndex for Fake {
+    type FeedStream = Parts<FeedResponse>;
+
+    async fn feed(&self, _: Request<Streaming<FeedRequest>>) -> Result<Response<Self::FeedStream>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn link(&self, _: Request<LinkRequest>) -> Result<Response<LinkResponse>, Status> {
+        Ok(Response::new(LinkResponse { enterprise_id: made::PERSON.into() }))
+    }
+
+    async fn unlink(&self, _: Request<UnlinkRequest>) -> Result<Response<UnlinkResponse>, Status> {
+        Ok(Response::new(UnlinkResponse { enterprise_id: made::PERSON.into() }))
+    }
+
+    async fn tell_apart(&self, request: Request<TellApartRequest>) -> Result<Response<TellApartResponse>, Status> {
+        let request = request.into_inner();
+        let named = [request.a.unwrap(), request.b.unwrap()].map(|r| format!("{} {}", r.source_id, r.local_id));
+        match named == ["M91 4417", "RBK H-00093"] {
+            true => Ok(Response::new(TellApartResponse {})),
+            false => Err(Status::failed_precondition("these two are one person now; unlink one of them first")),
+        }
+    }
+
+    async fn review_queue(&self, _: Request<ReviewQueueRequest>) -> Result<Response<ReviewQueueResponse>, Status> {
+        Ok(Response::new(ReviewQueueResponse { pairs: vec![made::pair()] }))
+    }
+
+    async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
+        Ok(Response::new(HistoryResponse::default()))
+    }
+}
+
 /// The query a proof names.
 fn query_id(context: &RequestContext) -> String {
     let proof: serde_json::Value = APP_KEY.public().verify(&["severn-proof+jwt"], &context.request_proof).unwrap();
@@ -124,7 +159,10 @@ async fn run(fake: Fake, line: &str) -> Result<Said, Failure> {
     let network = InMemory::new(Identity::Broker("b1".into()));
     let accepted = UnboundedReceiverStream::new(network.accept());
     tokio::spawn(
-        server(ServerLimits::default()).add_service(RecordBrokerServer::new(fake)).serve_with_incoming(accepted),
+        server(ServerLimits::default())
+            .add_service(RecordBrokerServer::new(fake))
+            .add_service(PatientIndexServer::new(fake))
+            .serve_with_incoming(accepted),
     );
     let app = network.party(Identity::App("cli".into()));
     let channel = app.dial("broker:1", &Identity::Broker("b1".into())).unwrap();
@@ -220,6 +258,26 @@ async fn a_report_says_who_looked_and_that_more_did() {
 }
 
 #[tokio::test]
+async fn a_steward_sees_all_of_a_pair_and_tells_it_apart() {
+    let said = run(SOUND, "review").await.unwrap();
+    assert!(said.text.contains("OKONKWO-BRIGGS, Ali") && said.text.contains("1 pair to decide"), "{}", said.text);
+    let said = run(SOUND, "review --json").await.unwrap();
+    let json: serde_json::Value = serde_json::from_str(&said.text).unwrap();
+    let pair = &json["pairs"][0];
+    assert_eq!(pair["a"]["local_id"], "4417");
+    assert_eq!(pair["b"]["person"]["birth_date"], "1951-03-30");
+    assert_eq!((pair["probability"].as_f64(), pair["bits"].as_f64()), (Some(0.9731), Some(5.18)));
+    assert_eq!((&pair["why"], &pair["model_version"]), (&"possibly one person".into(), &"uk-1".into()));
+    let phone = serde_json::json!({ "field": "phone", "level": "different", "weight_bits": -9.0 });
+    assert_eq!(pair["reasons"][5], phone);
+    let line = "different M91 4417 RBK H-00093 --reason seen-them-both";
+    assert!(run(SOUND, line).await.unwrap().text.starts_with("Told apart."));
+    assert_eq!(run(SOUND, &format!("{line} --json")).await.unwrap().text, "{\n  \"told_apart\": true\n}\n");
+    let refused = run(SOUND, "different M91 4417 RBK 7 --reason seen-them-both").await.unwrap_err();
+    assert!(refused.to_string().contains("unlink one of them first"), "{refused}");
+}
+
+#[tokio::test]
 async fn mistakes_are_usage_and_refusals_are_said() {
     for (line, message) in [
         ("record", "say who is meant"),
@@ -229,6 +287,7 @@ async fn mistakes_are_usage_and_refusals_are_said() {
             "\"allergys\" is no dataset; there are alerts",
         ),
         ("link A 1 B 2 --reason because", "at least 10 characters"),
+        ("different A 1 B 2 --reason because", "at least 10 characters"),
     ] {
         let failure = run(SOUND, line).await.unwrap_err();
         assert_eq!(failure.exit(), Exit::Usage, "{line}");

@@ -1,8 +1,9 @@
-//! What a steward of the index does: look at pairs to decide, link, unlink, look back.
+//! What a steward of the index does: look at pairs to decide, link, unlink, tell apart, look back.
 
 use crate::client::{CALL_MAX, Client, ClientError, within};
 use severn_proto::v1::{
-    HistoryRequest, IndexEvent, LinkRequest, RegistrationRef, ReviewPair, ReviewQueueRequest, UnlinkRequest,
+    HistoryRequest, IndexEvent, LinkRequest, RegistrationRef, ReviewPair, ReviewQueueRequest, TellApartRequest,
+    UnlinkRequest,
 };
 use severn_trust::new_uuid;
 
@@ -64,6 +65,27 @@ impl Client {
         };
         let mut index = self.index();
         Ok(within(CALL_MAX, index.unlink(request)).await?.enterprise_id)
+    }
+
+    /// Keeps two registrations apart that are not one person, and were not taken for one.
+    ///
+    /// # Errors
+    /// [`ClientError`] says what is wrong and what to do.
+    pub async fn tell_apart(
+        &self,
+        a: RegistrationRef,
+        b: RegistrationRef,
+        decision: &Decision,
+    ) -> Result<(), ClientError> {
+        let request = TellApartRequest {
+            context: self.sign_for_nobody()?,
+            a: Some(a),
+            b: Some(b),
+            reason: decision.reason.clone(),
+            idempotency_key: decision.idempotency_key.clone(),
+        };
+        let mut index = self.index();
+        within(CALL_MAX, index.tell_apart(request)).await.map(drop)
     }
 
     /// Lists pairs that a human should decide, at most `limit`; 0 for the broker's default.

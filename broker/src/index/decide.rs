@@ -6,7 +6,8 @@
 //!    had not seen to another, or what a person separated; then a human is asked.
 //! 2. What a person took out is never again with those it was taken from, and joins nobody by score for as long as it
 //!    says what misled.
-//! 3. Everything else by score, with the engine's rules.
+//! 3. What a person told apart is never one person either, and whoever fits both of the two is left to a person.
+//! 4. Everything else by score, with the engine's rules.
 //!
 //! **Invariant:** no person has two different verified NHS numbers.
 
@@ -129,6 +130,8 @@ pub struct Decisions {
     pub links: BTreeMap<u64, Link>,
     /// For each registration that was taken out: those it must never be with.
     pub apart: HashMap<Row, BTreeSet<Row>>,
+    /// For each registration that was told apart from others with which it was not: those. Stands at both ends.
+    pub different: HashMap<Row, BTreeSet<Row>>,
     /// For each registration that was taken out of what a score made: what it said of itself then.
     pub disputed: HashMap<Row, Said>,
 }
@@ -137,15 +140,57 @@ pub struct Decisions {
 pub type Said = [u8; 16];
 
 impl Decisions {
+    /// Whether nobody decided anything.
+    pub fn is_empty(&self) -> bool {
+        let Decisions { links, apart, different, disputed } = self;
+        links.is_empty() && apart.is_empty() && different.is_empty() && disputed.is_empty()
+    }
+
     /// Whether a registration still says what misled.
     pub fn disputes(&self, row: Row, said: &Said) -> bool {
         self.disputed.get(&row) == Some(said)
     }
 
+    /// Those whom a registration must never be with by a decision that was made about it.
+    pub fn separated_from(&self, row: Row) -> impl Iterator<Item = &Row> {
+        [&self.apart, &self.different].into_iter().filter_map(move |decided| decided.get(&row)).flatten()
+    }
+
     fn separates(&self, a: Row, b: Row) -> bool {
-        let says = |x, y| self.apart.get(&x).is_some_and(|others| others.contains(&y));
+        let says = |x, y| self.separated_from(x).any(|other| *other == y);
         says(a, b) || says(b, a)
     }
+
+    /// Notes that a person told two registrations apart.
+    pub fn tell_apart(&mut self, a: Row, b: Row) {
+        self.different.entry(a).or_default().insert(b);
+        self.different.entry(b).or_default().insert(a);
+    }
+
+    /// Forgets separations: each of a registration from others.
+    pub fn take_back(&mut self, separations: &[(Row, BTreeSet<Row>)]) {
+        for (row, others) in separations {
+            if forget(&mut self.apart, *row, others) {
+                self.disputed.remove(row);
+            }
+            forget(&mut self.different, *row, others);
+            for other in others {
+                forget(&mut self.different, *other, &BTreeSet::from([*row]));
+            }
+        }
+    }
+}
+
+/// Forgets `others` of what was decided about `row`; whether there was any of it.
+fn forget(decided: &mut HashMap<Row, BTreeSet<Row>>, row: Row, others: &BTreeSet<Row>) -> bool {
+    let Some(known) = decided.get_mut(&row) else { return false };
+    let before = known.len();
+    known.retain(|other| !others.contains(other));
+    let (forgot, is_empty) = (known.len() < before, known.is_empty());
+    if is_empty {
+        decided.remove(&row);
+    }
+    forgot
 }
 
 /// A registration to be decided about.
@@ -266,10 +311,13 @@ fn persons(decided: &severn_linkage::decide::Decided) -> Vec<Vec<(Row, Rule)>> {
 }
 
 fn separations<'a>(known: &'a Known, decisions: &'a Decisions) -> impl Iterator<Item = PersonsDecision> + 'a {
-    let others = decisions.apart.get(&known.row).into_iter().flatten();
+    let of = move |decided: &'a HashMap<Row, BTreeSet<Row>>, says: Says| {
+        let others = decided.get(&known.row).into_iter().flatten();
+        others.map(move |other| PersonsDecision { one: known.row.0, two: other.0, says })
+    };
     // Who was taken out of what a score made was told apart; where a person's link was undone, nothing was said.
     let says = if decisions.disputed.contains_key(&known.row) { Says::Different } else { Says::Undone };
-    others.map(move |other| PersonsDecision { one: known.row.0, two: other.0, says })
+    of(&decisions.apart, says).chain(of(&decisions.different, Says::Different))
 }
 
 /// Persons' links, in the order in which they were decided: those that hold, and those that rest.
@@ -302,7 +350,7 @@ fn may_join(link: &Link, sides: [&BTreeSet<Row>; 2], known: &HashMap<Row, &Known
     let numbers: BTreeSet<NhsNumber> = both().map(|(number, _)| number).collect();
     let agreed = verified.len() <= 1 && (numbers.len() <= 1 || numbers.is_subset(&link.seen));
     let separated = |x: &BTreeSet<Row>, y: &BTreeSet<Row>| {
-        x.iter().filter_map(|row| decisions.apart.get(row)).any(|others| !others.is_disjoint(y))
+        x.iter().flat_map(|row| decisions.separated_from(*row)).any(|other| y.contains(other))
     };
     agreed && !separated(sides[0], sides[1]) && !separated(sides[1], sides[0])
 }

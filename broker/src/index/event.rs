@@ -66,6 +66,13 @@ pub enum What {
         /// With whom it must not be.
         with: RegistrationKey,
     },
+    /// A person said that it is another person's than this one, with which it was not.
+    ToldApart {
+        /// Whose person it is not.
+        with: RegistrationKey,
+        /// Who decided, and why.
+        decision: Decision,
+    },
 }
 
 /// What an unlink undid.
@@ -111,6 +118,7 @@ impl What {
             What::Linked { .. } => "linked",
             What::Unlinked { .. } => "unlinked",
             What::DoNotLink { .. } => "do-not-link",
+            What::ToldApart { .. } => "told-apart",
         }
     }
 }

@@ -227,6 +227,20 @@ impl Index {
         self.ask(|reply| Command::Decide(Decided::Unlink(registration), decision, reply)).await
     }
 
+    /// Keeps two registrations apart by a steward's decision: whatever the rules say, they are not one person. A later
+    /// link of just these two takes it back.
+    ///
+    /// # Errors
+    /// [`IndexError::Conflict`] if they are one person already.
+    pub async fn tell_apart(
+        &self,
+        a: RegistrationKey,
+        b: RegistrationKey,
+        decision: Decision,
+    ) -> Result<(), IndexError> {
+        self.ask(|reply| Command::Decide(Decided::TellApart(a, b), decision, reply)).await.map(drop)
+    }
+
     /// Pairs that a human should decide, strongest evidence first; at most `limit`, and [`REVIEW_MAX`].
     ///
     /// # Errors

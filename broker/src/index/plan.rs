@@ -3,6 +3,7 @@
 use super::{
     IndexError, Refusal,
     check::{LOCAL_ID_BYTES_MAX, TEXT_BYTES_MAX, Wrong, check_local_id, check_registration, latest_date},
+    decide::Row,
     event::{Decision, FeedPosition, RegistrationKey, What},
     state::{Decided, State},
 };
@@ -169,6 +170,7 @@ pub fn plan_decision(state: &State, wanted: &Decided, decision: &Decision) -> Re
     let events = match wanted {
         Decided::Link(a, b) => plan_link(state, a, b, decision)?,
         Decided::Unlink(registration) => plan_unlink(state, registration, decision)?,
+        Decided::TellApart(a, b) => plan_told_apart(state, a, b, decision)?,
     };
     Ok(Planned { events, ..Planned::default() })
 }
@@ -191,11 +193,7 @@ fn plan_link(
     b: &RegistrationKey,
     decision: &Decision,
 ) -> Result<Vec<(RegistrationKey, What)>, IndexError> {
-    let row_a = state.find(a).ok_or(IndexError::UnknownRegistration)?;
-    let row_b = state.find(b).ok_or(IndexError::UnknownRegistration)?;
-    if row_a == row_b {
-        return Err(IndexError::Invalid { field: "b", message: "name two different registrations".into() });
-    }
+    let (row_a, row_b) = find_both(state, a, b)?;
     if state.verified_numbers(row_a, row_b).len() > 1 {
         return Err(IndexError::Conflict(
             "these persons have two different verified NHS numbers; have one corrected at its source first",
@@ -207,6 +205,28 @@ fn plan_link(
         ));
     }
     Ok(vec![(a.clone(), What::Linked { with: b.clone(), decision: decision.clone() })])
+}
+
+fn find_both(state: &State, a: &RegistrationKey, b: &RegistrationKey) -> Result<(Row, Row), IndexError> {
+    let row_a = state.find(a).ok_or(IndexError::UnknownRegistration)?;
+    let row_b = state.find(b).ok_or(IndexError::UnknownRegistration)?;
+    if row_a == row_b {
+        return Err(IndexError::Invalid { field: "b", message: "name two different registrations".into() });
+    }
+    Ok((row_a, row_b))
+}
+
+fn plan_told_apart(
+    state: &State,
+    a: &RegistrationKey,
+    b: &RegistrationKey,
+    decision: &Decision,
+) -> Result<Vec<(RegistrationKey, What)>, IndexError> {
+    let (row_a, row_b) = find_both(state, a, b)?;
+    if state.person_row(row_a) == state.person_row(row_b) {
+        return Err(IndexError::Conflict("these two are one person now; unlink one of them first"));
+    }
+    Ok(vec![(a.clone(), What::ToldApart { with: b.clone(), decision: decision.clone() })])
 }
 
 fn plan_unlink(

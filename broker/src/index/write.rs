@@ -253,7 +253,9 @@ fn apply(shared: &Shared, command: Command, plan: Planned, events: &[Event], at_
             state.heard(&announced.source, at_ms, plan.source_counts);
             drop(reply.send(Ok(plan.refusals)));
         }
-        Command::Decide(Decided::Link(registration, _) | Decided::Unlink(registration), _, reply) => {
+        Command::Decide(decided, _, reply) => {
+            let (Decided::Link(registration, _) | Decided::Unlink(registration) | Decided::TellApart(registration, _)) =
+                decided;
             let person = state.find(&registration).and_then(|row| state.id_of(row));
             drop(reply.send(person.ok_or(IndexError::UnknownRegistration)));
         }

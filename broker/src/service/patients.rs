@@ -12,7 +12,8 @@ use futures::stream::BoxStream;
 use severn_link::Identity;
 use severn_proto::v1::{
     FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, RegistrationRef,
-    ReviewQueueRequest, ReviewQueueResponse, UnlinkRequest, UnlinkResponse, patient_index_server::PatientIndex,
+    ReviewQueueRequest, ReviewQueueResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
+    patient_index_server::PatientIndex,
 };
 use severn_trust::{Details, User};
 use std::sync::Arc;
@@ -79,6 +80,18 @@ impl PatientIndex for Patients {
         let decision = Decision { idempotency_key, reason, by: by(&user) };
         let person = self.broker.index.unlink(registration, decision).await.map_err(index_status)?;
         Ok(Response::new(UnlinkResponse { enterprise_id: person.to_string() }))
+    }
+
+    async fn tell_apart(&self, request: Request<TellApartRequest>) -> Result<Response<TellApartResponse>, Status> {
+        let request = request.into_inner();
+        let (a, b) = (registration("a", request.a)?, registration("b", request.b)?);
+        let (idempotency_key, reason) = decision(&request.idempotency_key, &request.reason)?;
+        let what = Details::default().with("a", &said(&a)).with("b", &said(&b)).with("reason", &reason);
+        let context = context_of(request.context)?;
+        let (user, _) = self.broker.admit_act(&context, Act::Steward, "tell_apart", ("", what)).await?;
+        let decision = Decision { idempotency_key, reason, by: by(&user) };
+        self.broker.index.tell_apart(a, b, decision).await.map_err(index_status)?;
+        Ok(Response::new(TellApartResponse {}))
     }
 
     async fn review_queue(

@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use severn_link::{InMemory, ServerLimits, server};
 use severn_proto::v1::{
     FeedAck, FeedRefused, FeedResume, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, ReviewQueueRequest,
-    ReviewQueueResponse, UnlinkRequest, UnlinkResponse,
+    ReviewQueueResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
     patient_index_server::{PatientIndex, PatientIndexServer},
 };
 use severn_trust::{MemoryDisk, SystemClock, SystemEntropy};
@@ -96,6 +96,10 @@ impl PatientIndex for Index {
     }
 
     async fn unlink(&self, _: Request<UnlinkRequest>) -> Result<Response<UnlinkResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn tell_apart(&self, _: Request<TellApartRequest>) -> Result<Response<TellApartResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -1,4 +1,4 @@
-//! The smaller views: persons found, sources, who looked, a steward's lists.
+//! The smaller views: persons found, sources, who looked, what happened to a person.
 
 use super::{
     page::{Ink, Page, Style},
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::dates::show_moment;
 use severn_client::{Document, Found};
-use severn_proto::v1::{Access, AccessReportResponse, Candidate, IndexEvent, Registration, ReviewPair, SourceState};
+use severn_proto::v1::{Access, AccessReportResponse, Candidate, IndexEvent, SourceState};
 use std::path::Path;
 
 /// What a search found. Possible persons are for a human to choose from.
@@ -113,29 +113,6 @@ pub(crate) fn render_document(document: &Document, out: &Path) -> String {
     page.put(0, Ink::Plain, &format!("Wrote {size} bytes ({}) to {}.", document.media_type, out.display()));
     page.put(0, Ink::Plain, "Size and digest are as the owner announced.");
     page.finish()
-}
-
-/// Pairs of registrations to decide.
-pub(crate) fn render_review(pairs: &[ReviewPair], style: &Style) -> String {
-    let mut page = Page::new(style);
-    for pair in pairs {
-        page.put_marked(0, "? ", Ink::Strong, &pair.why);
-        for registration in [&pair.a, &pair.b].into_iter().flatten() {
-            put_registration(&mut page, registration);
-        }
-    }
-    page.put(0, Ink::Plain, &format!("{} pairs to decide", pairs.len()));
-    page.finish()
-}
-
-fn put_registration(page: &mut Page<'_>, registration: &Registration) {
-    let local_id = registration.local_id.as_ref().map(|id| id.value.as_str()).unwrap_or_default();
-    let person = registration.demographics.as_ref().map(who).unwrap_or_default();
-    page.put_marked(4, "- ", Ink::Plain, &format!("{} {local_id}: {person}", registration.source_id));
-    let addresses = registration.demographics.iter().flat_map(|person| &person.addresses);
-    for address in addresses.filter(|address| address.until.is_empty()) {
-        page.put(6, Ink::Plain, &format!("{} {}", address.lines.join(", "), address.postcode));
-    }
 }
 
 /// What happened to a person, oldest first.

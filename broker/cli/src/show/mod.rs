@@ -2,6 +2,7 @@
 //! same text.
 
 mod lists;
+mod review;
 mod record;
 mod conflicts;
 mod item;
@@ -11,9 +12,10 @@ mod words;
 mod page;
 
 pub use lists::{render_candidates, render_sources};
-pub(crate) use lists::{render_document, render_history, render_report, render_review};
+pub(crate) use lists::{render_document, render_history, render_report};
 pub use page::{Colour, Style};
 pub use record::render_record;
+pub(crate) use review::render_review;
 
 #[cfg(test)]
 mod tests;

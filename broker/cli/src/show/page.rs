@@ -119,6 +119,18 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// Puts texts beside each other, each wrapped in a column of its own, two characters apart.
+    pub(crate) fn put_row(&mut self, indent: usize, ink: Ink, cells: &[Cell<'_>]) {
+        let columns: Vec<Vec<String>> = cells.iter().map(Cell::lines).collect();
+        let margin = format!("{:indent$}", "");
+        for at in 0..columns.iter().map(Vec::len).max().unwrap_or_default() {
+            let texts =
+                cells.iter().zip(&columns).map(|(cell, lines)| cell.pad(lines.get(at).map_or("", String::as_str)));
+            let line = texts.collect::<Vec<_>>().join("  ");
+            self.line(&margin, ink, line.trim_end());
+        }
+    }
+
     fn line(&mut self, margin: &str, ink: Ink, line: &str) {
         let code = ink.code().filter(|_| self.style.colour == Colour::Always);
         match code {
@@ -126,6 +138,45 @@ impl<'a> Page<'a> {
             None => self.text.push_str(format!("{margin}{line}").trim_end()),
         }
         self.text.push('\n');
+    }
+}
+
+/// A text in a column.
+#[derive(Clone, Copy)]
+pub(crate) struct Cell<'a> {
+    text: &'a str,
+    width: usize,
+    side: Side,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
+impl<'a> Cell<'a> {
+    /// A text that begins where its column does.
+    pub(crate) fn left(width: usize, text: &'a str) -> Cell<'a> {
+        Cell { text, width, side: Side::Left }
+    }
+
+    /// A text that ends where its column does.
+    pub(crate) fn right(width: usize, text: &'a str) -> Cell<'a> {
+        Cell { text, width, side: Side::Right }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let shown = neutralise(self.text).replace('\t', " ");
+        shown.lines().flat_map(|line| wrap(line, self.width)).collect()
+    }
+
+    fn pad(&self, line: &str) -> String {
+        let width = self.width;
+        match self.side {
+            Side::Left => format!("{line:width$}"),
+            Side::Right => format!("{line:>width$}"),
+        }
     }
 }
 
@@ -174,6 +225,15 @@ mod tests {
         let text = page.finish();
         let expected = "  • one two three four five\n    six\n    X did not answer␛[2J\n    ⟨U+202E⟩x\n";
         assert_eq!(text, format!("{expected}{}\nyy\n", "y".repeat(30)));
+    }
+
+    #[test]
+    fn columns_stay_columns_whatever_is_in_them() {
+        let style = Style::default();
+        let mut page = Page::new(&style);
+        let cells = [Cell::left(4, "a b c"), Cell::right(6, "one two"), Cell::left(5, "x\u{1b}y\nzz")];
+        page.put_row(1, Ink::Plain, &cells);
+        assert_eq!(page.finish(), " a b      one  x␛y\n c        two  zz\n");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(super) fn who(person: &Demographics) -> String {
     format!("{name} · {born} · {nhs} · {}", words::sex(person.sex))
 }
 
-fn show_name(name: &HumanName) -> String {
+pub(super) fn show_name(name: &HumanName) -> String {
     if name.family.is_empty() && name.given.is_empty() {
         return name.text.clone();
     }
@@ -79,14 +79,14 @@ fn show_name(name: &HumanName) -> String {
     }
 }
 
-fn show_nhs(number: &str) -> String {
+pub(super) fn show_nhs(number: &str) -> String {
     match (number.get(..3), number.get(3..6), number.get(6..)) {
         (Some(a), Some(b), Some(c)) if number.len() == 10 => format!("{a} {b} {c}"),
         _ => number.to_owned(),
     }
 }
 
-fn one_line(address: &Address) -> String {
+pub(super) fn one_line(address: &Address) -> String {
     let parts = address.lines.iter().chain([&address.postcode]).filter(|part| !part.is_empty());
     parts.map(String::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -1,9 +1,11 @@
 //! The readable views, on a made-up answer.
 
 use super::*;
-use crate::made::{alice, answer};
+use crate::made::{self, alice, answer};
 use severn_client::{Found, is_deceptive};
-use severn_proto::v1::{Candidate, Dataset, EntryHead, Outcome, SourceState, retrieve_record_response::Part};
+use severn_proto::v1::{
+    Candidate, Dataset, EntryHead, Outcome, ReviewPair, SourceState, retrieve_record_response::Part,
+};
 
 const GOLDEN: &str = "\
 ════════════════════════════════════════════════════════════════════════════════════════════════════
@@ -227,4 +229,54 @@ RYA Severnside Ambulance (kind not known): NOT REACHABLE
 1 of 2 sources reachable
 ";
     assert_eq!(render_sources(&[up, down], &Style::default()), expected);
+}
+
+#[test]
+fn a_pair_to_decide_stands_side_by_side_with_what_speaks_for_and_against() {
+    let expected = "\
+── 1 of 1 ──────────────────────────────────────────────────────────────────────
+? possibly one person
+  By score alone 97.31% likely one person (+5.2 bits, model uk-1).
+
+                 M91 4417                         RBK H-00093
+  name ≠         BRIGGS, Alice May                OKONKWO-BRIGGS, Ali
+  other names    –                                BRIGGS, Ali
+  born ≠         03-Mar-1951                      30-Mar-1951
+  NHS number     943 476 5919                     –
+  sex            female                           female
+  address        7 Canal Row, WS2 9XA             7 Canal Row, WS2 9XA
+  phone ≠        01922 555 044                    01922 555 010
+
+  compared                                    bits      against  for one
+  given name     one begins like the other    -1.2            █
+  family name    part of a double name        +4.3               ███
+  birth date     one digit differs            +4.9               ███
+  sex            both female                  +1.0               █
+  address        the same house and          +15.6               ███████████
+                 street, postcode missing
+                 or nearly the same
+  phone          different                    -9.0       ██████
+
+1 pair to decide
+One person: severn link SOURCE ID SOURCE ID --reason …
+Two people: severn different SOURCE ID SOURCE ID --reason …
+";
+    let shown = render_review(&[made::pair()], &Style::default());
+    assert_eq!(shown, expected, "\n{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    let none = "No pair waits to be decided.\n";
+    assert_eq!(render_review(&[], &Style::default()), none);
+}
+
+#[test]
+fn a_pair_is_never_said_to_be_certain_and_its_bars_stay_in_proportion() {
+    let sure = ReviewPair { probability: 1.0, bits: 140.2, reasons: vec![], ..made::pair() };
+    let shown = render_review(&[sure], &Style::default());
+    assert!(shown.contains("more than 99.99% likely") && shown.contains("Nothing of the two could be"), "{shown}");
+    let mut pair = made::pair();
+    pair.a = None;
+    pair.reasons.iter_mut().zip([0.0, 0.1, 50.0, -25.0, f64::NAN, 0.0]).for_each(|(r, bits)| r.weight_bits = bits);
+    let shown = render_review(&[pair], &Style::default());
+    let blocks: Vec<usize> = shown.lines().map(|line| line.matches('█').count()).filter(|count| *count > 0).collect();
+    assert_eq!(blocks, [1, 11, 6, 1], "{shown}");
 }

@@ -66,7 +66,7 @@ impl State {
     pub(super) fn decisions_on(&self, block: &Block) -> Decisions {
         let all = &self.decisions;
         let mut own = Decisions::default();
-        if all.links.is_empty() && all.apart.is_empty() && all.disputed.is_empty() {
+        if all.is_empty() {
             return own;
         }
         for row in block.rows.iter().chain(&block.outside) {
@@ -74,6 +74,7 @@ impl State {
                 own.links.extend(all.links.get(sequence).map(|link| (*sequence, link.clone())));
             }
             own.apart.extend(all.apart.get(row).map(|others| (*row, others.clone())));
+            own.different.extend(all.different.get(row).map(|others| (*row, others.clone())));
             own.disputed.extend(all.disputed.get(row).map(|said| (*row, *said)));
         }
         own

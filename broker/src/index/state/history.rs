@@ -64,7 +64,8 @@ impl Histories {
 
 impl State {
     /// Notes an event, and for everybody whose person it changed, that it did.
-    pub(super) fn write_history(&mut self, event: &Event, row: Row, before: &[(Row, Option<EnterpriseId>)]) {
+    pub(super) fn write_history(&mut self, event: &Event, seeds: &[Row], before: &[(Row, Option<EnterpriseId>)]) {
+        let row = seeds[0];
         let line = |kind, why, person| Line {
             sequence: event.sequence,
             at_ms: event.at_ms,
@@ -77,6 +78,11 @@ impl State {
         // What is withdrawn belongs to nobody afterwards; its last line is kept under the person it left.
         let own_after = self.id_of(row).or(own_before);
         self.histories.add(row, line(event.what.kind(), why_of(&event.what), own_after));
+        if let What::ToldApart { decision, .. } = &event.what {
+            // It is told of both persons, for it joins no history of the other.
+            let why = Why::Decision(told_apart(&event.registration, decision));
+            self.histories.add(seeds[1], line(event.what.kind(), why, self.id_of(seeds[1])));
+        }
         let decided = matches!(event.what, What::Linked { .. } | What::Unlinked { .. });
         for (other, id_before) in before {
             let id_after = self.id_of(*other);
@@ -118,11 +124,16 @@ fn why_of(what: &What) -> Why {
         What::Registered { .. } | What::Changed { .. } | What::Withdrawn => Why::Source,
         What::Linked { decision, .. } | What::Unlinked { decision, .. } => Why::Decision(told(decision)),
         What::DoNotLink { .. } => Why::Rule(Rule::Person),
+        What::ToldApart { with, decision } => Why::Decision(told_apart(with, decision)),
     }
 }
 
 fn told(decision: &Decision) -> Box<str> {
     format!("{}: {}", decision.by, decision.reason).into()
+}
+
+fn told_apart(with: &RegistrationKey, decision: &Decision) -> Box<str> {
+    format!("from {} {}, {}", with.source, with.local_id.0, told(decision)).into()
 }
 
 /// "score 23.4 bits (NHS number: same; ...), model uk-1".

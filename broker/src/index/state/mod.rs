@@ -122,6 +122,8 @@ pub enum Decided {
     Link(RegistrationKey, RegistrationKey),
     /// An unlink.
     Unlink(RegistrationKey),
+    /// That these two are not one person.
+    TellApart(RegistrationKey, RegistrationKey),
 }
 
 /// A source's feed.
@@ -146,7 +148,7 @@ impl State {
         let is_new = matches!(event.what, What::Registered { .. }) && !self.places.contains_key(&event.registration);
         let row = self.place(&event.registration);
         let mut seeds = vec![row];
-        if let What::Linked { with, .. } | What::DoNotLink { with } = &event.what {
+        if let What::Linked { with, .. } | What::DoNotLink { with } | What::ToldApart { with, .. } = &event.what {
             seeds.push(self.place(with));
         }
         let own_before = self.id_of(row);
@@ -171,7 +173,7 @@ impl State {
             before
         });
         self.hand_over(event, row, &companions);
-        self.write_history(event, row, &before);
+        self.write_history(event, &seeds, &before);
     }
 
     /// Takes a feed's position. The events it covers are applied already.
@@ -299,19 +301,19 @@ impl State {
                 self.decisions.apart.entry(row).or_default().insert(seeds[1]);
                 self.told_apart.extend(seeds);
             }
+            What::ToldApart { with, decision } => {
+                let decided = Decided::TellApart(event.registration.clone(), with.clone());
+                self.decided.insert(decision.idempotency_key, decided);
+                self.take_told_apart(row, seeds[1]);
+            }
         }
         affected
     }
 
     fn take_link(&mut self, a: Row, b: Row, sequence: u64) {
         let link = self.link_of(a, b);
-        for (row, others) in self.taken_back(a, b) {
-            self.decisions.disputed.remove(&row);
-            if let Some(apart) = self.decisions.apart.get_mut(&row) {
-                apart.retain(|other| !others.contains(other));
-            }
-        }
-        self.decisions.apart.retain(|_, others| !others.is_empty());
+        let taken_back = self.taken_back(a, b);
+        self.decisions.take_back(&taken_back);
         self.decisions.links.insert(sequence, link);
         self.links_of.entry(a).or_default().push(sequence);
         self.links_of.entry(b).or_default().push(sequence);
@@ -319,15 +321,30 @@ impl State {
 
     fn take_unlink(&mut self, row: Row, undone: Undone) {
         for sequence in self.links_of.remove(&row).unwrap_or_default() {
-            let Some(link) = self.decisions.links.remove(&sequence) else { continue };
-            for end in [link.a, link.b] {
-                if let Some(links) = self.links_of.get_mut(&end) {
-                    links.retain(|other| *other != sequence);
-                }
-            }
+            self.drop_link(sequence);
         }
         if undone == Undone::Rule {
             self.decisions.disputed.insert(row, self.get(row).facts.said);
+        }
+    }
+
+    /// A link of just these two, which rests, is taken back by it.
+    fn take_told_apart(&mut self, a: Row, b: Row) {
+        for sequence in self.links_of.get(&a).cloned().unwrap_or_default() {
+            if self.decisions.links.get(&sequence).is_some_and(|link| link.a == b || link.b == b) {
+                self.drop_link(sequence);
+            }
+        }
+        self.decisions.tell_apart(a, b);
+        self.told_apart.extend([a, b]);
+    }
+
+    fn drop_link(&mut self, sequence: u64) {
+        let Some(link) = self.decisions.links.remove(&sequence) else { return };
+        for end in [link.a, link.b] {
+            if let Some(links) = self.links_of.get_mut(&end) {
+                links.retain(|other| *other != sequence);
+            }
         }
     }
 
@@ -426,7 +443,8 @@ impl State {
     pub fn taken_back(&self, a: Row, b: Row) -> Vec<(Row, BTreeSet<Row>)> {
         let mut taken_back = Vec::new();
         for (row, other) in [(a, b), (b, a)] {
-            if let Some(apart) = self.decisions.apart.get(&row).filter(|apart| apart.contains(&other)) {
+            let apart: BTreeSet<Row> = self.decisions.separated_from(row).copied().collect();
+            if apart.contains(&other) {
                 let person = self.members(other).iter();
                 taken_back.push((row, person.filter(|member| apart.contains(member)).copied().collect()));
             }

@@ -93,12 +93,7 @@ impl State {
     pub fn link_would_hold(&self, a: Row, b: Row) -> bool {
         let block = self.block(&[a, b]);
         let mut decisions = self.decisions_on(&block);
-        for (row, others) in self.taken_back(a, b) {
-            decisions.disputed.remove(&row);
-            if let Some(apart) = decisions.apart.get_mut(&row) {
-                apart.retain(|other| !others.contains(other));
-            }
-        }
+        decisions.take_back(&self.taken_back(a, b));
         decisions.links.insert(u64::MAX, self.link_of(a, b));
         let verdict = self.verdict(&block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);

@@ -144,7 +144,7 @@ impl From<&Event> for EventRow {
                 row.enterprise_id = Some(person.to_string());
             }
             What::Withdrawn => {}
-            What::Linked { with, decision } => {
+            What::Linked { with, decision } | What::ToldApart { with, decision } => {
                 row.set_other(with);
                 row.set_decision(decision);
             }
@@ -182,6 +182,7 @@ impl TryFrom<EventRow> for Event {
             "linked" => What::Linked { with: row.other()?, decision: row.decision()? },
             "unlinked" => What::Unlinked { undone: row.undone()?, decision: row.decision()? },
             "do-not-link" => What::DoNotLink { with: row.other()? },
+            "told-apart" => What::ToldApart { with: row.other()?, decision: row.decision()? },
             _ => return Err(row.damaged("is of a kind that this version does not know")),
         };
         let registration = key(&row.source_id, &row.local_id);

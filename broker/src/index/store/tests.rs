@@ -36,6 +36,7 @@ fn events() -> Vec<Event> {
         What::Unlinked { undone: Undone::Link, decision: decision() },
         What::Unlinked { undone: Undone::Rule, decision: decision() },
         What::DoNotLink { with: key("2") },
+        What::ToldApart { with: key("2"), decision: decision() },
         What::Withdrawn,
     ];
     let numbered = (1..).zip(kinds);
@@ -146,7 +147,7 @@ async fn check_store(place: &dyn Place) {
     store.append(&one).await.unwrap();
     let two = batch(one.mark(), &events[3..], &[feed("A", 4)]);
     store.append(&two).await.unwrap();
-    assert_eq!(two.mark(), Mark { sequence: 7, batch: 2 });
+    assert_eq!(two.mark(), Mark { sequence: 8, batch: 2 });
     let expected = (events.clone(), Loaded { mark: two.mark(), feeds: vec![feed("A", 4), feed("B", 1)] });
     assert_eq!(load(&*store).await, expected);
     let news = (events[3..].to_vec(), Loaded { mark: two.mark(), feeds: vec![feed("A", 4)] });
@@ -364,7 +365,7 @@ async fn one_broker_at_a_time_has_a_folder_and_others_may_read() {
     let reader = SqliteStore::open_to_read(folder).await.unwrap();
     assert_eq!(reader.count().await.unwrap(), Counts { events: 3, feeds: 0 });
     store.append(&batch(first.mark(), &events()[3..], &[])).await.unwrap();
-    assert_eq!(reader.count().await.unwrap(), Counts { events: 7, feeds: 0 });
+    assert_eq!(reader.count().await.unwrap(), Counts { events: 8, feeds: 0 });
     drop(store);
     let store = place.open().await;
     assert_eq!(load(&*store).await.0, events());
@@ -390,7 +391,7 @@ async fn an_export_moves_everything_between_all_stores() {
     // More than a store is handed at a time.
     let mut many = events();
     let withdrawn = |sequence| Event { sequence, at_ms: 6, registration: key("x"), what: What::Withdrawn };
-    many.extend((8..=2_500).map(withdrawn));
+    many.extend((9..=2_500).map(withdrawn));
     let source = places[0].open().await;
     source.append(&batch(Mark::default(), &many, &[feed("A", 3), feed("B", 4)])).await.unwrap();
     let counts = Counts { events: 2_500, feeds: 2 };
@@ -447,7 +448,7 @@ async fn a_damaged_export_is_refused_whatever_the_damage() {
         let error = Archive::check(&file).unwrap_err();
         assert!(!error.to_string().contains("O'Brien"), "no message repeats what is in the file: {error}");
     }
-    assert_eq!(Archive::check(&good).unwrap(), Counts { events: 7, feeds: 1 });
+    assert_eq!(Archive::check(&good).unwrap(), Counts { events: 8, feeds: 1 });
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ enum Step {
     Withdraw(usize),
     Link(usize, usize),
     Unlink(usize),
+    TellApart(usize, usize),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => place().prop_map(Step::Withdraw),
         2 => (place(), place()).prop_map(|(a, b)| Step::Link(a, b)),
         2 => place().prop_map(Step::Unlink),
+        1 => (place(), place()).prop_map(|(a, b)| Step::TellApart(a, b)),
     ]
 }
 
@@ -55,9 +57,9 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 async fn take(index: &Index, n: usize, step: &Step) {
-    let allowed = |result: Result<EnterpriseId, IndexError>| match result {
-        Ok(_) | Err(IndexError::Conflict(_) | IndexError::UnknownRegistration | IndexError::Invalid { .. }) => {}
-        Err(other) => panic!("{other}"),
+    let allowed = |error: Option<IndexError>| match error {
+        None | Some(IndexError::Conflict(_) | IndexError::UnknownRegistration | IndexError::Invalid { .. }) => {}
+        Some(other) => panic!("{other}"),
     };
     let decision = decision(n as u128 + 1);
     match step {
@@ -68,7 +70,7 @@ async fn take(index: &Index, n: usize, step: &Step) {
             if result.is_ok() {
                 assert_eq!(who(index, PLACES[*a]), who(index, PLACES[*b]), "a link that was taken joins");
             }
-            allowed(result);
+            allowed(result.err());
         }
         Step::Unlink(place) => {
             let companions = known_at_place(index, PLACES[*place]);
@@ -76,7 +78,15 @@ async fn take(index: &Index, n: usize, step: &Step) {
             if result.is_ok() {
                 assert!(known_at_place(index, PLACES[*place]).len() < companions.len(), "an unlink takes out");
             }
-            allowed(result);
+            allowed(result.err());
+        }
+        Step::TellApart(a, b) => {
+            let result = index.tell_apart(at(PLACES[*a]), at(PLACES[*b]), decision).await;
+            if result.is_ok() {
+                assert_ne!(who(index, PLACES[*a]), who(index, PLACES[*b]), "they are apart");
+                assert!(!is_listed(index, PLACES[*a], PLACES[*b]), "nobody is asked about them any more");
+            }
+            allowed(result.err());
         }
     }
 }
@@ -87,6 +97,14 @@ fn known_at_place(index: &Index, name: &str) -> Vec<String> {
         Resolved::One(found) => known_at(index, found.person.id),
         _ => vec![],
     }
+}
+
+fn is_listed(index: &Index, a: &str, b: &str) -> bool {
+    let own = |r: &Option<Registration>| r.as_ref().map(|r| (r.source_id.clone(), r.local_id.clone().unwrap().value));
+    let named = |name| Some((at(name).source.to_string(), at(name).local_id.0.to_string()));
+    let ends = [named(a), named(b)];
+    let queue = index.review_queue(100).unwrap();
+    queue.iter().map(|pair| [own(&pair.a), own(&pair.b)]).any(|pair| pair.iter().all(|end| ends.contains(end)))
 }
 
 /// Everything that can be asked of an index, about everybody who ever was in it.
@@ -114,6 +132,20 @@ fn partition(index: &Index) -> BTreeSet<Vec<String>> {
     PLACES.iter().map(|name| known_at_place(index, name)).filter(|rows| !rows.is_empty()).collect()
 }
 
+/// The pairs that a person told apart, and did not join since.
+fn follow(told_apart: &mut BTreeSet<[usize; 2]>, index: &Index, step: &Step) {
+    if let Step::TellApart(a, b) = step
+        && a != b
+        && [a, b].iter().all(|place| !known_at_place(index, PLACES[**place]).is_empty())
+        && who(index, PLACES[*a]) != who(index, PLACES[*b])
+    {
+        told_apart.insert([*a, *b]);
+    }
+    if let Step::Link(..) = step {
+        told_apart.retain(|[a, b]| known_at_place(index, PLACES[*a]) != known_at_place(index, PLACES[*b]));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
 
@@ -121,10 +153,16 @@ proptest! {
     fn opening_again_gives_the_same_index(steps in prop::collection::vec(step(), 1..40)) {
         run(async {
             let (store, index) = memory().await;
-            let mut persons = BTreeSet::new();
+            let (mut persons, mut told_apart) = (BTreeSet::new(), BTreeSet::new());
             for (n, step) in steps.iter().enumerate() {
                 take(&index, n, step).await;
                 index.shared.read().unwrap().check_whole();
+                follow(&mut told_apart, &index, step);
+                for [a, b] in &told_apart {
+                    let rows = known_at_place(&index, PLACES[*a]);
+                    assert!(!rows.contains(&PLACES[*b].to_owned()), "told apart, they stay apart");
+                    assert!(!is_listed(&index, PLACES[*a], PLACES[*b]), "and nobody is asked again");
+                }
                 persons.extend(PLACES.iter().filter(|p| !known_at_place(&index, p).is_empty()).map(|p| who(&index, p)));
             }
             let reopened = open(Arc::new(store), 9).await;
