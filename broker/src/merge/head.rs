@@ -185,7 +185,7 @@ fn origin(bytes: &[u8]) -> Result<Origin<'_>, Malformed> {
 fn read_provenance(provenance: &mut Provenance, bytes: &[u8]) -> Result<(), Malformed> {
     for part in Walk(bytes) {
         match part? {
-            (1..=7 | 9, value) => provenance.longest = provenance.longest.max(value.text()?.len()),
+            (1..=7 | 9, value) => provenance.longest = provenance.longest.max(value.length_of_text()?),
             (8, value) => provenance.retrieved_at_ms = value.number()? as i64,
             _ => {}
         }
@@ -255,6 +255,12 @@ impl<'e> Walk<'e> {
 impl<'e> Value<'e> {
     fn bytes(self) -> Result<&'e [u8], Malformed> {
         if let Value::Bytes(bytes) = self { Ok(bytes) } else { Err(Malformed) }
+    }
+
+    /// The length of a text that nobody reads here: plain letters need no decoding.
+    fn length_of_text(self) -> Result<usize, Malformed> {
+        let bytes = self.bytes()?;
+        if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() { Ok(bytes.len()) } else { Err(Malformed) }
     }
 
     fn text(self) -> Result<&'e str, Malformed> {

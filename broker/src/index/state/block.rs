@@ -2,7 +2,7 @@
 
 use super::{Cluster, State, oldest};
 use crate::{
-    index::decide::{self, Decisions, Doubted, Evidence, Known, Means, Review, Row, Rule, decide},
+    index::decide::{self, Decisions, Doubted, Evidence, Known, Review, Row, Rule, decide},
     model::EnterpriseId,
 };
 use severn_linkage::{
@@ -82,7 +82,6 @@ impl State {
 
     /// What the rules make of a block under `decisions`.
     pub(super) fn verdict(&self, block: &Block, decisions: &Decisions) -> decide::Verdict {
-        let means = Means { population: &self.population, model: &self.model, policy: &self.policy };
         let known = |row: &Row| {
             let held = self.get(*row);
             let number = held.facts.number.map(|number| (number, held.facts.verified));
@@ -90,7 +89,7 @@ impl State {
         };
         let inside: Vec<Known> = block.rows.iter().filter_map(known).collect();
         let outside: Vec<Known> = block.outside.iter().filter_map(known).collect();
-        decide(means, [&inside, &outside], &block.pairs, decisions)
+        decide(self.means(), [&inside, &outside], &block.pairs, decisions)
     }
 
     /// Takes a registration that was never heard of before into its person, if it changes nothing for others: it has no
