@@ -1,78 +1,22 @@
 //! What was acknowledged survives `kill -9` with writes in flight: registrations of the feed, and the audit of every
 //! answer that was sealed.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
-
 use futures::{StreamExt as _, stream};
-use severn_link::{Dialler as _, Identity, Tls, TlsDialler};
-use severn_proto::v1::{
-    Demographics, FeedAnnounce, FeedHello, FeedRequest, HumanName, feed_announce::Change, feed_request, feed_response,
-    patient_index_client::PatientIndexClient,
-};
 use severn_trust::{SystemDisk, verify_trail};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 use tests::{
     bench::{load::Target, rig::Rig},
+    feeder::Feeder,
     keys::Seeded,
-    records::registration,
 };
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use uuid::Uuid;
 
 const LOOPS: usize = 50;
-const EPOCH: &str = "0190b5b0-0000-7000-8000-000000000001";
-
-fn person(n: u64) -> Demographics {
-    // Letters only: digits are no part of a name, and all would be namesakes.
-    let letters: String = n.to_string().bytes().map(|digit| char::from(b'a' + digit - b'0')).collect();
-    let name = HumanName { family: format!("Family{letters}"), given: vec!["Given".into()], ..HumanName::default() };
-    let birth_date = format!("{}-{:02}-{:02}", 1930 + n % 71, 1 + n % 12, 1 + n % 28);
-    Demographics { birth_date, names: vec![name], ..Demographics::default() }
-}
-
-/// Announces from where the broker says until the connection breaks, and notes the last acknowledged cursor. Gives the
-/// cursor the broker resumed from; `None` if it was killed before it could say.
-async fn announce(rig: &Rig, port: u16, acknowledged: &mut u64) -> Option<u64> {
-    let source = Identity::Source(Rig::source_id(0));
-    let tls = Tls::load(&Rig::tls_files(&rig.folder, &source)).expect("the source's certificate");
-    let dialler = TlsDialler::new(tls, Duration::from_secs(2));
-    let channel = dialler.dial(&format!("127.0.0.1:{port}"), &Rig::broker()).expect("an address");
-    let (send, outgoing) = mpsc::channel(64);
-    let hello = FeedHello { source_id: Rig::source_id(0), epoch: EPOCH.into() };
-    send.send(FeedRequest { message: Some(feed_request::Message::Hello(hello)) }).await.expect("room for one");
-    let answers = PatientIndexClient::new(channel).feed(ReceiverStream::new(outgoing)).await;
-    let mut answers = answers.ok()?.into_inner();
-    let resumed = match answers.message().await.ok()?.and_then(|answer| answer.message) {
-        Some(feed_response::Message::Resume(resume)) => resume.cursor,
-        other => panic!("resume expected: {other:?}"),
-    };
-    let announcing = async {
-        for cursor in resumed + 1.. {
-            let registered = registration(&Rig::source_id(0), &format!("k{cursor}"), person(cursor));
-            let announce = FeedAnnounce { cursor, change: Some(Change::Registered(registered)) };
-            if send.send(FeedRequest { message: Some(feed_request::Message::Announce(announce)) }).await.is_err() {
-                return;
-            }
-            // Writes are in flight all the time, but each start has to read all that was ever written.
-            if cursor % 64 == 0 {
-                tokio::time::sleep(Duration::from_millis(60)).await;
-            }
-        }
-    };
-    let acknowledging = async {
-        while let Ok(Some(answer)) = answers.message().await {
-            match answer.message {
-                Some(feed_response::Message::Ack(ack)) => *acknowledged = ack.cursor,
-                other => panic!("only acknowledgements are expected: {other:?}"),
-            }
-        }
-    };
-    tokio::select! {
-        () = announcing => (),
-        () = acknowledging => (),
-    }
-    Some(resumed)
-}
+const EPOCH: Uuid = Uuid::from_u128(0x0190_b5b0_0000_7000_8000_0000_0000_0001);
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_fifty_kills() {
@@ -82,7 +26,10 @@ async fn what_was_acknowledged_survives_fifty_kills() {
     let (_adapters, ports) = rig.adapters(1).expect("an adapter");
     let data = folder.path().join("broker-1");
     let random = Seeded::new(20_261_122);
-    let mut acknowledged = 0;
+    // Writes are in flight all the time, but each start has to read all that was ever written.
+    let pause = Duration::from_millis(60);
+    let feeder = Feeder { rig: &rig, source_id: Rig::source_id(0), epoch: EPOCH, pause };
+    let acknowledged = AtomicU64::new(0);
     let mut sealed = 0_u64;
     let mut first = true;
     for turn in 0..LOOPS {
@@ -92,7 +39,7 @@ async fn what_was_acknowledged_survives_fifty_kills() {
             false => rig.broker_in(&data, &ports).await.expect("the broker starts again"),
         };
         let mut target = Target::new(&rig, port, true).expect("a target");
-        let before = acknowledged;
+        let before = acknowledged.load(Ordering::SeqCst);
         let kill_after = Duration::from_millis(100 + random.next() % 300);
         let asking = async {
             let mut answered = 0;
@@ -108,11 +55,12 @@ async fn what_was_acknowledged_survives_fifty_kills() {
             tokio::time::sleep(kill_after).await;
             broker.kill().expect("the broker was running");
         };
-        let (resumed, answered, ()) = tokio::join!(announce(&rig, port, &mut acknowledged), asking, killing);
-        let resumed = resumed.unwrap_or(before);
+        let (resumed, answered, ()) = tokio::join!(feeder.announce(port, &acknowledged), asking, killing);
+        let resumed = resumed.expect("the broker keeps the contract").unwrap_or(before);
         assert!(resumed >= before, "loop {turn}: acknowledged {before}, resumed from {resumed}");
         sealed += answered;
     }
+    let acknowledged = acknowledged.into_inner();
     assert!(acknowledged > 1000 && sealed > 50, "{acknowledged} acknowledged and {sealed} sealed are too few to tell");
     let (_broker, port) = rig.broker_in(&data, &ports).await.expect("the broker starts at last");
     let mut target = Target::new(&rig, port, true).expect("a target");

@@ -22,6 +22,16 @@ pub struct ScoredPair {
     pub score: Score,
 }
 
+impl ScoredPair {
+    /// Compares and scores two rows, in either order.
+    #[must_use]
+    pub fn of(population: &Population, model: &Model, row: u32, other: u32) -> Self {
+        let (one, two) = (row.min(other), row.max(other));
+        let comparison = population.compare(one, two);
+        Self { one, two, comparison, score: model.score(&comparison) }
+    }
+}
+
 /// What a bulk run counts beside the pairs it hands over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scored {
@@ -103,10 +113,7 @@ fn score_pairs(
     pairs: &[(u32, u32)],
     scores: &mut Vec<ScoredPair>,
 ) {
-    let score = |(one, two): (u32, u32)| {
-        let comparison = population.compare(one, two);
-        ScoredPair { one, two, comparison, score: model.score(&comparison) }
-    };
+    let score = |(one, two): (u32, u32)| ScoredPair::of(population, model, one, two);
     scores.clear();
     let share = pairs.len().div_ceil(threads.max(1)).max(1);
     std::thread::scope(|scope| {

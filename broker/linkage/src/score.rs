@@ -105,7 +105,9 @@ fn log2_of_one_and(bits: f64) -> f64 {
 }
 
 impl Score {
-    pub(crate) fn of_bits(bits: f64) -> Self {
+    /// The score that so many bits are.
+    #[must_use]
+    pub fn of_bits(bits: f64) -> Self {
         Self { bits, probability: 1.0 / (1.0 + (-bits).exp2()) }
     }
 }

@@ -14,7 +14,7 @@ pub fn with_identity<T>(demographics: &Demographics, with: impl FnOnce(&Identity
     let addresses: Vec<Address<'_>> =
         demographics.addresses.iter().zip(&lines).map(|(a, lines)| Address { lines, postcode: &a.postcode }).collect();
     let (phones, emails) = (telecoms(demographics, System::Phone), telecoms(demographics, System::Email));
-    let nhs_number = TrustedNumber::parse(&demographics.nhs_number).ok().and_then(|n| NhsNumber::parse(&n.digits()));
+    let nhs_number = TrustedNumber::parse(&demographics.nhs_number).ok().map(|n| NhsNumber::from_checked(n.get()));
     with(&Identity {
         nhs_number,
         nhs_number_verified: nhs_number.is_some() && demographics.nhs_number_verified,
@@ -50,8 +50,7 @@ fn telecoms(demographics: &Demographics, system: System) -> Vec<&str> {
     demographics.telecoms.iter().filter(is_wanted).map(|telecom| telecom.value.as_str()).collect()
 }
 
-/// Sex for the engine.
-pub fn sex_of(sex: wire::Sex) -> Sex {
+fn sex_of(sex: wire::Sex) -> Sex {
     match sex {
         wire::Sex::Female => Sex::Female,
         wire::Sex::Male => Sex::Male,

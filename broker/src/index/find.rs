@@ -21,10 +21,7 @@ use crate::model::{LocalId, Person, SourceId};
 use jiff::{ToSpan as _, civil::Date};
 use severn_linkage::{
     bulk::ScoredPair,
-    decide::{
-        Component,
-        rules::{Verdict, judge},
-    },
+    decide::rules::{Verdict, judge},
     levels::Field,
     population::Probe,
     score::Score,
@@ -297,16 +294,15 @@ impl<'a> Question<'a> {
         let (probe, days) = day.map_or((&self.asked, 1), |day| (&self.days[day].1, self.days.len()));
         let comparison = population.compare_with(probe, row.0);
         let bits = model.score(&comparison).bits - (days as f64).log2();
-        let score = Score { bits, probability: 1.0 / (1.0 + (-bits).exp2()) };
+        let score = Score::of_bits(bits);
         // The question stands in no row.
         let pair = ScoredPair { one: row.0, two: u32::MAX, comparison, score };
-        let component = Component { population, model, members: &[], outside: &[], pairs: &[], decisions: &[] };
         let says = |field| comparison.levels.get(field) != 0;
         let is_whole = [Field::Given, Field::Family, Field::Birth].into_iter().all(says);
         Fit {
             row,
             score,
-            would_link: is_whole && judge(&component, &pair, policy) == Verdict::Automatic,
+            would_link: is_whole && judge(population, model, &pair, policy) == Verdict::Automatic,
             is_silent: !says(Field::Place) && !says(Field::Phone),
         }
     }

@@ -55,20 +55,18 @@ pub(super) struct InArgument {
 }
 
 pub(super) fn run(command: &IndexCommand) -> Result<()> {
-    if let IndexCommand::Link(arguments) = command {
-        return linking::run(arguments);
-    }
-    let runtime = Builder::new_current_thread().enable_all().build()?;
     let load = |argument: &ConfigArgument| Config::load(&argument.config);
-    runtime.block_on(async {
-        match command {
-            IndexCommand::Export(to) => write_export(&load(&to.config)?, &to.out).await,
-            IndexCommand::Import(from) => import(&load(&from.config)?, &from.file).await,
-            IndexCommand::Backup(to) => back_up(&load(&to.config)?, &to.out).await,
-            IndexCommand::Restore(from) => restore(&load(&from.config)?, &from.file).await,
-            IndexCommand::Link(_) => Ok(()),
-        }
-    })
+    match command {
+        IndexCommand::Export(to) => finish(write_export(&load(&to.config)?, &to.out)),
+        IndexCommand::Import(from) => finish(import(&load(&from.config)?, &from.file)),
+        IndexCommand::Backup(to) => finish(back_up(&load(&to.config)?, &to.out)),
+        IndexCommand::Restore(from) => finish(restore(&load(&from.config)?, &from.file)),
+        IndexCommand::Link(arguments) => linking::run(arguments),
+    }
+}
+
+fn finish(work: impl Future<Output = Result<()>>) -> Result<()> {
+    Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 /// Opens the store that the configuration names, for the broker itself.

@@ -51,6 +51,11 @@ impl NhsNumber {
         Ok(NhsNumber(digits.iter().fold(0, |n, d| n * 10 + d)))
     }
 
+    /// The number as an integer of at most ten digits.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
     /// The ten digits.
     pub fn digits(self) -> String {
         format!("{:010}", self.0)

@@ -7,11 +7,6 @@ use severn_broker::index::{
     What,
     store::{PostgresSettings, SqliteStore, Store},
 };
-use severn_link::{Dialler as _, Identity, Tls, TlsDialler};
-use severn_proto::v1::{
-    Demographics, FeedAnnounce, FeedHello, FeedRequest, HumanName, feed_announce::Change, feed_request, feed_response,
-    patient_index_client::PatientIndexClient,
-};
 use std::{
     collections::BTreeMap,
     fs,
@@ -28,11 +23,9 @@ use tests::{
         load::Target,
         rig::{Process, Rig},
     },
+    feeder::Feeder,
     keys::Seeded,
-    records::registration,
 };
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 /// Kills, at least; more on a machine that is too busy for enough to be acknowledged between them.
 const KILLS_MIN: usize = 20;
@@ -44,55 +37,11 @@ const ANNOUNCED_MIN: u64 = 1_000;
 /// Fewer decisions would tell too little.
 const DECIDED_MIN: usize = 100;
 
-/// Nobody else's name.
-fn person(n: u64) -> Demographics {
-    let name = HumanName { family: format!("Family{n}"), given: vec!["Given".into()], ..HumanName::default() };
-    Demographics { birth_date: "1980-02-01".into(), names: vec![name], ..Demographics::default() }
-}
-
-/// Announces for one source to the broker at `port` from where that says, until the connection breaks. `acknowledged` is
-/// the last cursor that was ever acknowledged to this source, by any broker.
-async fn announce(rig: &Rig, source_id: &str, port: u16, acknowledged: &AtomicU64) -> Option<()> {
-    let tls = Tls::load(&Rig::tls_files(&rig.folder, &Identity::Source(source_id.into()))).expect("a certificate");
-    let dialler = TlsDialler::new(tls, Duration::from_secs(2));
-    let channel = dialler.dial(&format!("127.0.0.1:{port}"), &Rig::broker()).expect("an address");
-    let (send, outgoing) = mpsc::channel(64);
-    let hello = FeedHello { source_id: source_id.into(), epoch: EPOCH.to_string() };
-    send.send(FeedRequest { message: Some(feed_request::Message::Hello(hello)) }).await.ok()?;
-    let answers = PatientIndexClient::new(channel).feed(ReceiverStream::new(outgoing)).await;
-    let mut answers = answers.ok()?.into_inner();
-    let resumed = match answers.message().await.ok()?.and_then(|answer| answer.message) {
-        Some(feed_response::Message::Resume(resume)) => resume.cursor,
-        other => panic!("resume expected: {other:?}"),
-    };
-    let announcing = async {
-        for cursor in resumed + 1.. {
-            let registered = registration(source_id, &format!("k{cursor}"), person(cursor));
-            let announce = FeedAnnounce { cursor, change: Some(Change::Registered(registered)) };
-            if send.send(FeedRequest { message: Some(feed_request::Message::Announce(announce)) }).await.is_err() {
-                return;
-            }
-        }
-    };
-    let acknowledging = async {
-        while let Ok(Some(answer)) = answers.message().await {
-            match answer.message {
-                Some(feed_response::Message::Ack(ack)) => drop(acknowledged.fetch_max(ack.cursor, Ordering::SeqCst)),
-                other => panic!("only acknowledgements are expected: {other:?}"),
-            }
-        }
-    };
-    tokio::select! {
-        () = announcing => (),
-        () = acknowledging => (),
-    }
-    Some(())
-}
-
 /// Keeps a source's feed open, now to one broker and now to the other, as the connections break.
 async fn keep_announcing(rig: &Rig, source_id: &str, ports: [u16; 2], acknowledged: &AtomicU64) {
+    let feeder = Feeder { rig, source_id: source_id.to_owned(), epoch: EPOCH, pause: Duration::ZERO };
     for turn in 0.. {
-        announce(rig, source_id, ports[turn % 2], acknowledged).await;
+        feeder.announce(ports[turn % 2], acknowledged).await.expect("the broker keeps the contract");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

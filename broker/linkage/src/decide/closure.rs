@@ -31,9 +31,7 @@ pub fn closure(
     let mut pairs = Vec::new();
     while let Some(row) = open.pop() {
         for other in population.candidates(row).rows {
-            let (one, two) = (row.min(other), row.max(other));
-            let comparison = population.compare(one, two);
-            let pair = ScoredPair { one, two, comparison, score: model.score(&comparison) };
+            let pair = ScoredPair::of(population, model, row, other);
             if is_of_concern(model, &pair, policy) {
                 pairs.push(pair);
                 if pair.score.probability >= policy.automatic_min && reached.insert(other) {

@@ -216,7 +216,11 @@ pub fn decide(component: &Component<'_>, policy: &Policy) -> Decided {
     for pair in component.pairs {
         if let (Some(one), Some(two)) = (places.get(&pair.one), places.get(&pair.two)) {
             let ends = (*one.min(two), *one.max(two));
-            judged.push(Judged { ends, pair: *pair, verdict: judge(component, pair, policy) });
+            judged.push(Judged {
+                ends,
+                pair: *pair,
+                verdict: judge(component.population, component.model, pair, policy),
+            });
         }
     }
     // The strongest first; equal ones by the keys of their ends, which no order of arrival changes.

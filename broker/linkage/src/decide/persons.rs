@@ -3,7 +3,6 @@
 use crate::bulk::ScoredPair;
 use crate::decide::rules::{Verdict, judge};
 use crate::decide::{Component, Decided, Judged, Link, LinkRule, Member, Policy, Review, ReviewReason, Says};
-use crate::score::Score;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Registrations being joined; all numbers are places in the order of keys.
@@ -132,7 +131,7 @@ impl<'a> Joining<'a> {
                 return Some(ReviewReason::PersonsDisagree);
             }
             let pair = self.compared(ends.0, ends.1);
-            if let Verdict::Never(reason) = judge(self.component, &pair, self.policy) {
+            if let Verdict::Never(reason) = judge(self.component.population, self.component.model, &pair, self.policy) {
                 return Some(reason);
             }
             if self.numbers_differ(ends) {
@@ -171,9 +170,7 @@ impl<'a> Joining<'a> {
 
     fn compared(&self, one: usize, two: usize) -> ScoredPair {
         let (one, two) = (self.members[one].row, self.members[two].row);
-        let comparison = self.component.population.compare(one, two);
-        let score: Score = self.component.model.score(&comparison);
-        ScoredPair { one: one.min(two), two: one.max(two), comparison, score }
+        ScoredPair::of(self.component.population, self.component.model, one, two)
     }
 
     fn crossing(&self, one: usize, two: usize) -> impl Iterator<Item = (usize, usize)> {

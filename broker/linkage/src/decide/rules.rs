@@ -2,7 +2,7 @@
 
 use crate::atoms::hash_of_word;
 use crate::bulk::ScoredPair;
-use crate::decide::{Component, Corroboration, Policy, ReviewReason};
+use crate::decide::{Corroboration, Policy, ReviewReason};
 use crate::levels::{Field, Levels, birth, contact, email, family, given, middle, nhs, place};
 use crate::model::Model;
 use crate::normalise::date::Date;
@@ -33,11 +33,11 @@ pub fn is_of_concern(model: &Model, pair: &ScoredPair, policy: &Policy) -> bool 
 
 /// Judges a pair.
 #[must_use]
-pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> Verdict {
+pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: &Policy) -> Verdict {
     let levels = pair.comparison.levels;
     let number = levels.get(Field::Nhs);
     let likely = pair.score.probability >= policy.review_min;
-    let without_number = || component.model.score_without_number(&pair.comparison).probability;
+    let without_number = || model.score_without_number(&pair.comparison).probability;
     if number == nhs::VERIFIED_DIFFERENT {
         let likely = without_number() >= policy.review_min;
         return if likely { Verdict::Never(ReviewReason::NumbersDiffer) } else { Verdict::Nothing };
@@ -49,7 +49,7 @@ pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> V
     if !likely {
         return Verdict::Nothing;
     }
-    if !deaths_fit(component.population, pair) {
+    if !deaths_fit(population, pair) {
         return Verdict::Never(ReviewReason::DatesOfDeath);
     }
     if pair.score.probability < policy.automatic_min {
@@ -58,8 +58,8 @@ pub fn judge(component: &Component<'_>, pair: &ScoredPair, policy: &Policy) -> V
         return Verdict::Review(reason);
     }
     let one_for_many = levels.get(Field::Middle) != middle::EXACT
-        && [pair.one, pair.two].iter().any(|row| bears_name_of_many(component.population, *row));
-    if number != nhs::VERIFIED && component.model.knows_households() && may_be_twins(levels, one_for_many) {
+        && [pair.one, pair.two].iter().any(|row| bears_name_of_many(population, *row));
+    if number != nhs::VERIFIED && model.knows_households() && may_be_twins(levels, one_for_many) {
         return Verdict::Review(ReviewReason::PossibleTwins);
     }
     if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {

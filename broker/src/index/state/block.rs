@@ -8,7 +8,7 @@ use crate::{
 use severn_linkage::{
     bulk::ScoredPair,
     decide::{
-        Closure, Component, Policy, closure,
+        Closure, Policy, closure,
         rules::{Verdict, is_of_concern, judge},
     },
     score::bits_of,
@@ -117,23 +117,19 @@ impl State {
     }
 
     fn is_near(&self, one: Row, two: Row) -> bool {
-        is_of_concern(&self.model, &self.scored(one.0, two.0), &self.policy)
+        is_of_concern(&self.model, &self.scored(one, two), &self.policy)
     }
 
-    fn scored(&self, one: u32, two: u32) -> ScoredPair {
-        let (one, two) = (one.min(two), one.max(two));
-        let comparison = self.population.compare(one, two);
-        ScoredPair { one, two, comparison, score: self.model.score(&comparison) }
+    fn scored(&self, one: Row, two: Row) -> ScoredPair {
+        ScoredPair::of(&self.population, &self.model, one.0, two.0)
     }
 
     /// What links a newcomer with each of a person's registrations, and whether it links by itself; `None` unless all
     /// of them agree with it, and the strongest link holds against the others.
     fn agreement(&self, row: Row, members: &[Row]) -> Option<Vec<(Evidence, bool)>> {
-        let (population, model) = (&self.population, &*self.model);
-        let component = Component { population, model, members: &[], outside: &[], pairs: &[], decisions: &[] };
         let judged = members.iter().map(|member| {
-            let pair = self.scored(row.0, member.0);
-            (pair, judge(&component, &pair, &self.policy))
+            let pair = self.scored(row, *member);
+            (pair, judge(&self.population, &self.model, &pair, &self.policy))
         });
         let judged: Vec<(ScoredPair, Verdict)> = judged.collect();
         let agrees = |(pair, verdict): &(ScoredPair, Verdict)| {
@@ -142,7 +138,7 @@ impl State {
         let bits = |at: usize| judged[at].0.score.bits;
         let strongest = (0..judged.len()).max_by(|a, b| bits(*a).total_cmp(&bits(*b)))?;
         let is_rival = |at: usize| {
-            let apart = || self.scored(members[at].0, members[strongest].0).score.probability < self.policy.review_min;
+            let apart = || self.scored(members[at], members[strongest]).score.probability < self.policy.review_min;
             at != strongest && bits(at) > bits(strongest) - self.policy.lead_bits && apart()
         };
         let links = judged[strongest].1 == Verdict::Automatic && !(0..judged.len()).any(is_rival);
