@@ -320,6 +320,7 @@ async fn broker(
         table: toml::from_str(TABLE).expect("the region's table can be read"),
         stewards: vec!["steward".into()],
         auditors: vec!["privacy officer".into()],
+        ..AccessSettings::default()
     };
     settings.check().expect("the region's table makes sense");
     let trail = Trail::open(Arc::new(disk.clone()), clock.clone(), trail_key.clone()).expect("a new trail opens");

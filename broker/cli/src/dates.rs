@@ -46,8 +46,16 @@ pub(crate) fn read_birth_date(text: &str) -> Option<String> {
     (date.year() >= 1850).then(|| date.strftime("%Y-%m-%d").to_string())
 }
 
+/// A birth date to search by, or two with `..` between them, in ISO 8601.
+pub(crate) fn read_birth_dates(text: &str) -> Option<String> {
+    match text.split_once("..") {
+        Some((from, until)) => Some(format!("{}/{}", read_partial_birth_date(from)?, read_partial_birth_date(until)?)),
+        None => read_partial_birth_date(text),
+    }
+}
+
 /// A birth date of which the year or year and month may be all that is known, in ISO 8601.
-pub(crate) fn read_partial_birth_date(text: &str) -> Option<String> {
+fn read_partial_birth_date(text: &str) -> Option<String> {
     let text = text.trim();
     let year = || (text.len() == 4).then(|| read_birth_date(&format!("{text}-01-01")).map(|date| date[..4].to_owned()));
     let month = || {

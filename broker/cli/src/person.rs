@@ -1,6 +1,6 @@
 //! Who is meant, from the options of the command line. Says what is missing or wrong, without repeating it.
 
-use crate::dates::{read_birth_date, read_partial_birth_date};
+use crate::dates::{read_birth_date, read_birth_dates};
 use clap::Args;
 use severn_client::Search;
 use severn_proto::v1::{Address, Demographics, HumanName, Sex};
@@ -13,16 +13,17 @@ pub(crate) struct PersonArgs {
     /// NHS number, ten digits, spaces allowed; with --born.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) nhs: Option<String>,
-    /// Family name; with --given and --born.
+    /// Family name, present or former; with --given and --born.
     #[arg(long, value_name = "NAME")]
     pub(crate) family: Option<String>,
     /// Given name.
     #[arg(long, value_name = "NAME")]
     pub(crate) given: Option<String>,
-    /// Birth date: 1951-03-31, 31-Mar-1951 or 31/03/1951; to find by name, 1951-03 or 1951 will do.
+    /// Birth date: 1951-03-31, 31-Mar-1951 or 31/03/1951; to find by name, 1951-03 or 1951 will do, or a span of up to
+    /// five years: 1950..1952.
     #[arg(long, value_name = "DATE")]
     pub(crate) born: Option<String>,
-    /// Postcode, to narrow a search by name.
+    /// Postcode, to narrow a search by name: whole, or its first part, such as B42.
     #[arg(long)]
     pub(crate) postcode: Option<String>,
     /// Telephone number, to narrow a search by name.
@@ -116,15 +117,28 @@ impl PersonArgs {
     }
 
     fn by_name(&self) -> Result<Search, Unclear> {
-        let (Some(family), Some(given)) = (self.family.clone(), self.given.clone()) else {
-            return Err("a search by name needs --family, --given and --born".into());
-        };
-        let born = self.born.as_deref().ok_or("a search by name needs --family, --given and --born")?;
-        let birth_date = read_partial_birth_date(born)
-            .ok_or("--born is no date; write 1951-03-31, 31-Mar-1951 or 31/03/1951, or 1951-03 or 1951")?;
-        let postcode = self.postcode.clone().unwrap_or_default();
-        let phone = self.phone.clone().unwrap_or_default();
-        Ok(Search::Demographics { family, given, birth_date, sex: self.read_sex()?, postcode, phone })
+        let said = |option: &Option<String>| option.clone().unwrap_or_default();
+        let needs =
+            "a search by name needs --family or --given, better both, and --born, or --phone or --postcode instead";
+        if self.family.is_none() && self.given.is_none() {
+            return Err(needs.into());
+        }
+        if self.born.is_none() && self.phone.is_none() && self.postcode.is_none() {
+            return Err(needs.into());
+        }
+        let birth_date = self.born.as_deref().map(|born| {
+            read_birth_dates(born).ok_or(
+                "--born is no date; write 1951-03-31, 31-Mar-1951 or 31/03/1951, or 1951-03 or 1951, or 1950..1952",
+            )
+        });
+        Ok(Search::Demographics {
+            family: said(&self.family),
+            given: said(&self.given),
+            birth_date: birth_date.transpose()?.unwrap_or_default(),
+            sex: self.read_sex()?,
+            postcode: said(&self.postcode),
+            phone: said(&self.phone),
+        })
     }
 
     fn birth_date(&self, missing: &str) -> Result<String, Unclear> {
@@ -198,6 +212,9 @@ mod tests {
         let part = args(&[("family", "Briggs"), ("given", "Alice"), ("born", "1951"), ("phone", "0121 496 0000")]);
         let expected = |search: &Search| matches!(search, Search::Demographics { birth_date, phone, .. } if birth_date == "1951" && phone == "0121 496 0000");
         assert!(part.search().is_ok_and(|search| expected(&search)));
+        let span = args(&[("given", "Alice"), ("born", "02/1950..1952"), ("postcode", "B42")]).search();
+        let expected = |search: &Search| matches!(search, Search::Demographics { birth_date, family, .. } if birth_date == "1950-02/1952" && family.is_empty());
+        assert!(span.as_ref().is_ok_and(expected), "{span:?}");
     }
 
     #[test]
@@ -210,8 +227,9 @@ mod tests {
             (&[("nhs", "9434765919"), ("born", "1951")], "no whole date"),
             (&[("nhs", "9434765919"), ("born", "1951-02-31")], "no whole date"),
             (&[("nhs", "9434765919"), ("family", "Briggs")], "not by several"),
-            (&[("family", "Briggs"), ("born", "1951-02-03")], "needs --family, --given and --born"),
-            (&[("family", "Briggs"), ("given", "Alice")], "needs --family, --given and --born"),
+            (&[("born", "1951-02-03"), ("sex", "female")], "needs --family or --given"),
+            (&[("family", "Briggs"), ("given", "Alice")], "and --born, or --phone"),
+            (&[("family", "Briggs"), ("given", "Alice"), ("born", "1951..tomorrow")], "is no date"),
             (&[("family", "B"), ("given", "A"), ("born", "1951-02-03"), ("sex", "x")], "female, male or other"),
             (&[("family", "Briggs"), ("given", "Alice"), ("born", "last year")], "is no date"),
             (&[("postcode", "DY1 1AA")], "needs --family"),

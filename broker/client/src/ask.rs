@@ -20,15 +20,16 @@ pub enum Search {
     },
     /// By demographics.
     Demographics {
-        /// Family name, current or former.
+        /// Family name, current or former; empty where only the given name is known.
         family: String,
-        /// Given name or names, parted by spaces.
+        /// Given name or names, parted by spaces; empty where only the family name is known.
         given: String,
-        /// ISO 8601, whole or partial: YYYY-MM-DD, YYYY-MM or YYYY.
+        /// ISO 8601, whole or partial (YYYY-MM-DD, YYYY-MM, YYYY), or an interval of five years at most (FROM/UNTIL);
+        /// may be empty where a phone or a whole postcode is given.
         birth_date: String,
         /// Sex, unspecified where it is not to be compared.
         sex: Sex,
-        /// Postcode; empty where it is not to be compared.
+        /// Postcode, whole or its district (B42) or sector (B42 1); empty where it is not to be compared.
         postcode: String,
         /// Telephone number as written; empty where it is not to be compared.
         phone: String,

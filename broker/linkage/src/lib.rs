@@ -62,6 +62,7 @@ pub mod levels;
 pub mod compare;
 mod keys;
 pub mod population;
+pub mod postcode_part;
 mod frequencies;
 pub mod model;
 pub mod score;

@@ -31,16 +31,21 @@ pub struct FieldReason {
 
 /// What each other class makes of a pair, in bits: log2 odds of a match against strangers, of a household against them.
 #[derive(Clone, Copy, Default)]
-struct Sums {
-    matched: f64,
-    household: f64,
+pub(crate) struct Sums {
+    pub matched: f64,
+    pub household: f64,
 }
 
 impl Model {
     /// Scores a comparison.
     #[must_use]
     pub fn score(&self, comparison: &Comparison) -> Score {
-        let mut sums = Sums { matched: self.prior[0], household: self.prior[1] };
+        self.score_with(comparison, Sums::default())
+    }
+
+    /// Scores a comparison beside which something else is known.
+    pub(crate) fn score_with(&self, comparison: &Comparison, also: Sums) -> Score {
+        let mut sums = Sums { matched: self.prior[0] + also.matched, household: self.prior[1] + also.household };
         for field in ALL_FIELDS {
             let own = self.sums_of(field, comparison);
             sums.matched += own.matched;

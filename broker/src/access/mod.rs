@@ -2,9 +2,11 @@
 //! again for itself. What no rule allows is not asked.
 
 mod keys;
+mod limits;
 mod plan;
 
 use crate::model::{EnterpriseId, Person, Question};
+use limits::Searches;
 use serde::Deserialize;
 use severn_proto::v1::{Dataset, RequestContext};
 use severn_trust::{
@@ -13,6 +15,7 @@ use severn_trust::{
 use std::{sync::Arc, time::Duration};
 
 pub use keys::{IssuerKeys, IssuerSettings, KeysError};
+pub use limits::SearchLimits;
 pub use plan::Decided;
 
 /// Who may do what, from the configuration: the region's table, and the roles for acts that are not reading a record.
@@ -27,6 +30,9 @@ pub struct AccessSettings {
     /// Names of the roles that may read the access report of any person.
     #[serde(default)]
     pub auditors: Vec<String>,
+    /// How often people may be looked for.
+    #[serde(default)]
+    pub searches: SearchLimits,
 }
 
 impl AccessSettings {
@@ -49,8 +55,10 @@ impl AccessSettings {
 /// An act that is not reading a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Look for a person, or list the sources: anybody who may read anything.
+    /// Look for a person: anybody who may list the sources, and not too often.
     Find,
+    /// List the sources: anybody who may read anything.
+    Sources,
     /// Correct links.
     Steward,
     /// Read who looked at a person's record.
@@ -69,6 +77,12 @@ pub enum AccessError {
     /// The role may not do this.
     #[error("your role may not {act} for this purpose; ask your organisation's privacy officer", act = act_word(*.0))]
     Act(Act),
+    /// People were looked for too often.
+    #[error("too many searches; wait {wait_s} s. If your work needs more, ask the broker's operator")]
+    TooOften {
+        /// Seconds to wait.
+        wait_s: u64,
+    },
     /// The proof names nobody.
     #[error(
         "the request proof commits to nobody; sign the NHS number, or birth date and family name, of the person meant"
@@ -84,7 +98,7 @@ pub enum AccessError {
 
 fn act_word(act: Act) -> &'static str {
     match act {
-        Act::Find => "ask about people",
+        Act::Find | Act::Sources => "ask about people",
         Act::Steward => "do what a steward does",
         Act::Report => "read who looked at a record, as a privacy officer does,",
     }
@@ -95,6 +109,7 @@ pub struct Access {
     keys: Arc<IssuerKeys>,
     settings: AccessSettings,
     replays: Replays,
+    searches: Searches,
     decided: moka::sync::Cache<(String, i32), Arc<Decided>>,
     clock: Arc<dyn Clock>,
 }
@@ -106,7 +121,8 @@ impl Access {
     /// Decides by `settings`, believing the issuers in `keys`.
     pub fn new(settings: AccessSettings, keys: Arc<IssuerKeys>, clock: Arc<dyn Clock>) -> Access {
         let decided = moka::sync::Cache::new(DECIDED_MAX);
-        Access { keys, settings, replays: Replays::default(), decided, clock }
+        let searches = Searches::new(settings.searches, Arc::clone(&clock));
+        Access { keys, settings, replays: Replays::default(), searches, decided, clock }
     }
 
     /// Checks who asks: the user's token, the app's signature over the request, and that neither was used before.
@@ -152,16 +168,20 @@ impl Access {
         if question.commitments.agrees_with(&own) { Ok(()) } else { Err(AccessError::OtherPerson) }
     }
 
-    /// Whether the user may do something other than read a record.
+    /// Whether the user may do something other than read a record. A search counts.
     ///
     /// # Errors
-    /// [`AccessError::Act`] if not.
+    /// [`AccessError::Act`] if not, [`AccessError::TooOften`] if not now.
     pub fn may(&self, user: &User, act: Act) -> Result<(), AccessError> {
         let named = |roles: &[String]| {
             self.settings.table.role_name(&user.role_code).is_some_and(|name| roles.iter().any(|role| role == name))
         };
         let may = match act {
-            Act::Find => self.decided(user).reads_anything() || self.may(user, Act::Steward).is_ok(),
+            Act::Find => {
+                self.may(user, Act::Sources).map_err(|_| AccessError::Act(act))?;
+                return self.searches.take(user).map_err(|wait_s| AccessError::TooOften { wait_s });
+            }
+            Act::Sources => self.decided(user).reads_anything() || self.may(user, Act::Steward).is_ok(),
             Act::Steward => named(&self.settings.stewards),
             Act::Report => named(&self.settings.auditors),
         };

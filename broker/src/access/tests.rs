@@ -135,10 +135,38 @@ fn acts_are_given_to_roles() {
         ("?", false, false, false),
     ] {
         let user = user(role, PurposeOfUse::DirectCare);
-        for (act, may) in [(Act::Find, find), (Act::Steward, steward), (Act::Report, report)] {
+        for (act, may) in [(Act::Find, find), (Act::Sources, find), (Act::Steward, steward), (Act::Report, report)] {
             assert_eq!(access.may(&user, act).is_ok(), may, "{role} {act:?}");
         }
     }
+}
+
+#[test]
+fn nobody_lists_a_town_by_searching() {
+    struct Ticking(std::sync::atomic::AtomicI64);
+    impl Clock for Ticking {
+        fn now_ms(&self) -> i64 {
+            self.0.load(std::sync::atomic::Ordering::SeqCst)
+        }
+    }
+    let clock = Arc::new(Ticking(1_700_000_000_000.into()));
+    let mut settings: AccessSettings = toml::from_str(TABLE).unwrap();
+    settings.searches = toml::from_str("user_per_minute = 30\norganisation_per_minute = 60").unwrap();
+    let access = Access::new(settings, IssuerKeys::fixed(TokenVerifier::new("severn")), clock.clone());
+    let named = |id: &str| User { id: id.into(), ..user("R8000", PurposeOfUse::DirectCare) };
+    let granted = |id: &str| {
+        let user = named(id);
+        (0..100_000).filter(|_| access.may(&user, Act::Find).is_ok()).count()
+    };
+    assert_eq!(
+        (granted("u1"), granted("u2"), granted("u3")),
+        (30, 30, 0),
+        "two users take what their organisation has"
+    );
+    assert_eq!(access.may(&named("u1"), Act::Find), Err(AccessError::TooOften { wait_s: 2 }));
+    assert_eq!(access.may(&named("u1"), Act::Sources), Ok(()), "what names nobody is not counted");
+    clock.0.fetch_add(10_000, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!((granted("u1"), granted("u2"), granted("u3")), (5, 5, 0), "ten seconds are a sixth of a minute");
 }
 
 #[test]

@@ -20,22 +20,26 @@ pub struct Member {
     pub changed: u64,
 }
 
-/// Makes the golden record. The order of `members` does not matter.
+/// Makes the golden record. The order of `members` does not matter. Where any of them is restricted, nothing of it tells
+/// where the person lives or how to reach them (as PDS does for its label R).
 pub fn golden(members: &[Member]) -> Demographics {
     let (nhs_number, nhs_number_verified) = number(members);
     let deceased = members.iter().any(|m| m.demographics.deceased);
+    let restricted = members.iter().any(|m| m.demographics.restricted);
+    let located = if restricted { &[] } else { members };
     Demographics {
         nhs_number,
         nhs_number_verified,
         names: names(members),
         birth_date: birth_date(members),
         sex: sex(members).into(),
-        addresses: addresses(members),
-        telecoms: telecoms(members),
+        addresses: addresses(located),
+        telecoms: telecoms(located),
         deceased,
         death_date: text(members, |d| &d.death_date),
-        gp_practice_ods: text(members, |d| &d.gp_practice_ods),
+        gp_practice_ods: text(located, |d| &d.gp_practice_ods),
         preferred_name: text(members, |d| &d.preferred_name),
+        restricted,
     }
 }
 

@@ -20,8 +20,7 @@ pub mod store;
 mod write;
 
 pub use event::{Decision, Event, FeedPosition, RegistrationKey, Undone, What};
-pub use find::{CANDIDATES_MAX, Found, Resolved, Search};
-pub use normalise::is_partial_date;
+pub use find::{CANDIDATES_MAX, Found, Resolved, Search, is_birth_date};
 pub use state::Feed;
 
 use crate::model::{EnterpriseId, Person, SourceId};

@@ -16,6 +16,8 @@ pub struct Facts {
     pub verified: bool,
     /// The birth date, if it is whole and no placeholder.
     pub birth: Option<Date>,
+    /// Whether the source holds the person as restricted.
+    pub restricted: bool,
     /// A digest of who it says it is.
     pub said: Said,
 }
@@ -53,6 +55,7 @@ impl Profile {
             number,
             verified: number.is_some() && demographics.nhs_number_verified,
             birth,
+            restricted: demographics.restricted,
             said: said(demographics),
         };
         Profile { facts, unusable_number: number.is_none() && !demographics.nhs_number.trim().is_empty() }

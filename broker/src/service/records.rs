@@ -3,11 +3,12 @@
 use super::{audit_status, beside, context_of, enterprise_id, from_app, index_status, retrieve_status, text};
 use crate::{
     access::Act,
-    index::{Found, Resolved, Search, is_partial_date},
+    index::{Found, Resolved, Search, is_birth_date},
     model::{LocalId, Question, SourceId},
     retrieve::{Asked, Broker, GIVEN_UP_AFTER, RetrieveError},
 };
 use futures::{StreamExt as _, stream::BoxStream};
+use severn_linkage::postcode_part::PostcodePart;
 use severn_proto::{
     v1::{
         AccessReportRequest, AccessReportResponse, Candidate, Dataset, FetchDocumentRequest, FetchDocumentResponse,
@@ -35,6 +36,9 @@ const PARTS_WAITING: usize = 8;
 
 /// YYYY-MM-DD.
 const WHOLE_DATE_LEN: usize = 10;
+
+/// Letters that a family or given name must have to be searched by.
+const LETTERS_MIN: usize = 2;
 
 /// How long sources may take to say that they are there.
 const DESCRIBE_MAX: Duration = Duration::from_millis(1000);
@@ -137,7 +141,7 @@ impl RecordBroker for Records {
     ) -> Result<Response<ListSourcesResponse>, Status> {
         from_app(&request)?;
         let context = context_of(request.into_inner().context)?;
-        self.broker.admit_act(&context, Act::Find, "list_sources", ("", Details::default())).await?;
+        self.broker.admit_act(&context, Act::Sources, "list_sources", ("", Details::default())).await?;
         let feeds = self.broker.index.feed_states().map_err(index_status)?;
         let described = self.broker.fanout.describe_all(DESCRIBE_MAX).await;
         let state = |(registered, description): (Arc<crate::fanout::Registered>, Option<_>)| {
@@ -236,7 +240,7 @@ fn search_of(request: &FindPersonRequest) -> Result<Search, Status> {
     if !request.nhs_number.is_empty() {
         let number = NhsNumber::parse(&request.nhs_number).map_err(|e| wrong(&format!("nhs_number: {e}")))?;
         let birth_date = request.birth_date.clone();
-        if !is_partial_date(&birth_date) || birth_date.len() != WHOLE_DATE_LEN {
+        if !is_birth_date(&birth_date) || birth_date.len() != WHOLE_DATE_LEN {
             return Err(wrong("birth_date: required, as YYYY-MM-DD; with an NHS number give the whole date"));
         }
         return Ok(Search::Number { number, birth_date });
@@ -249,28 +253,59 @@ fn search_of(request: &FindPersonRequest) -> Result<Search, Status> {
         }
         return Ok(Search::Registration { source: SourceId(source.into()), local_id: LocalId(local_id.into()) });
     }
+    by_demographics(request)
+}
+
+fn by_demographics(request: &FindPersonRequest) -> Result<Search, Status> {
+    let wrong = |message: &str| Status::invalid_argument(message.to_owned());
     let family = text("family", &request.family, 100)?;
     let given = text("given", &request.given, 100)?;
-    if family.is_empty() || given.is_empty() {
-        return Err(wrong(
-            "give nhs_number and birth_date, or source_id and local_id, or family, given and birth_date",
-        ));
-    }
-    if !is_partial_date(&request.birth_date) {
-        return Err(wrong("birth_date: required, as YYYY-MM-DD, or YYYY-MM or YYYY where no more is known"));
-    }
+    let postcode = text("postcode", &request.postcode, 16)?;
     let phone = text("phone", &request.phone, 32)?;
     if phone.chars().any(char::is_alphabetic) {
         return Err(wrong("phone: a telephone number, in digits; leave it out if it is not known"));
     }
+    if family.is_empty() && given.is_empty() {
+        return Err(wrong(
+            "give nhs_number and birth_date, or source_id and local_id, or family, given and birth_date",
+        ));
+    }
+    for (field, name) in [("family", family), ("given", given)] {
+        if name.contains(['*', '?', '%', '_']) {
+            let message =
+                "wildcards are not read; give what is known of the name, other spellings are found by themselves";
+            return Err(wrong(&format!("{field}: {message}")));
+        }
+    }
+    let letters = |name: &str| name.chars().filter(|c| c.is_alphabetic()).count();
+    if letters(family) < LETTERS_MIN && letters(given) < LETTERS_MIN {
+        return Err(wrong("family or given: an initial is not enough; give two letters or more of one of them"));
+    }
+    let birth_date = request.birth_date.as_str();
+    if birth_date.is_empty() && phone.is_empty() && !is_whole_postcode(postcode) {
+        return Err(wrong("birth_date: required, in part at least, unless a phone or a whole postcode is given"));
+    }
+    if !birth_date.is_empty() && !is_birth_date(birth_date) {
+        return Err(wrong(
+            "birth_date: YYYY-MM-DD, or YYYY-MM or YYYY where no more is known, or an interval of five years at most, \
+             FROM/UNTIL",
+        ));
+    }
+    if !postcode.is_empty() && !postcode.contains(|c: char| c.is_ascii_digit()) {
+        return Err(wrong("postcode: whole, or its first part, such as B42; leave it out if no more is known"));
+    }
     Ok(Search::Demographics {
         family: family.to_owned(),
         given: given.to_owned(),
-        birth_date: request.birth_date.clone(),
+        birth_date: birth_date.to_owned(),
         sex: request.sex(),
-        postcode: text("postcode", &request.postcode, 16)?.to_owned(),
+        postcode: postcode.to_owned(),
         phone: phone.to_owned(),
     })
+}
+
+fn is_whole_postcode(text: &str) -> bool {
+    !text.is_empty() && PostcodePart::parse(text).is_none()
 }
 
 fn found(resolved: Resolved) -> FindPersonResponse {

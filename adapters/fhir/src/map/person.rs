@@ -167,7 +167,14 @@ fn demographics(view: &View<'_>) -> Demographics {
         death_date: died,
         gp_practice_ods: practice.unwrap_or_default(),
         preferred_name: preferred_name(json),
+        restricted: is_restricted(json),
     }
+}
+
+/// Whether a label says so: HL7's confidentiality codes R and V, or PDS's own REDACTED.
+fn is_restricted(json: &Json) -> bool {
+    let labels = json.at("meta").at("security").items().iter();
+    labels.map(|label| label.at("code").text()).any(|code| matches!(code, "R" | "V" | "REDACTED"))
 }
 
 // Two current identifiers of one kind that differ name nobody.

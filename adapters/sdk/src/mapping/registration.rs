@@ -53,6 +53,9 @@ pub struct RegistrationMapping {
     pub gp_practice_ods: Option<Cell>,
     /// How the person wants to be addressed.
     pub preferred_name: Option<Cell>,
+    /// Whether the person is restricted (PDS label R, S-flag): a column with yes or no. Such people are found by exact
+    /// identifiers only, and nobody is told where they live.
+    pub restricted: Option<Cell>,
 }
 
 /// One name.
@@ -172,7 +175,8 @@ impl RegistrationPlan {
         let mut columns = BTreeSet::new();
         m.local_id.note_column(&mut columns);
         let options = [&m.nhs_number, &m.nhs_number_verified, &m.birth_date, &m.sex, &m.deceased, &m.death_date];
-        let options = options.into_iter().chain([&m.gp_practice_ods, &m.preferred_name]).map(Option::as_ref);
+        let options =
+            options.into_iter().chain([&m.gp_practice_ods, &m.preferred_name, &m.restricted]).map(Option::as_ref);
         let names = m.names.iter().flat_map(|n| [n.family.as_ref(), n.prefix.as_ref(), n.text.as_ref()]);
         let addresses = m.addresses.iter().flat_map(|a| [a.postcode.as_ref(), a.from.as_ref(), a.until.as_ref()]);
         let telecoms = m.phones.iter().chain(&m.emails).flat_map(|t| [Some(&t.value), t.kind.as_ref()]);
@@ -211,6 +215,7 @@ impl RegistrationPlan {
             death_date: self.date(m.death_date.as_ref(), row),
             gp_practice_ods: text(m.gp_practice_ods.as_ref(), row),
             preferred_name: text(m.preferred_name.as_ref(), row),
+            restricted: is_set(m.restricted.as_ref(), row),
         };
         let local_id = LocalId { assigning_authority: m.assigning_authority.clone(), value };
         let source_id = context.source_id.clone();

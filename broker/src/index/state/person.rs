@@ -54,6 +54,11 @@ impl State {
         (facts, self.decisions.disputes(row, &facts.said))
     }
 
+    /// Whether any source holds the person of a registration as restricted.
+    pub fn is_restricted(&self, row: Row) -> bool {
+        self.members(row).iter().any(|member| self.get(*member).facts.restricted)
+    }
+
     /// The registrations that give this number.
     pub fn with_number(&self, number: NhsNumber) -> &[Row] {
         self.by_number.get(&number).map(Vec::as_slice).unwrap_or_default()

@@ -186,3 +186,71 @@ async fn who_hides_among_too_many_is_not_said_to_be_nobody() {
     index.announce(&source("A"), EPOCH, (0..130).map(announce).collect()).await.unwrap();
     assert_eq!(found(&index, &asked(|_| ())), "too many");
 }
+
+#[tokio::test]
+async fn what_is_known_in_part_is_enough_to_be_shown_somebody() {
+    let index = somewhere().await;
+    for (what, search, reason) in [
+        ("a district", asked(|a| a.postcode = "B42"), "address: the same postcode district"),
+        ("a sector", asked(|a| a.postcode = "b42 1"), "address: the same postcode sector"),
+        ("a former district", asked(|a| a.postcode = "LS6*"), "address: the same postcode district"),
+        ("a span of dates", asked(|a| a.birth_date = "1957/1959"), "birth date: within the dates asked for"),
+        ("a given name", asked(|a| (a.family, a.phone) = ("", "01214960123")), "phone: the same"),
+        (
+            "no birth date, but an address",
+            asked(|a| (a.birth_date, a.postcode) = ("", "B42 1RZ")),
+            "address: the same postcode, house not known",
+        ),
+        ("no birth date, but a phone", asked(|a| (a.birth_date, a.phone) = ("", "01214960123")), "phone: the same"),
+    ] {
+        assert_eq!(found(&index, &search), "possible A/elizabeth+B/elizabeth", "{what}");
+        let (_, why) = first(&index, &search);
+        assert!(why.iter().any(|line| line == reason), "{what}: {why:?}");
+    }
+    let beyond = asked(|a| a.birth_date = "1959/1963");
+    assert_eq!(found(&index, &beyond), "nobody", "who was born before the span");
+    register(&index, "C/b42", &person("Smith", "Susan", "B42 1RZ")).await;
+    register(&index, "C/ls6", &person("Smith", "Susan", "LS6 2AB")).await;
+    for (postcode, likelier) in [("B42", "C/b42"), ("LS6 2", "C/ls6")] {
+        let susan = asked(|a| (a.family, a.given, a.postcode) = ("Smith", "Susan", postcode));
+        let Resolved::Possible(found) = index.resolve(&susan).unwrap() else { panic!("possible") };
+        assert_eq!(known_at(&index, found[0].person.id), [likelier], "{:?}", found[0].why);
+        assert!(found.len() == 1 || found[0].score > 10.0 * found[1].score, "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn whom_any_source_restricts_is_found_by_exact_identifiers_only() {
+    let (_, index) = memory().await;
+    let number = "9990000018";
+    let elizabeth = |code: &str| Demographics {
+        nhs_number: number.into(),
+        nhs_number_verified: true,
+        ..with_phone("0121 496 0123", person("Achebe", "Elizabeth", code))
+    };
+    register(&index, "A/1", &elizabeth("B42 1RZ")).await;
+    register(&index, "B/1", &elizabeth("B42 1RZ")).await;
+    let liz = Demographics { birth_date: "1958-07-30".into(), ..person("Achebe", "Eliza", "LS6 2AB") };
+    register(&index, "C/1", &liz).await;
+    let search = asked(|a| (a.postcode, a.phone) = ("B42 1RZ", "01214960123"));
+    assert_eq!(found(&index, &search), "one A/1+B/1");
+    let restricted = Demographics { restricted: true, gp_practice_ods: "M85001".into(), ..elizabeth("B42 1RZ") };
+    register(&index, "B/1", &restricted).await;
+    for search in [search, asked(|_| ()), asked(|a| a.birth_date = "1958"), asked(|a| a.given = "Liz")] {
+        let found = found(&index, &search);
+        assert!(!found.contains("A/1"), "one source is enough: {found}");
+    }
+    for exact in [by_number(number, "1958-03-11"), at_source("A/1"), at_source("B/1")] {
+        assert_eq!(found(&index, &exact), "one A/1+B/1");
+        let Resolved::One(shown) = index.resolve(&exact).unwrap() else { panic!("one") };
+        let Demographics { addresses, telecoms, gp_practice_ods, restricted, .. } = shown.person.golden;
+        assert_eq!((addresses.len(), telecoms.len(), gp_practice_ods.as_str(), restricted), (0, 0, "", true));
+    }
+    register(&index, "B/1", &elizabeth("B42 1RZ")).await;
+    assert_eq!(found(&index, &asked(|a| a.postcode = "B42 1RZ")), "one A/1+B/1", "no longer restricted");
+}
+
+fn at_source(name: &str) -> Search {
+    let RegistrationKey { source, local_id } = at(name);
+    Search::Registration { source, local_id }
+}
