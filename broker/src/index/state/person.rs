@@ -61,7 +61,7 @@ impl State {
 
     /// What scores, and where the registrations stand.
     pub fn means(&self) -> Means<'_> {
-        Means { population: &self.population, model: &self.model, policy: &self.policy }
+        Means { population: &self.population, model: self.scoring.model(), policy: &self.policy }
     }
 
     /// The pairs that a human should decide, at most `limit`: what harms most if it is wrong first, then what reaches
@@ -72,7 +72,7 @@ impl State {
 
     fn review_pair(&self, review: &Review) -> ReviewPair {
         let comparison = self.population.compare(review.a.0, review.b.0);
-        let score = self.model.score(&comparison);
+        let score = self.scoring.model().score(&comparison);
         let reason = |reason: FieldReason| wire::FieldReason {
             field: reason.field.name().into(),
             level: reason.level.into(),
@@ -84,8 +84,8 @@ impl State {
             why: doubt_text(review.doubt).into(),
             probability: score.probability,
             bits: score.bits,
-            reasons: self.model.explain(&comparison).into_iter().map(reason).collect(),
-            model_version: self.model.version().into(),
+            reasons: self.scoring.model().explain(&comparison).into_iter().map(reason).collect(),
+            model_version: self.scoring.model().version().into(),
         }
     }
 
