@@ -25,7 +25,7 @@ pub use event::{About, Decision, Event, FeedPosition, RegistrationKey, Undone, W
 pub use find::{CANDIDATES_MAX, Found, Resolved, Search};
 pub use normalise::is_partial_date;
 pub use scoring::{MODEL_BYTES_MAX, ScoringModel};
-pub use state::Feed;
+pub use state::{Feed, ModelChanges};
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
@@ -253,6 +253,22 @@ impl Index {
     /// [`IndexError::Store`] if the store refused; nothing changed then.
     pub async fn take_model(&self, model: ScoringModel) -> Result<bool, IndexError> {
         self.ask(|reply| Command::Upkeep(Upkeep::Model(model), reply)).await.map(|events| events > 0)
+    }
+
+    /// The model that scores.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn model(&self) -> Result<ScoringModel, IndexError> {
+        Ok(self.shared.read()?.scoring().clone())
+    }
+
+    /// What [`Index::take_model`] would change; it changes nothing.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn would_change(&self, model: &ScoringModel) -> Result<ModelChanges, IndexError> {
+        Ok(self.shared.read()?.would_change(model))
     }
 
     /// Takes note of NHS numbers that were replaced, each by its successor: an old number means whoever the current one

@@ -47,6 +47,11 @@ impl ScoringModel {
         &self.file
     }
 
+    /// Its name.
+    pub fn version(&self) -> &str {
+        self.model.version()
+    }
+
     /// What scores.
     pub fn model(&self) -> &Model {
         &self.model

@@ -2,7 +2,7 @@
 
 use super::{Cluster, State, oldest};
 use crate::{
-    index::decide::{self, Decisions, Doubted, Evidence, Known, Review, Row, Rule, decide},
+    index::decide::{self, Decisions, Doubted, Evidence, Known, Means, Review, Row, Rule, decide},
     model::EnterpriseId,
 };
 use severn_linkage::{
@@ -81,7 +81,7 @@ impl State {
     }
 
     /// What the rules make of a block under `decisions`.
-    pub(super) fn verdict(&self, block: &Block, decisions: &Decisions) -> decide::Verdict {
+    pub(super) fn verdict(&self, means: Means<'_>, block: &Block, decisions: &Decisions) -> decide::Verdict {
         let known = |row: &Row| {
             let held = self.get(*row);
             let number = held.facts.number.map(|number| (number, held.facts.verified));
@@ -89,7 +89,7 @@ impl State {
         };
         let inside: Vec<Known> = block.rows.iter().filter_map(known).collect();
         let outside: Vec<Known> = block.outside.iter().filter_map(known).collect();
-        decide(self.means(), [&inside, &outside], &block.pairs, decisions)
+        decide(means, [&inside, &outside], &block.pairs, decisions)
     }
 
     /// Takes a registration that was never heard of before into its person, if it changes nothing for others: it has no
@@ -197,7 +197,7 @@ impl State {
 
     /// Decides anew over a block, which is closed.
     pub(super) fn settle(&mut self, block: &Block) {
-        let verdict = self.verdict(block, &self.decisions_on(block));
+        let verdict = self.verdict(self.means(), block, &self.decisions_on(block));
         for row in &block.rows {
             self.clusters.remove(row);
             self.unlist_reviews(*row);

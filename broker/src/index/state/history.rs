@@ -164,7 +164,7 @@ fn show(key: &RegistrationKey, line: &Line, model_version: &str) -> IndexEvent {
         Why::Source => "its source announced it",
         Why::Rule(Rule::Score(evidence)) => &by_score(evidence, model_version),
         Why::Rule(Rule::Person) => "follows from a person's decision",
-        Why::Rule(Rule::Alone) | Why::NoRule => "nothing joins it to others any more",
+        Why::Rule(Rule::Alone) | Why::NoRule => &format!("nothing joins it to others any more, model {model_version}"),
         Why::Decision(text) => text,
     };
     IndexEvent {

@@ -14,6 +14,8 @@ mod upkeep;
 #[cfg(test)]
 mod tests;
 
+pub use upkeep::ModelChanges;
+
 use super::{
     decide::{Decisions, Link, Review, Row, Rule},
     event::{About, Event, FeedPosition, RegistrationKey, Undone, What},

@@ -15,9 +15,64 @@ use severn_linkage::{
     superseded::Superseded,
 };
 use severn_trust::NhsNumber;
-use std::{collections::BTreeSet, thread::available_parallelism};
+use std::{
+    collections::{BTreeSet, HashSet},
+    thread::available_parallelism,
+};
+
+/// What another model would change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModelChanges {
+    /// Links between registrations that it would make: as many as it takes to join those who are not one person now.
+    pub links_made: usize,
+    /// Links that it would not make: as many as it takes to join those who are one person now.
+    pub links_lost: usize,
+    /// Persons now.
+    pub persons_before: usize,
+    /// Persons then.
+    pub persons_after: usize,
+    /// Pairs for a steward now.
+    pub reviews_before: usize,
+    /// Pairs for a steward then.
+    pub reviews_after: usize,
+}
 
 impl State {
+    /// The model that scores.
+    pub fn scoring(&self) -> &ScoringModel {
+        &self.scoring
+    }
+
+    /// What it would change if `model` scored from now on.
+    pub fn would_change(&self, model: &ScoringModel) -> ModelChanges {
+        let means = Means { model: model.model(), ..self.means() };
+        let alone = |row: &Row| self.get(*row).live.then_some(self.get(*row).person);
+        let rows = || (0..self.held.len() as u32).map(Row);
+        let mut then: Vec<Row> = rows().collect();
+        let mut reviews_after = 0;
+        for block in self.blocks(means) {
+            let verdict = self.verdict(means, &block, &self.decisions_on(&block));
+            reviews_after += verdict.doubted.len();
+            for person in &verdict.persons {
+                person.iter().for_each(|(row, _)| then[row.0 as usize] = person[0].0);
+            }
+        }
+        let pairs: Vec<(Row, Row)> =
+            rows().filter_map(|row| alone(&row).map(|person| (person, then[row.0 as usize]))).collect();
+        let count = |of: &dyn Fn(&(Row, Row)) -> (Row, Row)| pairs.iter().map(of).collect::<HashSet<_>>().len();
+        // Registrations of one person before and after hold together: so many such groups there are.
+        let groups = count(&|pair| *pair);
+        let (persons_before, persons_after) = (count(&|(now, _)| (*now, *now)), count(&|(_, then)| (*then, *then)));
+        ModelChanges {
+            links_made: groups - persons_after,
+            links_lost: groups - persons_before,
+            persons_before,
+            persons_after,
+            reviews_before: self.reviews.len(),
+            reviews_after,
+        }
+    }
+
     /// The model that the history took last; `None` if it took none yet, so that the built-in one scores.
     pub fn taken_model(&self) -> Option<&ScoringModel> {
         self.models.last().map(|_| &self.scoring)

@@ -260,9 +260,9 @@ async fn postgres_is_a_store() {
     let first = batch(Mark::default(), &events()[..3], &[]);
     lossy.open().await.append(&first).await.unwrap();
     check_lost(&lossy).await;
-    lossy.run("UPDATE index_head SET schema_version = 2").await;
+    lossy.run("UPDATE index_head SET schema_version = 3").await;
     let error = lossy.try_open().await.map(drop).unwrap_err().to_string();
-    assert!(error.contains("form 2"), "{error}");
+    assert!(error.contains("form 3"), "{error}");
     lossy.run("ALTER DATABASE lossy SET synchronous_commit = off").await;
     let error = lossy.try_open().await.map(drop).unwrap_err().to_string();
     assert!(error.contains("synchronous_commit"), "{error}");
