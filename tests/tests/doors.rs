@@ -282,7 +282,8 @@ async fn a_stewards_decision_says_which_field_is_wrong() {
     );
     let queue = ReviewQueueRequest { context: context(&world, "R9100"), limit: 1_000_000 };
     refused(steward(&world).review_queue(queue).await, Code::InvalidArgument, "limit", "a million pairs");
-    let history = HistoryRequest { context: context(&world, "R9100"), enterprise_id: "x".into() };
+    let context = context(&world, "R9100");
+    let history = HistoryRequest { context, enterprise_id: "x".into(), ..HistoryRequest::default() };
     refused(steward(&world).history(history).await, Code::InvalidArgument, "enterprise_id", "no person");
 }
 

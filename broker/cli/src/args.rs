@@ -136,4 +136,7 @@ pub(crate) struct UnlinkArgs {
 pub(crate) struct HistoryArgs {
     /// The broker's name for the person.
     pub(crate) enterprise_id: String,
+    /// Show who the person was at a moment in the past: 2026-03-03, the end of that day, or 2026-03-03T14:30.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) at: Option<String>,
 }

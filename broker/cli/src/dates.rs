@@ -1,6 +1,10 @@
 //! Dates as a reader is shown them: 03-Mar-2019, with the precision the source gave and no more. Pure.
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime, Time},
+    tz::TimeZone,
+};
 
 /// An ISO 8601 date of any precision as a reader is shown it; anything else as it is.
 pub(crate) fn show_date(iso: &str) -> String {
@@ -36,6 +40,15 @@ pub(crate) fn show_moment(at_ms: i64, zone: &TimeZone) -> String {
         Ok(at) if at_ms != 0 => at.to_zoned(zone.clone()).strftime("%d-%b-%Y %H:%M").to_string(),
         _ => String::new(),
     }
+}
+
+/// A moment in `zone`, in milliseconds since 1970: a day, which means its end, or a day and a time.
+pub(crate) fn read_moment(text: &str, zone: &TimeZone) -> Option<i64> {
+    let moment = match text.trim().parse::<Date>() {
+        Ok(day) if !text.contains('T') => day.to_datetime(Time::MAX),
+        _ => text.trim().parse::<DateTime>().ok()?,
+    };
+    Some(moment.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond())
 }
 
 /// A whole birth date, as people in Britain write one, in ISO 8601.
@@ -116,6 +129,20 @@ mod tests {
             ("March", None),
         ] {
             assert_eq!(read_partial_birth_date(text).as_deref(), iso, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_means_its_end_and_a_time_itself() {
+        let zone = TimeZone::get("Europe/London").unwrap();
+        for (text, expected) in [
+            ("2026-03-03", Some("2026-03-03T23:59:59.999Z")),
+            ("2026-06-03T14:30", Some("2026-06-03T13:30:00Z")),
+            ("2026-02-31", None),
+            ("yesterday", None),
+        ] {
+            let expected = expected.map(|at| at.parse::<Timestamp>().unwrap().as_millisecond());
+            assert_eq!(read_moment(text, &zone), expected, "{text}");
         }
     }
 }

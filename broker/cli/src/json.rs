@@ -77,6 +77,7 @@ fn demographics(person: &Demographics) -> Value {
         "nhs_number_verified": person.nhs_number_verified,
         "names": person.names.iter().map(name).collect::<Vec<_>>(),
         "birth_date": person.birth_date,
+        "restricted": person.restricted,
         "sex": word::<Sex>(person.sex, "SEX_", Sex::as_str_name),
         "addresses": person.addresses.iter().map(address).collect::<Vec<_>>(),
         "telecoms": person.telecoms.iter().map(telecom).collect::<Vec<_>>(),
@@ -301,8 +302,8 @@ pub(crate) fn review(pairs: &[ReviewPair]) -> Value {
     json!({ "pairs": pairs.iter().map(pair).collect::<Vec<_>>() })
 }
 
-/// What happened to a person.
-pub(crate) fn history(events: &[IndexEvent]) -> Value {
+/// What happened to a person, and who it was at the moment asked for.
+pub(crate) fn history(history: &HistoryResponse) -> Value {
     let event = |e: &IndexEvent| {
         json!({
             "sequence": e.sequence,
@@ -314,5 +315,21 @@ pub(crate) fn history(events: &[IndexEvent]) -> Value {
             "why": e.why,
         })
     };
-    json!({ "events": events.iter().map(event).collect::<Vec<_>>() })
+    let registration = |then: &RegistrationThen| {
+        json!({
+            "source_id": then.registration.as_ref().map(|r| &r.source_id),
+            "local_id": then.registration.as_ref().and_then(|r| r.local_id.as_ref()).map(|id| &id.value),
+            "since_ms": then.since_ms,
+            "why": then.why,
+        })
+    };
+    let then = |then: &PersonThen| {
+        json!({
+            "enterprise_id": then.enterprise_id,
+            "golden": then.golden.as_ref().map(demographics),
+            "registrations": then.registrations.iter().map(registration).collect::<Vec<_>>(),
+        })
+    };
+    let events: Vec<Value> = history.events.iter().map(event).collect();
+    json!({ "events": events, "then": history.then.as_ref().map(then) })
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     args::{Cli, HistoryArgs, LinkArgs, ReviewArgs, UnlinkArgs},
+    dates::read_moment,
     json,
     said::{Exit, Failure, Said},
     show::{self, Style},
@@ -36,8 +37,13 @@ pub(crate) async fn different(cli: &Cli, client: &Client, args: &LinkArgs) -> Re
 }
 
 pub(crate) async fn history(cli: &Cli, client: &Client, style: &Style, args: &HistoryArgs) -> Result<Said, Failure> {
-    let events = client.history(&args.enterprise_id).await?;
-    Ok(Said::either(cli, Exit::Done, &json::history(&events), || show::render_history(&events, style)))
+    let read = |at: &String| {
+        let wrong = "--at is no moment; write 2026-03-03, for the end of that day, or 2026-03-03T14:30";
+        read_moment(at, &style.zone).ok_or_else(|| Failure::Usage(wrong.into()))
+    };
+    let at_ms = args.at.as_ref().map(read).transpose()?;
+    let history = client.history(&args.enterprise_id, at_ms.unwrap_or_default()).await?;
+    Ok(Said::either(cli, Exit::Done, &json::history(&history), || show::render_history(&history, at_ms, style)))
 }
 
 fn registration(source_id: &str, local_id: &str) -> RegistrationRef {

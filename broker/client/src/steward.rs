@@ -2,7 +2,7 @@
 
 use crate::client::{CALL_MAX, Client, ClientError, within};
 use severn_proto::v1::{
-    HistoryRequest, IndexEvent, LinkRequest, RegistrationRef, ReviewPair, ReviewQueueRequest, TellApartRequest,
+    HistoryRequest, HistoryResponse, LinkRequest, RegistrationRef, ReviewPair, ReviewQueueRequest, TellApartRequest,
     UnlinkRequest,
 };
 use severn_trust::new_uuid;
@@ -98,13 +98,15 @@ impl Client {
         Ok(within(CALL_MAX, index.review_queue(request)).await?.pairs)
     }
 
-    /// Lists what happened to a person, oldest first.
+    /// Lists what happened to a person, oldest first; with `at_ms` (milliseconds since 1970-01-01T00:00:00Z; 0 for now)
+    /// up to that moment, and who the person was then.
     ///
     /// # Errors
     /// [`ClientError`] says what is wrong and what to do.
-    pub async fn history(&self, enterprise_id: &str) -> Result<Vec<IndexEvent>, ClientError> {
-        let request = HistoryRequest { context: self.sign_for_nobody()?, enterprise_id: enterprise_id.to_owned() };
+    pub async fn history(&self, enterprise_id: &str, at_ms: i64) -> Result<HistoryResponse, ClientError> {
+        let context = self.sign_for_nobody()?;
         let mut index = self.index();
-        Ok(within(CALL_MAX, index.history(request)).await?.events)
+        let request = HistoryRequest { context, enterprise_id: enterprise_id.to_owned(), at_ms };
+        within(CALL_MAX, index.history(request)).await
     }
 }

@@ -28,11 +28,11 @@ pub use state::{Feed, ModelChanges};
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
-use severn_proto::v1::{FeedAnnounce, IndexEvent, ReviewPair};
+use severn_proto::v1::{FeedAnnounce, IndexEvent, PersonThen, ReviewPair};
 use severn_trust::{Clock, Entropy, NhsNumber};
 use state::{Decided, State};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
@@ -293,6 +293,27 @@ impl Index {
     /// [`IndexError::Poisoned`].
     pub fn history(&self, person: EnterpriseId) -> Result<Vec<IndexEvent>, IndexError> {
         Ok(self.shared.read()?.history(person))
+    }
+
+    /// Who a person was at a moment in the past (milliseconds since 1970-01-01T00:00:00Z), by any id that the person went by
+    /// or that forwarded to it then; `None` if no source knew such a person.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`], and [`IndexError::Store`] if what was said then cannot be read.
+    pub async fn as_at(&self, person: EnterpriseId, at_ms: i64) -> Result<Option<PersonThen>, IndexError> {
+        let shared = Arc::clone(&self.shared);
+        let found = tokio::task::spawn_blocking(move || shared.read().map(|state| state.as_at(person, at_ms)));
+        let Some(then) = found.await.map_err(|_| IndexError::Poisoned)?? else { return Ok(None) };
+        let events = self.shared.store.read(&then.contents()).await?;
+        Ok(Some(then.with(events)))
+    }
+
+    /// The ids of a person: the one that is asked for, the one it goes by, and all that forward to that one.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn ids(&self, person: EnterpriseId) -> Result<BTreeSet<EnterpriseId>, IndexError> {
+        Ok(self.shared.read()?.ids(person))
     }
 
     /// The last durable cursor of a source's feed in this epoch; 0 for none.

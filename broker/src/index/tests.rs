@@ -6,6 +6,7 @@ use severn_proto::v1::{
 use std::sync::atomic::AtomicI64;
 use store::{Failure, MemoryStore, SqliteStore};
 
+mod as_at;
 mod brokers;
 mod histories;
 mod search;

@@ -113,10 +113,17 @@ impl PatientIndex for Patients {
     async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
         let request = request.into_inner();
         let person = enterprise_id(&request.enterprise_id)?;
-        let about = (request.enterprise_id.as_str(), Details::default());
+        let about = (request.enterprise_id.as_str(), Details::default().with("at_ms", &request.at_ms));
         self.broker.admit_act(&context_of(request.context)?, Act::Steward, "history", about).await?;
-        let events = self.broker.index.history(person).map_err(index_status)?;
-        Ok(Response::new(HistoryResponse { events }))
+        let mut events = self.broker.index.history(person).map_err(index_status)?;
+        let then = match request.at_ms {
+            0 => None,
+            at_ms => {
+                events.retain(|event| event.at_ms <= at_ms);
+                self.broker.index.as_at(person, at_ms).await.map_err(index_status)?
+            }
+        };
+        Ok(Response::new(HistoryResponse { events, then }))
     }
 }
 

@@ -125,8 +125,7 @@ impl RecordBroker for Records {
         let person = enterprise_id(&request.enterprise_id)?;
         let about = (request.enterprise_id.as_str(), Details::default());
         self.broker.admit_act(&context_of(request.context)?, Act::Report, "report", about).await?;
-        let known = self.broker.index.locate(person).map_err(index_status)?;
-        let names: Vec<_> = [Some(person), known.map(|known| known.id)].into_iter().flatten().collect();
+        let names: Vec<_> = self.broker.index.ids(person).map_err(index_status)?.into_iter().collect();
         let broker = Arc::clone(&self.broker);
         // The whole trail is read: that belongs on a thread of its own.
         let report = tokio::task::spawn_blocking(move || broker.audit.report(&names));

@@ -7,7 +7,9 @@ use super::{
 };
 use crate::dates::show_moment;
 use severn_client::{Document, Found};
-use severn_proto::v1::{Access, AccessReportResponse, Candidate, IndexEvent, SourceState};
+use severn_proto::v1::{
+    Access, AccessReportResponse, Candidate, Demographics, HistoryResponse, PersonThen, SourceState,
+};
 use std::path::Path;
 
 /// What a search found. Possible persons are for a human to choose from.
@@ -29,7 +31,7 @@ pub fn render_candidates(found: &Found, style: &Style) -> String {
             0,
             Ink::Warn,
             "Nobody was found. That does not mean that no source knows the person: check the spelling, the birth date \
-             and the number.",
+             and the number. A restricted person is found by NHS number only.",
         ),
         Found::TooMany => {
             page.put(0, Ink::Warn, "Too many persons fit. Add a postcode or the sex, or search by NHS number.");
@@ -115,15 +117,33 @@ pub(crate) fn render_document(document: &Document, out: &Path) -> String {
     page.finish()
 }
 
-/// What happened to a person, oldest first.
-pub(crate) fn render_history(events: &[IndexEvent], style: &Style) -> String {
+/// What happened to a person, oldest first, and who it was at the moment asked for.
+pub(crate) fn render_history(history: &HistoryResponse, at_ms: Option<i64>, style: &Style) -> String {
     let mut page = Page::new(style);
-    for event in events {
+    for event in &history.events {
         let of = event.registration.as_ref().map(|r| format!("{} {}", r.source_id, r.local_id)).unwrap_or_default();
         let when = moment_or(event.at_ms, style, "time not known");
         page.put(0, Ink::Strong, &format!("{} {when} {}: {of}", event.sequence, event.kind));
         page.put(4, Ink::Plain, &format!("{}; person {} afterwards", event.why, event.enterprise_id));
     }
-    page.put(0, Ink::Plain, &format!("{} events", events.len()));
+    page.put(0, Ink::Plain, &format!("{} events", history.events.len()));
+    if let Some(at_ms) = at_ms {
+        put_then(&mut page, history.then.as_ref(), at_ms);
+    }
     page.finish()
+}
+
+fn put_then(page: &mut Page<'_>, then: Option<&PersonThen>, at_ms: i64) {
+    let when = moment_or(at_ms, page.style, "the beginning");
+    let Some(then) = then else {
+        return page.put(0, Ink::Strong, &format!("At {when} no source knew a person of this id."));
+    };
+    page.put(0, Ink::Strong, &format!("At {when} this was person {}:", then.enterprise_id));
+    page.put(4, Ink::Plain, &who(then.golden.as_ref().unwrap_or(&Demographics::default())));
+    for own in &then.registrations {
+        let registration = own.registration.clone().unwrap_or_default();
+        let local_id = registration.local_id.unwrap_or_default().value;
+        let since = moment_or(own.since_ms, page.style, "the beginning");
+        page.put(4, Ink::Plain, &format!("{} {local_id}, since {since}: {}", registration.source_id, own.why));
+    }
 }

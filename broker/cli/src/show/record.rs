@@ -45,6 +45,13 @@ fn put_who(page: &mut Page<'_>, person: Option<&Demographics>) {
         let date = show_date(&person.death_date);
         page.put(0, Ink::Loud, &if date.is_empty() { "DIED, date not known".into() } else { format!("DIED {date}") });
     }
+    if person.restricted {
+        page.put(
+            0,
+            Ink::Loud,
+            "RESTRICTED: tell nobody where this person is. Address, phone and practice are not shown.",
+        );
+    }
     if let Some(address) = person.addresses.iter().find(|address| address.until.is_empty()) {
         page.put(0, Ink::Plain, &one_line(address));
     }

@@ -280,3 +280,35 @@ fn a_pair_is_never_said_to_be_certain_and_its_bars_stay_in_proportion() {
     let blocks: Vec<usize> = shown.lines().map(|line| line.matches('█').count()).filter(|count| *count > 0).collect();
     assert_eq!(blocks, [1, 11, 6, 1], "{shown}");
 }
+
+#[test]
+fn who_a_person_was_is_shown_with_since_when_and_why() {
+    use severn_proto::v1::{Demographics, HistoryResponse, LocalId, PersonThen, Registration, RegistrationThen};
+    let registration = Registration {
+        source_id: "RRK".into(),
+        local_id: Some(LocalId { value: "4711".into(), ..LocalId::default() }),
+        demographics: None,
+    };
+    let registration = RegistrationThen {
+        registration: Some(registration),
+        since_ms: 1_772_500_000_000,
+        why: "Dr B: seen both passports".into(),
+    };
+    let then = PersonThen {
+        enterprise_id: "0197".into(),
+        golden: Some(Demographics { birth_date: "1951-02-03".into(), ..Demographics::default() }),
+        registrations: vec![registration],
+    };
+    let history = HistoryResponse { events: vec![], then: Some(then) };
+    let shown = render_history(&history, Some(1_772_582_399_999), &Style::default());
+    for line in [
+        "At 03-Mar-2026 23:59 this was person 0197:",
+        "born 03-Feb-1951",
+        "RRK 4711, since 03-Mar-2026 01:06: Dr B: seen both passports",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let nobody = HistoryResponse { then: None, ..history };
+    assert!(render_history(&nobody, Some(1), &Style::default()).contains("no source knew a person of this id"));
+    assert!(!render_history(&nobody, None, &Style::default()).contains("At "), "nothing was asked of the past");
+}

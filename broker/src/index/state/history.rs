@@ -20,14 +20,17 @@ pub(super) struct Histories {
     last: HashMap<Row, u32>,
     /// Registrations that left their ids to another.
     predecessors: HashMap<Row, Vec<Row>>,
+    /// For each id that was handed on: when, and who carried it until then; oldest first.
+    handed_on: HashMap<EnterpriseId, Vec<(i64, Row)>>,
 }
 
-struct Line {
-    sequence: u64,
-    at_ms: i64,
-    kind: &'static str,
+pub(super) struct Line {
+    pub(super) sequence: u64,
+    pub(super) at_ms: i64,
+    pub(super) kind: &'static str,
     why: Why,
-    person: Option<EnterpriseId>,
+    /// The person it belonged to afterwards.
+    pub(super) person: Option<EnterpriseId>,
     previous: Option<u32>,
 }
 
@@ -47,6 +50,23 @@ impl Histories {
         }
     }
 
+    /// Notes that an id goes from `from` to another.
+    pub(super) fn hand_on(&mut self, id: EnterpriseId, from: Row, at_ms: i64) {
+        self.handed_on.entry(id).or_default().push((at_ms, from));
+    }
+
+    /// Who carried an id at a moment; `None` if it was not handed on since.
+    pub(super) fn carrier_at(&self, id: EnterpriseId, at_ms: i64) -> Option<Row> {
+        let handed_on = self.handed_on.get(&id)?.iter();
+        handed_on.copied().find(|(handed_on_ms, _)| *handed_on_ms > at_ms).map(|(_, row)| row)
+    }
+
+    /// The last event of that moment or before it; 0 for none.
+    pub(super) fn last_at(&self, at_ms: i64) -> u64 {
+        let until = self.lines.partition_point(|line| line.at_ms <= at_ms);
+        self.lines[..until].last().map_or(0, |line| line.sequence)
+    }
+
     fn add(&mut self, row: Row, mut line: Line) {
         // Beyond four thousand million lines a history would end; memory does so before.
         let place = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
@@ -54,7 +74,7 @@ impl Histories {
         self.lines.push(line);
     }
 
-    fn of(&self, row: Row) -> impl Iterator<Item = (u32, &Line)> {
+    pub(super) fn of(&self, row: Row) -> impl Iterator<Item = (u32, &Line)> {
         let line = |place: u32| self.lines.get(place as usize).map(|line| (place, line));
         std::iter::successors(self.last.get(&row).and_then(|place| line(*place)), move |(_, l)| {
             l.previous.and_then(line)
@@ -127,8 +147,11 @@ impl State {
             found.extend(lines.map(|(place, line)| (place, row, line)));
         }
         found.sort_unstable_by_key(|(place, ..)| *place);
-        let show = |row, line: &Line| show(&self.get(row).key, line, self.model_version_at(line.sequence));
-        found.into_iter().map(|(_, row, line)| show(row, line)).collect()
+        found.into_iter().map(|(_, row, line)| self.show_line(row, line)).collect()
+    }
+
+    pub(super) fn show_line(&self, row: Row, line: &Line) -> IndexEvent {
+        show(&self.get(row).key, line, self.model_version_at(line.sequence))
     }
 }
 

@@ -6,6 +6,7 @@
 //! A registration that leaves its person by its source's doing (changed or withdrawn) leaves its ids behind, for they
 //! mean the person, not the row at that source.
 
+mod as_at;
 mod block;
 mod history;
 mod person;
@@ -177,7 +178,7 @@ impl State {
             before.iter_mut().filter(|(other, _)| *other == row).for_each(|(_, id)| *id = own_before);
             before
         });
-        self.hand_over(what, event.sequence, row, &companions);
+        self.hand_over(what, event, row, &companions);
         self.write_history(event, &seeds, &before);
     }
 
@@ -398,10 +399,10 @@ impl State {
     }
 
     /// Leaves the ids of a registration that left with those it left, or gives it its first.
-    fn hand_over(&mut self, what: &What, sequence: u64, row: Row, companions: &[Row]) {
+    fn hand_over(&mut self, what: &What, event: &Event, row: Row, companions: &[Row]) {
         let fresh = match what {
             What::Withdrawn => None,
-            What::Changed { person, .. } => Some(Aged { since: sequence, id: *person }),
+            What::Changed { person, .. } => Some(Aged { since: event.sequence, id: *person }),
             _ => return,
         };
         let stayed = fresh.is_some() && companions.iter().any(|other| self.get(*other).person == self.get(row).person);
@@ -411,6 +412,7 @@ impl State {
         }
         let ids = self.further_ids.remove(&row).unwrap_or_default();
         for id in ids.into_iter().chain(self.get_mut(row).id.take()) {
+            self.histories.hand_on(id.id, row, event.at_ms);
             self.give(heir, id);
         }
         self.histories.inherit(heir, row);

@@ -58,6 +58,17 @@ impl State {
         (facts, self.decisions.disputes(row, &facts.said))
     }
 
+    /// Every id of the person that `id` stands for, and `id` itself.
+    pub fn ids(&self, id: EnterpriseId) -> BTreeSet<EnterpriseId> {
+        let carrier = self.carriers.get(&id).into_iter();
+        let members = carrier.flat_map(|row| self.members(*row));
+        let carried = |row: &Row| {
+            let further = self.further_ids.get(row).into_iter().flatten().copied();
+            further.chain(self.get(*row).id).map(|aged| aged.id).collect::<Vec<_>>()
+        };
+        members.flat_map(carried).chain([id]).collect()
+    }
+
     /// Whether any source holds the person of a registration as restricted.
     pub fn is_restricted(&self, row: Row) -> bool {
         self.members(row).iter().any(|member| self.get(*member).facts.restricted)

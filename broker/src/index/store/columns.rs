@@ -60,6 +60,9 @@ pub const HEAD: &str = "SELECT schema_version, history, sequence, batch FROM ind
 
 pub const EVENTS_AFTER: &str = "SELECT * FROM index_events WHERE sequence > $1 ORDER BY sequence";
 
+/// One event.
+pub const EVENT: &str = "SELECT * FROM index_events WHERE sequence = $1";
+
 pub const FEEDS_AFTER: &str = "SELECT * FROM index_feeds WHERE batch > $1 ORDER BY source_id";
 
 pub const UPSERT_FEED: &str = "INSERT INTO index_feeds (source_id, epoch, feed_cursor, heard_at_ms, batch) \

@@ -82,6 +82,10 @@ impl Store for MemoryStore {
         Ok(Loaded { mark: stored.mark(), feeds: feeds.map(|(_, feed)| feed.clone()).collect() })
     }
 
+    async fn read(&self, sequences: &[u64]) -> Result<Vec<Event>, StoreError> {
+        Ok(self.lock().events.iter().filter(|event| sequences.contains(&event.sequence)).cloned().collect())
+    }
+
     async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut stored = self.lock();
         match stored.failure {

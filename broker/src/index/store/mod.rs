@@ -90,6 +90,12 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Refused`] if the store cannot be reached, [`StoreError::Damaged`] if it cannot be believed.
     async fn load(&self, after: Mark, each: &mut (dyn FnMut(Event) + Send)) -> Result<Loaded, StoreError>;
 
+    /// The events of these sequences, in any order; what is not there is left out. May be asked at any time.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    async fn read(&self, sequences: &[u64]) -> Result<Vec<Event>, StoreError>;
+
     /// Makes the batch durable, whole, and returns then.
     ///
     /// # Errors

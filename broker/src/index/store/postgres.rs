@@ -7,7 +7,8 @@
 use super::{
     Batch, Content, InSequence, Loaded, Mark, PostgresSettings, Store, StoreError, check_forward,
     columns::{
-        EVENTS_AFTER, EventRow, FEEDS_AFTER, FIRST_HEAD, FeedRow, HEAD, Head, SCHEMA, SCHEMA_VERSION, UPSERT_FEED,
+        EVENT, EVENTS_AFTER, EventRow, FEEDS_AFTER, FIRST_HEAD, FeedRow, HEAD, Head, SCHEMA, SCHEMA_VERSION,
+        UPSERT_FEED,
     },
 };
 use crate::index::event::{Event, FeedPosition};
@@ -281,6 +282,20 @@ impl Store for PostgresStore {
         self.within(async { connection.execute("COMMIT").await.map_err(refused) }).await?;
         *slot = Some(connection);
         Ok(loaded)
+    }
+
+    async fn read(&self, sequences: &[u64]) -> Result<Vec<Event>, StoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut connection = self.begin(&mut slot, BEGIN_READING).await?;
+        let mut events = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            let row = sqlx::query_as::<_, EventRow>(EVENT).bind(sequence.cast_signed());
+            let row = self.within(async { row.fetch_optional(&mut connection).await.map_err(unreadable) }).await?;
+            events.extend(row.map(Event::try_from));
+        }
+        self.within(async { connection.execute("COMMIT").await.map_err(refused) }).await?;
+        *slot = Some(connection);
+        events.into_iter().collect()
     }
 
     async fn append(&self, batch: &Batch) -> Result<(), StoreError> {

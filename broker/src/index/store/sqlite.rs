@@ -4,7 +4,8 @@
 use super::{
     Batch, Content, Counts, InSequence, Loaded, Mark, Store, StoreError, check_forward,
     columns::{
-        EVENTS_AFTER, EventRow, FEEDS_AFTER, FIRST_HEAD, FeedRow, HEAD, Head, SCHEMA, SCHEMA_VERSION, UPSERT_FEED,
+        EVENT, EVENTS_AFTER, EventRow, FEEDS_AFTER, FIRST_HEAD, FeedRow, HEAD, Head, SCHEMA, SCHEMA_VERSION,
+        UPSERT_FEED,
     },
 };
 use crate::index::event::{Event, FeedPosition};
@@ -222,6 +223,16 @@ impl Store for SqliteStore {
         let feeds: Result<Vec<FeedPosition>, _> = feeds.into_iter().map(FeedPosition::try_from).collect();
         transaction.rollback().await.map_err(refused)?;
         Ok(Loaded { mark, feeds: feeds? })
+    }
+
+    async fn read(&self, sequences: &[u64]) -> Result<Vec<Event>, StoreError> {
+        let mut connection = self.connection.lock().await;
+        let mut events = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            let row = sqlx::query_as::<_, EventRow>(EVENT).bind(sequence.cast_signed());
+            events.extend(row.fetch_optional(&mut *connection).await.map_err(damaged)?.map(Event::try_from));
+        }
+        events.into_iter().collect()
     }
 
     async fn append(&self, batch: &Batch) -> Result<(), StoreError> {

@@ -12,6 +12,10 @@ impl Store for Deaf {
         self.0.load(after, each).await
     }
 
+    async fn read(&self, sequences: &[u64]) -> Result<Vec<Event>, StoreError> {
+        self.0.read(sequences).await
+    }
+
     async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         self.0.append(batch).await
     }
