@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::Config,
     index::{
-        Index,
+        About, Index,
         store::{
             Archive, Counts, Mark, NewFile, PostgresSettings, PostgresStore, SqliteStore, Store, StoreError, export,
         },
@@ -145,8 +145,11 @@ async fn write_export(config: &Config, to: &Path) -> Result<()> {
 async fn import(config: &Config, from: &Path) -> Result<()> {
     let counts = Archive::check(from).context("nothing was imported")?;
     let store = open_store(config).await?;
-    let there = store.load(Mark::default(), &mut |_| ()).await?;
-    if there.mark != Mark::default() {
+    // A model is what every index begins with.
+    let mut is_empty = true;
+    let there =
+        store.load(Mark::default(), &mut |event| is_empty &= matches!(event.about, About::ModelTaken(_))).await?;
+    if !is_empty || !there.feeds.is_empty() {
         bail!("the index is not empty: it holds {} events; import into a new folder or database", there.mark.sequence);
     }
     store.replace(there.mark, &mut Archive::open(from)?).await.context("nothing was imported")?;
