@@ -176,8 +176,20 @@ fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
     }
 }
 
+impl Key {
+    /// Whether its finer part, or at width 2 the finest, is of a value that the registration does not give. Narrowed to
+    /// that, a key meets only who does not give it either.
+    pub fn is_blind(finer: u32, width: usize) -> bool {
+        let missing = half(0);
+        width > 0 && finer >> 16 == missing || width > 1 && finer & 0xffff == missing
+    }
+}
+
+fn half(value: u64) -> u32 {
+    (mix(value ^ 0x5e7e) >> 48) as u32
+}
+
 fn push(into: &mut Vec<Key>, kind: Kind, coarse: u64, [finer, finest]: [u64; 2]) {
-    let half = |value: u64| (mix(value ^ 0x5e7e) >> 48) as u32;
     let coarse = (mix(coarse ^ (kind as u64) << 56) >> 32) as u32;
     into.push(Key { kind: kind as u8, coarse, finer: half(finer) << 16 | half(finest) });
 }

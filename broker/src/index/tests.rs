@@ -9,6 +9,7 @@ use store::{Failure, MemoryStore, SqliteStore};
 mod as_at;
 mod brokers;
 mod histories;
+mod rubbish;
 mod search;
 mod stewards;
 mod upkeep;

@@ -6,7 +6,7 @@
 //! **Invariant.** What a look-up finds is a function of the *set* of (key, row) entries, never of their order of
 //! arrival: how many rows share a key decides which part of it counts, and that number is a property of the set.
 
-use crate::keys::SharedMax;
+use crate::keys::{Key, SharedMax};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -23,7 +23,8 @@ pub(crate) struct Entry {
 pub(crate) enum Found {
     /// All rows that share the key were given, as far as it had to be narrowed.
     All,
-    /// Even the finest part is shared by too many: none were given.
+    /// Others share it who were not given: its finest part is shared by too many, or it was narrowed to a value that it
+    /// does not know.
     Cut,
 }
 
@@ -116,20 +117,21 @@ impl Postings {
     /// Calls `with` for every row that shares the key, narrowed until at most `shared_max` do.
     pub fn look_up(&self, key: (u32, u32), most: SharedMax, mut with: impl FnMut(u32)) -> Found {
         for (width, range) in ranges(key).into_iter().enumerate() {
+            let found = if Key::is_blind(key.1, width) { Found::Cut } else { Found::All };
             let shared_max = most.at(width);
             let base = self.range_of(range, shared_max + ONE_MORE + self.gone.len());
             let recent = || self.recent.range(range.0..=range.1);
             if self.gone.is_empty() && self.recent.is_empty() {
                 if base.len() <= shared_max {
                     base.iter().for_each(|entry| with(entry.row));
-                    return Found::All;
+                    return found;
                 }
                 continue;
             }
             let standing = || base.iter().filter(|entry| !self.gone.contains(entry)).chain(recent());
             if standing().take(shared_max + ONE_MORE).count() <= shared_max {
                 standing().for_each(|entry| with(entry.row));
-                return Found::All;
+                return found;
             }
         }
         Found::Cut
