@@ -7,10 +7,15 @@
 //! 2. What a person took out is never again with those it was taken from, and joins nobody by score for as long as it
 //!    says what misled.
 //! 3. What a person told apart is never one person either, and whoever fits both of the two is left to a person.
-//! 4. Everything else by score, with the engine's rules.
+//! 4. Who changed into somebody else under one local id stands alone until a person decides, or it changes back.
+//! 5. Everything else by score, with the engine's rules.
 //!
 //! **Invariant:** no person has two different verified NHS numbers.
 
+mod changed;
+
+use bytes::Bytes;
+use changed::changed;
 use severn_linkage::{
     bulk::ScoredPair,
     decide::{Component, LinkRule, Member, PersonsDecision, Policy, ReviewReason, Says},
@@ -59,6 +64,10 @@ impl Evidence {
 /// Why a human should look at a pair; what harms most if it is wrong comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Doubt {
+    /// Its source changed a registration into somebody else, and this is whose it was.
+    ChangedFrom,
+    /// Its source changed a registration into somebody else, and this is whom it fits now.
+    ChangedInto,
     /// One NHS number on two people.
     NumberOverlaid,
     /// A person's link rests, because the numbers contradict it now.
@@ -134,6 +143,31 @@ pub struct Decisions {
     pub different: HashMap<Row, BTreeSet<Row>>,
     /// For each registration that was taken out of what a score made: what it said of itself then.
     pub disputed: HashMap<Row, Said>,
+    /// Registrations that their source changed into somebody else, and nobody has decided about since.
+    pub suspended: HashMap<Row, Suspended>,
+}
+
+/// What a registration was before its source changed it into somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspended {
+    /// What it said then, serialised.
+    pub trusted: Bytes,
+    /// Those whose person it was.
+    pub companions: BTreeSet<Row>,
+    /// Persons' links of it, which rest meanwhile.
+    pub links: BTreeMap<u64, Link>,
+}
+
+impl Suspended {
+    /// Whom it had to do with.
+    pub fn others(&self) -> impl Iterator<Item = Row> {
+        self.companions.iter().copied().chain(self.links.values().flat_map(|link| [link.a, link.b]))
+    }
+
+    /// Whether any of a person's registrations was of its person then.
+    pub fn was_with(&self, person: &[Row]) -> bool {
+        person.iter().any(|row| self.companions.contains(row))
+    }
 }
 
 /// A digest of who a registration says it is: number, names, birth date and sex.
@@ -142,8 +176,9 @@ pub type Said = [u8; 16];
 impl Decisions {
     /// Whether nobody decided anything.
     pub fn is_empty(&self) -> bool {
-        let Decisions { links, apart, different, disputed } = self;
-        links.is_empty() && apart.is_empty() && different.is_empty() && disputed.is_empty()
+        let Decisions { links, apart, different, disputed, suspended } = self;
+        let none_apart = apart.is_empty() && different.is_empty() && disputed.is_empty();
+        links.is_empty() && none_apart && suspended.is_empty()
     }
 
     /// Whether a registration still says what misled.
@@ -235,8 +270,15 @@ pub struct Doubted {
     pub evidence: Evidence,
     /// One registration.
     pub a: Row,
-    /// The other, which stands later.
+    /// The other, which stands later; of one that was changed into somebody else, it stands anywhere.
     pub b: Row,
+}
+
+impl Doubted {
+    fn of(doubt: Doubt, pair: &ScoredPair) -> Doubted {
+        let evidence = Evidence::of(pair.score.bits, pair.comparison.levels);
+        Doubted { doubt, evidence, a: Row(pair.one), b: Row(pair.two) }
+    }
 }
 
 /// Decides over a set that is closed: whoever may be linked with one of `known` is in `known` too, whoever else has a
@@ -251,8 +293,10 @@ pub fn decide(means: Means<'_>, [known, near]: [&[Known]; 2], pairs: &[ScoredPai
         .filter(|known| decisions.disputes(known.row, &known.said))
         .map(|known| known.row.0)
         .collect();
-    let pairs: Vec<ScoredPair> =
-        pairs.iter().filter(|pair| !disputed.contains(&pair.one) && !disputed.contains(&pair.two)).copied().collect();
+    let undisputed = pairs.iter().filter(|pair| !disputed.contains(&pair.one) && !disputed.contains(&pair.two));
+    let is_suspended = |row: u32| decisions.suspended.contains_key(&Row(row));
+    let (suspended, pairs): (Vec<ScoredPair>, Vec<ScoredPair>) =
+        undisputed.copied().partition(|pair| is_suspended(pair.one) || is_suspended(pair.two));
     let (linked, resting) = links(known, decisions);
     let persons_decisions: Vec<PersonsDecision> = linked
         .iter()
@@ -282,8 +326,9 @@ pub fn decide(means: Means<'_>, [known, near]: [&[Known]; 2], pairs: &[ScoredPai
         let evidence = Evidence::of(means.model.score(&comparison).bits, comparison.levels);
         Doubted { doubt: Doubt::LinkRests, evidence, a: link.a.min(link.b), b: link.a.max(link.b) }
     });
+    let changed = changed(means, &suspended, &home, decisions);
     let open = |d: &Doubted| home.get(&d.a) != home.get(&d.b) && !decisions.separates(d.a, d.b);
-    let doubted = doubted.chain(resting).filter(open).collect();
+    let doubted = doubted.chain(resting).chain(changed).filter(open).collect();
     Verdict { persons, doubted }
 }
 

@@ -10,6 +10,7 @@ mod brokers;
 mod histories;
 mod search;
 mod stewards;
+mod suspended;
 
 /// 1 May 2026.
 const NOW_MS: i64 = 1_777_593_600_000;

@@ -43,7 +43,8 @@ impl State {
         let start: Vec<u32> = seeds.iter().map(|row| row.0).collect();
         let linked = |row| {
             let links = self.links_of.get(&Row(row)).into_iter().flatten();
-            links.filter_map(|sequence| self.decisions.links.get(sequence)).flat_map(|l| [l.a.0, l.b.0]).collect()
+            let links = links.filter_map(|sequence| self.decisions.links.get(sequence)).flat_map(|l| [l.a.0, l.b.0]);
+            links.chain(self.suspended_others(Row(row)).map(|other| other.0)).collect()
         };
         let Closure { rows, pairs } = closure(&self.population, &self.model, &self.policy, &start, &linked);
         let rows: BTreeSet<Row> = rows.into_iter().map(Row).collect();
@@ -76,6 +77,7 @@ impl State {
             own.apart.extend(all.apart.get(row).map(|others| (*row, others.clone())));
             own.different.extend(all.different.get(row).map(|others| (*row, others.clone())));
             own.disputed.extend(all.disputed.get(row).map(|said| (*row, *said)));
+            own.suspended.extend(all.suspended.get(row).map(|suspended| (*row, suspended.clone())));
         }
         own
     }
@@ -105,7 +107,8 @@ impl State {
         let members = self.members(person).to_vec();
         let looked_at = |member: &Row| {
             let told_apart = self.told_apart.contains(member) || self.decisions.disputed.contains_key(member);
-            told_apart || self.links_of.contains_key(member) || self.reviews_of.contains_key(member)
+            let suspended = self.decisions.suspended.contains_key(member) || self.suspended_with.contains_key(member);
+            told_apart || suspended || self.links_of.contains_key(member) || self.reviews_of.contains_key(member)
         };
         if members.iter().any(looked_at) || near.iter().any(|other| members.binary_search(other).is_err()) {
             return None;

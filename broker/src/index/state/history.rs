@@ -35,6 +35,7 @@ enum Why {
     Source,
     Rule(Rule),
     NoRule,
+    Suspended,
     Decision(Box<str>),
 }
 
@@ -91,6 +92,9 @@ impl State {
             }
             match self.get(*other).rule {
                 Rule::Alone if id_before.is_none() => {}
+                Rule::Alone if self.decisions.suspended.contains_key(other) => {
+                    self.histories.add(*other, line("unlinked", Why::Suspended, id_after));
+                }
                 Rule::Alone => self.histories.add(*other, line("unlinked", Why::NoRule, id_after)),
                 rule => self.histories.add(*other, line("linked", Why::Rule(rule), id_after)),
             }
@@ -152,6 +156,7 @@ fn show(key: &RegistrationKey, line: &Line, model_version: &str) -> IndexEvent {
         Why::Rule(Rule::Score(evidence)) => &by_score(evidence, model_version),
         Why::Rule(Rule::Person) => "follows from a person's decision",
         Why::Rule(Rule::Alone) | Why::NoRule => "nothing joins it to others any more",
+        Why::Suspended => "its source changed it into somebody else; a person decides whose it is",
         Why::Decision(text) => text,
     };
     IndexEvent {

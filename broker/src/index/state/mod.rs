@@ -9,6 +9,7 @@
 mod block;
 mod history;
 mod person;
+mod suspend;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,8 @@ pub struct State {
     further_ids: HashMap<Row, Vec<Aged>>,
     decisions: Decisions,
     links_of: HashMap<Row, Vec<u64>>,
+    /// For each registration, those with which it had to do before they were changed into somebody else.
+    suspended_with: HashMap<Row, BTreeSet<Row>>,
     /// Registrations that a person told apart from another, on either side.
     told_apart: HashSet<Row>,
     decided: HashMap<Uuid, Decided>,
@@ -75,6 +78,7 @@ impl Default for State {
             further_ids: HashMap::new(),
             decisions: Decisions::default(),
             links_of: HashMap::new(),
+            suspended_with: HashMap::new(),
             told_apart: HashSet::new(),
             decided: HashMap::new(),
             reviews: BTreeSet::new(),
@@ -274,11 +278,13 @@ impl State {
     /// for which a value became too common to be followed, or is no longer.
     fn take(&mut self, event: &Event, seeds: &[Row]) -> Vec<u32> {
         let row = seeds[0];
+        let before = self.get(row).body.clone();
         let mut affected = Vec::new();
         match &event.what {
             What::Registered { body, person } => {
                 affected.extend(self.drop_content(row));
                 affected.extend(self.set_content(row, body, event.sequence));
+                self.watch(row, &before);
                 if self.get(row).id.is_none() {
                     self.give(row, Aged { since: event.sequence, id: *person });
                 }
@@ -286,6 +292,7 @@ impl State {
             What::Changed { body, .. } => {
                 affected.extend(self.drop_content(row));
                 affected.extend(self.set_content(row, body, event.sequence));
+                self.watch(row, &before);
             }
             What::Withdrawn => affected.extend(self.drop_content(row)),
             What::Linked { with, decision } => {
@@ -314,6 +321,7 @@ impl State {
         let link = self.link_of(a, b);
         let taken_back = self.taken_back(a, b);
         self.decisions.take_back(&taken_back);
+        self.settle_suspended(a, b);
         self.decisions.links.insert(sequence, link);
         self.links_of.entry(a).or_default().push(sequence);
         self.links_of.entry(b).or_default().push(sequence);
@@ -323,6 +331,7 @@ impl State {
         for sequence in self.links_of.remove(&row).unwrap_or_default() {
             self.drop_link(sequence);
         }
+        self.forget_resting(row);
         if undone == Undone::Rule {
             self.decisions.disputed.insert(row, self.get(row).facts.said);
         }
@@ -335,17 +344,19 @@ impl State {
                 self.drop_link(sequence);
             }
         }
+        self.part_suspended(a, b);
         self.decisions.tell_apart(a, b);
         self.told_apart.extend([a, b]);
     }
 
-    fn drop_link(&mut self, sequence: u64) {
-        let Some(link) = self.decisions.links.remove(&sequence) else { return };
+    fn drop_link(&mut self, sequence: u64) -> Option<Link> {
+        let link = self.decisions.links.remove(&sequence)?;
         for end in [link.a, link.b] {
             if let Some(links) = self.links_of.get_mut(&end) {
                 links.retain(|other| *other != sequence);
             }
         }
+        Some(link)
     }
 
     fn drop_content(&mut self, row: Row) -> Vec<u32> {

@@ -94,6 +94,13 @@ impl State {
         let block = self.block(&[a, b]);
         let mut decisions = self.decisions_on(&block);
         decisions.take_back(&self.taken_back(a, b));
+        for (row, other) in [(a, b), (b, a)] {
+            let suspended = decisions.suspended.remove(&row);
+            if let Some(suspended) = suspended.filter(|suspended| suspended.was_with(self.members(other))) {
+                decisions.links.extend(suspended.links);
+                decisions.disputed.insert(row, self.get(row).facts.said);
+            }
+        }
         decisions.links.insert(u64::MAX, self.link_of(a, b));
         let verdict = self.verdict(&block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
@@ -130,6 +137,8 @@ impl State {
 
 fn doubt_text(doubt: Doubt) -> &'static str {
     match doubt {
+        Doubt::ChangedFrom => "its source changed it into somebody else; this is whose it was before",
+        Doubt::ChangedInto => "its source changed it into somebody else; this is whom it fits now",
         Doubt::LinkRests => "linked by a person, but their NHS numbers contradict that now",
         Doubt::NumberOverlaid => "NHS number overlaid: one number, but two people by everything else",
         Doubt::DatesOfDeath => "dates of death do not fit",
