@@ -321,14 +321,14 @@ async fn a_steward_tells_two_registrations_apart_and_it_is_in_the_trail() {
     let reference =
         |source: &str, local_id: &str| RegistrationRef { source_id: source.into(), local_id: local_id.into() };
     let steward = world.client("R9100");
-    assert_eq!(steward.review_queue(0).await.expect("a queue").len(), 1);
+    assert_eq!(steward.review_queue(0, &[]).await.expect("a queue").pairs.len(), 1);
     let decision = steward.decide("two people, one mistyped number").expect("a decision");
     let nobody = world.client("R8000").tell_apart(reference("A", "1"), reference("B", "7"), &decision).await;
     assert!(nobody.is_err(), "a clinician may not");
     for _ in 0..2 {
         steward.tell_apart(reference("A", "1"), reference("B", "7"), &decision).await.expect("told apart, once");
     }
-    assert_eq!(steward.review_queue(0).await.expect("a queue"), []);
+    assert_eq!(steward.review_queue(0, &[]).await.expect("a queue").pairs, []);
     let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
     let told = trail.lines().filter(|line| line.contains("\"action\":\"tell_apart\"")).collect::<Vec<_>>();
     assert!(told.iter().any(|line| line.contains("two people, one mistyped number")), "{told:?}");

@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Document(DocumentArgs),
     /// Show who looked at a person's record (purpose audit or subject_access).
     Report(ReportArgs),
-    /// For stewards: list pairs of registrations that a human should decide.
+    /// For stewards: list pairs of registrations that a human should decide, and how many of each kind wait.
     Review(ReviewArgs),
     /// For stewards: link two registrations.
     Link(LinkArgs),
@@ -104,6 +104,10 @@ pub(crate) struct ReviewArgs {
     /// Pairs at most, 1 to 1000.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
+    /// Pairs of these kinds only, with commas between, such as changed_into_somebody_else, number_overlaid,
+    /// registration_disagrees, duplicate_numbers, possible_duplicate; all if left out.
+    #[arg(long = "kind", value_delimiter = ',', value_name = "KINDS")]
+    pub(crate) kinds: Vec<String>,
 }
 
 #[derive(Args, Debug)]

@@ -277,7 +277,7 @@ pub(crate) fn report(report: &AccessReportResponse) -> Value {
 }
 
 /// Pairs to decide.
-pub(crate) fn review(pairs: &[ReviewPair]) -> Value {
+pub(crate) fn review(queue: &ReviewQueueResponse) -> Value {
     let registration = |r: &Registration| {
         json!({
             "source_id": r.source_id,
@@ -291,6 +291,7 @@ pub(crate) fn review(pairs: &[ReviewPair]) -> Value {
         json!({
             "a": p.a.as_ref().map(registration),
             "b": p.b.as_ref().map(registration),
+            "kind": word::<ReviewKind>(p.kind, "REVIEW_KIND_", ReviewKind::as_str_name),
             "why": p.why,
             "probability": p.probability,
             "bits": p.bits,
@@ -298,7 +299,15 @@ pub(crate) fn review(pairs: &[ReviewPair]) -> Value {
             "model_version": p.model_version,
         })
     };
-    json!({ "pairs": pairs.iter().map(pair).collect::<Vec<_>>() })
+    let count = |c: &ReviewCount| (review_kind_word(c.kind()), Value::from(c.pairs));
+    let counts: Map<_, _> = queue.counts.iter().map(count).collect();
+    json!({ "pairs": queue.pairs.iter().map(pair).collect::<Vec<_>>(), "waiting": counts })
+}
+
+/// A kind of task as a word: "number_overlaid".
+pub(crate) fn review_kind_word(kind: ReviewKind) -> String {
+    let name = kind.as_str_name();
+    name.strip_prefix("REVIEW_KIND_").unwrap_or(name).to_ascii_lowercase()
 }
 
 /// What happened to a person.

@@ -66,7 +66,15 @@ pub(crate) fn pair() -> ReviewPair {
             reason("phone", "different", -9.0),
         ],
         model_version: "uk-1".into(),
+        kind: ReviewKind::PossibleDuplicate.into(),
     }
+}
+
+/// A queue of these pairs, and one more that was not asked for.
+pub(crate) fn queue(pairs: Vec<ReviewPair>) -> ReviewQueueResponse {
+    let overlaid = ReviewCount { kind: ReviewKind::NumberOverlaid.into(), pairs: 1 };
+    let possible = ReviewCount { kind: ReviewKind::PossibleDuplicate.into(), pairs: pairs.len() as u64 };
+    ReviewQueueResponse { pairs, counts: vec![overlaid, possible] }
 }
 
 /// The answer, sealed, as its parts are sent for `query_id`.

@@ -2,16 +2,27 @@
 
 use crate::{
     args::{Cli, HistoryArgs, LinkArgs, ReviewArgs, UnlinkArgs},
-    json,
+    json::{self, review_kind_word},
     said::{Exit, Failure, Said},
     show::{self, Style},
 };
 use severn_client::Client;
-use severn_proto::v1::RegistrationRef;
+use severn_proto::v1::{RegistrationRef, ReviewKind};
 
 pub(crate) async fn review(cli: &Cli, client: &Client, style: &Style, args: &ReviewArgs) -> Result<Said, Failure> {
-    let pairs = client.review_queue(args.limit).await?;
-    Ok(Said::either(cli, Exit::Done, &json::review(&pairs), || show::render_review(&pairs, style)))
+    let queue = client.review_queue(args.limit, &read_kinds(&args.kinds)?).await?;
+    Ok(Said::either(cli, Exit::Done, &json::review(&queue), || show::render_review(&queue, style)))
+}
+
+fn read_kinds(words: &[String]) -> Result<Vec<ReviewKind>, Failure> {
+    let read = |word: &String| {
+        let known = show::REVIEW_KINDS.into_iter().find(|kind| review_kind_word(*kind) == word.trim());
+        known.ok_or_else(|| {
+            let all = show::REVIEW_KINDS.map(review_kind_word).join(", ");
+            Failure::Usage(format!("--kind: {word:?} is no kind of task; there are {all}"))
+        })
+    };
+    words.iter().map(read).collect()
 }
 
 pub(crate) async fn link(cli: &Cli, client: &Client, args: &LinkArgs) -> Result<Said, Failure> {

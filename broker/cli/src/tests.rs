@@ -132,8 +132,10 @@ impl PatientIndex for Fake {
         }
     }
 
-    async fn review_queue(&self, _: Request<ReviewQueueRequest>) -> Result<Response<ReviewQueueResponse>, Status> {
-        Ok(Response::new(ReviewQueueResponse { pairs: vec![made::pair()] }))
+    async fn review_queue(&self, asked: Request<ReviewQueueRequest>) -> Result<Response<ReviewQueueResponse>, Status> {
+        let kinds = asked.into_inner().kinds;
+        let pairs = Some(made::pair()).filter(|pair| kinds.is_empty() || kinds.contains(&pair.kind));
+        Ok(Response::new(made::queue(pairs.into_iter().collect())))
     }
 
     async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
@@ -268,6 +270,11 @@ async fn a_steward_sees_all_of_a_pair_and_tells_it_apart() {
     assert_eq!(pair["b"]["person"]["birth_date"], "1951-03-30");
     assert_eq!((pair["probability"].as_f64(), pair["bits"].as_f64()), (Some(0.9731), Some(5.18)));
     assert_eq!((&pair["why"], &pair["model_version"]), (&"possibly one person".into(), &"uk-1".into()));
+    assert_eq!(pair["kind"], "possible_duplicate");
+    assert_eq!(json["waiting"], serde_json::json!({ "number_overlaid": 1, "possible_duplicate": 1 }));
+    let overlaid = run(SOUND, "review --kind number_overlaid").await.unwrap();
+    assert!(overlaid.text.starts_with("No pair waits"), "{}", overlaid.text);
+    assert!(overlaid.text.contains("Waiting in all: number overlaid 1, possible"), "{}", overlaid.text);
     let phone = serde_json::json!({ "field": "phone", "level": "different", "weight_bits": -9.0 });
     assert_eq!(pair["reasons"][5], phone);
     let line = "different M91 4417 RBK H-00093 --reason seen-them-both";
@@ -286,6 +293,7 @@ async fn mistakes_are_usage_and_refusals_are_said() {
             "record --nhs 9434765919 --born 1951-03-03 --datasets allergys",
             "\"allergys\" is no dataset; there are alerts",
         ),
+        ("review --kind overlaid", "\"overlaid\" is no kind of task; there are changed_into_somebody_else"),
         ("link A 1 B 2 --reason because", "at least 10 characters"),
         ("different A 1 B 2 --reason because", "at least 10 characters"),
     ] {

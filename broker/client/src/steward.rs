@@ -2,8 +2,8 @@
 
 use crate::client::{CALL_MAX, Client, ClientError, within};
 use severn_proto::v1::{
-    HistoryRequest, IndexEvent, LinkRequest, RegistrationRef, ReviewPair, ReviewQueueRequest, TellApartRequest,
-    UnlinkRequest,
+    HistoryRequest, IndexEvent, LinkRequest, RegistrationRef, ReviewKind, ReviewQueueRequest, ReviewQueueResponse,
+    TellApartRequest, UnlinkRequest,
 };
 use severn_trust::new_uuid;
 
@@ -88,14 +88,16 @@ impl Client {
         within(CALL_MAX, index.tell_apart(request)).await.map(drop)
     }
 
-    /// Lists pairs that a human should decide, at most `limit`; 0 for the broker's default.
+    /// Lists pairs that a human should decide, of `kinds` or of all if there are none, at most `limit`; 0 for the
+    /// broker's default. All that wait are counted by kind.
     ///
     /// # Errors
     /// [`ClientError`] says what is wrong and what to do.
-    pub async fn review_queue(&self, limit: u32) -> Result<Vec<ReviewPair>, ClientError> {
-        let request = ReviewQueueRequest { context: self.sign_for_nobody()?, limit };
+    pub async fn review_queue(&self, limit: u32, kinds: &[ReviewKind]) -> Result<ReviewQueueResponse, ClientError> {
+        let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
+        let request = ReviewQueueRequest { context: self.sign_for_nobody()?, limit, kinds };
         let mut index = self.index();
-        Ok(within(CALL_MAX, index.review_queue(request)).await?.pairs)
+        within(CALL_MAX, index.review_queue(request)).await
     }
 
     /// Lists what happened to a person, oldest first.

@@ -18,7 +18,10 @@ use bytes::Bytes;
 use changed::changed;
 use severn_linkage::{
     bulk::ScoredPair,
-    decide::{Component, LinkRule, Member, PersonsDecision, Policy, ReviewReason, Says},
+    decide::{
+        Component, LinkRule, Member, PersonsDecision, Policy, ReviewReason, Says,
+        rules::{self, judge},
+    },
     levels::Levels,
     model::Model,
     population::Population,
@@ -72,6 +75,8 @@ pub enum Doubt {
     NumberOverlaid,
     /// A person's link rests, because the numbers contradict it now.
     LinkRests,
+    /// A person linked them, but what they have come to say since is plainly of two people.
+    LinkDisagrees,
     /// Dates of death do not fit.
     DatesOfDeath,
     /// One person under two verified NHS numbers, it seems.
@@ -130,6 +135,8 @@ pub struct Link {
     pub b: Row,
     /// The NHS numbers of the two persons when it was decided.
     pub seen: BTreeSet<NhsNumber>,
+    /// What `a` and `b` said of themselves then.
+    pub said: [Said; 2],
 }
 
 /// What persons decided, as far as it concerns the registrations at hand.
@@ -328,7 +335,8 @@ pub fn decide(means: Means<'_>, [known, near]: [&[Known]; 2], pairs: &[ScoredPai
     });
     let changed = changed(means, &suspended, &home, decisions);
     let open = |d: &Doubted| home.get(&d.a) != home.get(&d.b) && !decisions.separates(d.a, d.b);
-    let doubted = doubted.chain(resting).chain(changed).filter(open).collect();
+    let disagreeing = disagreeing(means, known, &linked);
+    let doubted = doubted.chain(resting).chain(changed).filter(open).chain(disagreeing).collect();
     Verdict { persons, doubted }
 }
 
@@ -363,6 +371,21 @@ fn separations<'a>(known: &'a Known, decisions: &'a Decisions) -> impl Iterator<
     // Who was taken out of what a score made was told apart; where a person's link was undone, nothing was said.
     let says = if decisions.disputed.contains_key(&known.row) { Says::Different } else { Says::Undone };
     of(&decisions.apart, says).chain(of(&decisions.different, Says::Different))
+}
+
+/// The ends of persons' links that hold, of which one has come to say something else since, and that are plainly two
+/// people by what they say now. The latest decision on a pair speaks for it.
+fn disagreeing(means: Means<'_>, known: &[Known], linked: &[&Link]) -> Vec<Doubted> {
+    let latest: BTreeMap<(Row, Row), &Link> =
+        linked.iter().map(|link| ((link.a.min(link.b), link.a.max(link.b)), *link)).collect();
+    let says = |row: Row| known.iter().find(|known| known.row == row).map(|known| known.said);
+    let moved = latest.into_values().filter(|link| [says(link.a), says(link.b)] != link.said.map(Some));
+    let pairs = moved.map(|link| ScoredPair::of(means.population, means.model, link.a.0, link.b.0));
+    let against = |pair: &ScoredPair| {
+        let never = matches!(judge(means.population, means.model, pair, means.policy), rules::Verdict::Never(_));
+        never || pair.score.probability < means.policy.joined_min
+    };
+    pairs.filter(against).map(|pair| Doubted::of(Doubt::LinkDisagrees, &pair)).collect()
 }
 
 /// Persons' links, in the order in which they were decided: those that hold, and those that rest.

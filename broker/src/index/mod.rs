@@ -26,7 +26,7 @@ pub use state::Feed;
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
-use severn_proto::v1::{FeedAnnounce, IndexEvent, ReviewPair};
+use severn_proto::v1::{FeedAnnounce, IndexEvent, ReviewKind, ReviewQueueResponse};
 use severn_trust::{Clock, Entropy};
 use state::{Decided, State};
 use std::{
@@ -241,12 +241,13 @@ impl Index {
         self.ask(|reply| Command::Decide(Decided::TellApart(a, b), decision, reply)).await.map(drop)
     }
 
-    /// Pairs that a human should decide, strongest evidence first; at most `limit`, and [`REVIEW_MAX`].
+    /// Pairs that a human should decide, the most harmful first, of `kinds` or of all if there are none; at most `limit`,
+    /// and [`REVIEW_MAX`]. All that wait are counted by kind.
     ///
     /// # Errors
     /// [`IndexError::Poisoned`].
-    pub fn review_queue(&self, limit: usize) -> Result<Vec<ReviewPair>, IndexError> {
-        Ok(self.shared.read()?.review_queue(limit.min(REVIEW_MAX)))
+    pub fn review_queue(&self, limit: usize, kinds: &[ReviewKind]) -> Result<ReviewQueueResponse, IndexError> {
+        Ok(self.shared.read()?.review_queue(limit.min(REVIEW_MAX), kinds))
     }
 
     /// What happened to a person, oldest first; empty for an id that never was.

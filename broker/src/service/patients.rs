@@ -11,7 +11,7 @@ use crate::{
 use futures::stream::BoxStream;
 use severn_link::Identity;
 use severn_proto::v1::{
-    FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, RegistrationRef,
+    FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, RegistrationRef, ReviewKind,
     ReviewQueueRequest, ReviewQueueResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
     patient_index_server::PatientIndex,
 };
@@ -104,10 +104,13 @@ impl PatientIndex for Patients {
             limit @ 1..=REVIEW_MAX => limit,
             _ => return Err(Status::invalid_argument(format!("limit: 0 for {REVIEW_DEFAULT}, or 1 to {REVIEW_MAX}"))),
         };
+        let kinds = kinds(&request.kinds)?;
+        let named: Vec<&str> = kinds.iter().map(|kind| kind.as_str_name()).collect();
         let context = context_of(request.context)?;
-        self.broker.admit_act(&context, Act::Steward, "review_queue", ("", Details::default())).await?;
-        let pairs = self.broker.index.review_queue(limit as usize).map_err(index_status)?;
-        Ok(Response::new(ReviewQueueResponse { pairs }))
+        let what = Details::default().with("limit", &limit).with("kinds", &named);
+        self.broker.admit_act(&context, Act::Steward, "review_queue", ("", what)).await?;
+        let queue = self.broker.index.review_queue(limit as usize, &kinds).map_err(index_status)?;
+        Ok(Response::new(queue))
     }
 
     async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
@@ -118,6 +121,15 @@ impl PatientIndex for Patients {
         let events = self.broker.index.history(person).map_err(index_status)?;
         Ok(Response::new(HistoryResponse { events }))
     }
+}
+
+fn kinds(numbers: &[i32]) -> Result<Vec<ReviewKind>, Status> {
+    let known = |number: &i32| match ReviewKind::try_from(*number) {
+        Ok(ReviewKind::Unspecified) | Err(_) => None,
+        Ok(kind) => Some(kind),
+    };
+    let kinds: Option<Vec<ReviewKind>> = numbers.iter().map(known).collect();
+    kinds.ok_or_else(|| Status::invalid_argument("kinds: name kinds of this version of the contract, or none for all"))
 }
 
 fn registration(field: &str, reference: Option<RegistrationRef>) -> Result<RegistrationKey, Status> {

@@ -15,7 +15,7 @@ pub use lists::{render_candidates, render_sources};
 pub(crate) use lists::{render_document, render_history, render_report};
 pub use page::{Colour, Style};
 pub use record::render_record;
-pub(crate) use review::render_review;
+pub(crate) use review::{REVIEW_KINDS, render_review};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use super::{Cluster, State, oldest};
 use crate::{
-    index::decide::{self, Decisions, Doubted, Evidence, Known, Review, Row, Rule, decide},
+    index::decide::{self, Decisions, Evidence, Known, Row, Rule, decide},
     model::EnterpriseId,
 };
 use severn_linkage::{
@@ -13,7 +13,7 @@ use severn_linkage::{
     },
     score::bits_of,
 };
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 /// Registrations that hang together, and all their pairs of concern.
 #[derive(Default)]
@@ -199,29 +199,6 @@ impl State {
         }
         for doubted in verdict.doubted {
             self.list_review(doubted);
-        }
-    }
-
-    fn list_review(&mut self, Doubted { doubt, evidence, a, b }: Doubted) {
-        let reach = Reverse(self.members(a).len() + self.members(b).len());
-        let review = Review { doubt, reach, evidence: Reverse(evidence), a, b };
-        if self.reviews.insert(review) {
-            for row in [a, b] {
-                self.reviews_of.entry(row).or_default().push(review);
-            }
-        }
-    }
-
-    fn unlist_reviews(&mut self, row: Row) {
-        for review in self.reviews_of.remove(&row).unwrap_or_default() {
-            self.reviews.remove(&review);
-            let other = if review.a == row { review.b } else { review.a };
-            if let Some(reviews) = self.reviews_of.get_mut(&other) {
-                reviews.retain(|listed| *listed != review);
-                if reviews.is_empty() {
-                    self.reviews_of.remove(&other);
-                }
-            }
         }
     }
 }

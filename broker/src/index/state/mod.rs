@@ -9,13 +9,14 @@
 mod block;
 mod history;
 mod person;
+mod queue;
 mod suspend;
 
 #[cfg(test)]
 mod tests;
 
 use super::{
-    decide::{Decisions, Link, Review, Row, Rule},
+    decide::{Decisions, Doubt, Link, Review, Row, Rule},
     event::{Event, FeedPosition, RegistrationKey, Undone, What},
     evidence::with_identity,
     normalise::{Facts, Profile},
@@ -58,6 +59,7 @@ pub struct State {
     decided: HashMap<Uuid, Decided>,
     reviews: BTreeSet<Review>,
     reviews_of: HashMap<Row, Vec<Review>>,
+    review_counts: BTreeMap<Doubt, u64>,
     feeds: BTreeMap<SourceId, Feed>,
     histories: Histories,
 }
@@ -83,6 +85,7 @@ impl Default for State {
             decided: HashMap::new(),
             reviews: BTreeSet::new(),
             reviews_of: HashMap::new(),
+            review_counts: BTreeMap::new(),
             feeds: BTreeMap::new(),
             histories: Histories::default(),
         }
@@ -446,7 +449,8 @@ impl State {
     /// A link as it would be decided now.
     pub fn link_of(&self, a: Row, b: Row) -> Link {
         let both = self.members(a).iter().chain(self.members(b));
-        Link { a, b, seen: both.filter_map(|row| self.get(*row).facts.number).collect() }
+        let said = [a, b].map(|row| self.get(row).facts.said);
+        Link { a, b, seen: both.filter_map(|row| self.get(*row).facts.number).collect(), said }
     }
 
     /// The separations that a link of `a` and `b` takes back: those of one from the other's person, if a person

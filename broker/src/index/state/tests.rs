@@ -17,6 +17,7 @@ impl State {
         let listed: BTreeSet<_> = self.reviews.iter().map(|r| (r.doubt, r.evidence.0, r.a, r.b)).collect();
         let doubted: BTreeSet<_> = verdict.doubted.iter().map(|d| (d.doubt, d.evidence, d.a, d.b)).collect();
         assert_eq!(listed, doubted);
+        assert_eq!(self.review_counts.values().sum::<u64>() as usize, self.reviews.len());
         for review in &self.reviews {
             assert_eq!(review.reach.0, self.members(review.a).len() + self.members(review.b).len());
         }

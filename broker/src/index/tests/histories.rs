@@ -103,7 +103,7 @@ fn is_listed(index: &Index, a: &str, b: &str) -> bool {
     let own = |r: &Option<Registration>| r.as_ref().map(|r| (r.source_id.clone(), r.local_id.clone().unwrap().value));
     let named = |name| Some((at(name).source.to_string(), at(name).local_id.0.to_string()));
     let ends = [named(a), named(b)];
-    let queue = index.review_queue(100).unwrap();
+    let queue = index.review_queue(100, &[]).unwrap().pairs;
     queue.iter().map(|pair| [own(&pair.a), own(&pair.b)]).any(|pair| pair.iter().all(|end| ends.contains(end)))
 }
 
@@ -123,7 +123,7 @@ fn everything(index: &Index, persons: &BTreeSet<EnterpriseId>) -> String {
     let feeds = index.feed_states().unwrap();
     all + &format!(
         "{:?}\n{:?}\n",
-        index.review_queue(100).unwrap(),
+        index.review_queue(100, &[]).unwrap().pairs,
         feeds.values().map(|f| (f.position, f.registrations)).collect::<Vec<_>>()
     )
 }

@@ -22,7 +22,7 @@ fn queue(index: &Index) -> Vec<String> {
         let r = r.clone().unwrap_or_default();
         format!("{}/{}", r.source_id, r.local_id.unwrap_or_default().value)
     };
-    let queue = index.review_queue(100).unwrap();
+    let queue = index.review_queue(100, &[]).unwrap().pairs;
     queue.iter().map(|pair| format!("{} {}: {}", name(&pair.a), name(&pair.b), pair.why)).collect()
 }
 
