@@ -55,6 +55,8 @@ pub(crate) enum Command {
     /// For stewards: keep two registrations apart that are not one person. They leave the review queue for good; a later
     /// link of just these two takes it back.
     Different(LinkArgs),
+    /// For stewards: how good what each source announces is; of one source, with its local ids.
+    Quality(QualityArgs),
     /// For stewards: show what happened to a person in the index.
     History(HistoryArgs),
 }
@@ -134,6 +136,12 @@ pub(crate) struct UnlinkArgs {
     /// Why, at least 10 characters; kept for ever.
     #[arg(long)]
     pub(crate) reason: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct QualityArgs {
+    /// The source; without it, the rates of all.
+    pub(crate) source: Option<String>,
 }
 
 #[derive(Args, Debug)]

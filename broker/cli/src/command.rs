@@ -35,6 +35,7 @@ pub(crate) async fn perform(cli: &Cli, client: &Client, style: &Style) -> Result
         Command::Link(args) => steward::link(cli, client, args).await,
         Command::Unlink(args) => steward::unlink(cli, client, args).await,
         Command::Different(args) => steward::different(cli, client, args).await,
+        Command::Quality(args) => steward::quality(cli, client, style, args).await,
         Command::History(args) => steward::history(cli, client, style, args).await,
     }
 }

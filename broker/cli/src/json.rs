@@ -325,3 +325,24 @@ pub(crate) fn history(events: &[IndexEvent]) -> Value {
     };
     json!({ "events": events.iter().map(event).collect::<Vec<_>>() })
 }
+
+/// How good what sources announce is.
+pub(crate) fn quality(reports: &[QualityReport]) -> Value {
+    let rate = |r: &QualityRate| {
+        json!({
+            "finding": word::<QualityFinding>(r.finding, "QUALITY_FINDING_", QualityFinding::as_str_name),
+            "count": r.count,
+            "of": r.of,
+            "local_ids": r.local_ids,
+        })
+    };
+    let report = |r: &QualityReport| {
+        json!({
+            "source_id": r.source_id,
+            "registrations": r.registrations,
+            "at_ms": r.at_ms,
+            "rates": r.rates.iter().map(rate).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "sources": reports.iter().map(report).collect::<Vec<_>>() })
+}

@@ -77,6 +77,22 @@ pub(crate) fn queue(pairs: Vec<ReviewPair>) -> ReviewQueueResponse {
     ReviewQueueResponse { pairs, counts: vec![overlaid, possible] }
 }
 
+/// A practice in which two of four have no number.
+pub(crate) fn quality() -> QualityReport {
+    let rate = |finding: QualityFinding, count: u64, of: u64, local_ids: &[&str]| QualityRate {
+        finding: finding.into(),
+        count,
+        of,
+        local_ids: local_ids.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let rates = vec![
+        rate(QualityFinding::NhsNumberMissing, 2, 4, &["17", "4417"]),
+        rate(QualityFinding::NhsNumberMalformed, 0, 2, &[]),
+        rate(QualityFinding::SexUnknown, 1, 40_000, &[]),
+    ];
+    QualityReport { source_id: "M91".into(), registrations: 40_000, at_ms: 1_774_000_000_000, rates }
+}
+
 /// The answer, sealed, as its parts are sent for `query_id`.
 pub(crate) fn parts(query_id: &str) -> Vec<Part> {
     let opened = Opened {

@@ -1,7 +1,7 @@
 //! What a steward's commands do.
 
 use crate::{
-    args::{Cli, HistoryArgs, LinkArgs, ReviewArgs, UnlinkArgs},
+    args::{Cli, HistoryArgs, LinkArgs, QualityArgs, ReviewArgs, UnlinkArgs},
     json::{self, review_kind_word},
     said::{Exit, Failure, Said},
     show::{self, Style},
@@ -44,6 +44,11 @@ pub(crate) async fn different(cli: &Cli, client: &Client, args: &LinkArgs) -> Re
     client.tell_apart(a, b, &decision).await?;
     let view = serde_json::json!({ "told_apart": true });
     Ok(Said::either(cli, Exit::Done, &view, || "Told apart. They are two people, whatever the scores say.\n".into()))
+}
+
+pub(crate) async fn quality(cli: &Cli, client: &Client, style: &Style, args: &QualityArgs) -> Result<Said, Failure> {
+    let reports = client.source_quality(args.source.as_deref()).await?;
+    Ok(Said::either(cli, Exit::Done, &json::quality(&reports), || show::render_quality(&reports, style)))
 }
 
 pub(crate) async fn history(cli: &Cli, client: &Client, style: &Style, args: &HistoryArgs) -> Result<Said, Failure> {

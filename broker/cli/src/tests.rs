@@ -138,6 +138,20 @@ impl PatientIndex for Fake {
         Ok(Response::new(made::queue(pairs.into_iter().collect())))
     }
 
+    async fn source_quality(
+        &self,
+        asked: Request<SourceQualityRequest>,
+    ) -> Result<Response<SourceQualityResponse>, Status> {
+        match asked.into_inner().source_id.as_str() {
+            "" | "M91" => Ok(Response::new(SourceQualityResponse { sources: vec![made::quality()] })),
+            _ => Err(Status::not_found("source_id: the index never heard of this source")),
+        }
+    }
+
+    async fn own_quality(&self, _: Request<OwnQualityRequest>) -> Result<Response<OwnQualityResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
     async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
         Ok(Response::new(HistoryResponse::default()))
     }
@@ -282,6 +296,21 @@ async fn a_steward_sees_all_of_a_pair_and_tells_it_apart() {
     assert_eq!(run(SOUND, &format!("{line} --json")).await.unwrap().text, "{\n  \"told_apart\": true\n}\n");
     let refused = run(SOUND, "different M91 4417 RBK 7 --reason seen-them-both").await.unwrap_err();
     assert!(refused.to_string().contains("unlink one of them first"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_steward_sees_how_good_a_source_is() {
+    let said = run(SOUND, "quality M91").await.unwrap();
+    let shown: Vec<&str> = said.text.lines().map(str::trim).collect();
+    assert_eq!(shown[0], "M91: 40000 registrations, 20-Mar-2026 09:46");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(words(shown[2]), "NHS number missing 2 4 50.00%");
+    assert_eq!(shown[3], "local ids: 17, 4417");
+    assert_eq!(words(shown[4]), "sex unknown 1 40000 <0.01%", "what was not found is left out");
+    let json: serde_json::Value = serde_json::from_str(&run(SOUND, "quality --json").await.unwrap().text).unwrap();
+    let rate = serde_json::json!({ "finding": "nhs_number_missing", "count": 2, "of": 4, "local_ids": ["17", "4417"] });
+    assert_eq!(json["sources"][0]["rates"][0], rate);
+    assert!(run(SOUND, "quality Z99").await.unwrap_err().to_string().contains("never heard"));
 }
 
 #[tokio::test]

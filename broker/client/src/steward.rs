@@ -2,13 +2,17 @@
 
 use crate::client::{CALL_MAX, Client, ClientError, within};
 use severn_proto::v1::{
-    HistoryRequest, IndexEvent, LinkRequest, RegistrationRef, ReviewKind, ReviewQueueRequest, ReviewQueueResponse,
-    TellApartRequest, UnlinkRequest,
+    HistoryRequest, IndexEvent, LinkRequest, QualityReport, RegistrationRef, ReviewKind, ReviewQueueRequest,
+    ReviewQueueResponse, SourceQualityRequest, TellApartRequest, UnlinkRequest,
 };
 use severn_trust::new_uuid;
+use std::time::Duration;
 
 /// Characters a steward's reason has at least.
 const REASON_CHARS_MIN: usize = 10;
+
+/// How long counting all registrations may take.
+const COUNT_MAX: Duration = Duration::from_secs(120);
 
 /// A steward's decision: why, and a key by which a retry is known. Send a retry with the same decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +102,17 @@ impl Client {
         let request = ReviewQueueRequest { context: self.sign_for_nobody()?, limit, kinds };
         let mut index = self.index();
         within(CALL_MAX, index.review_queue(request)).await
+    }
+
+    /// How good what sources announce is: the rates of all, or one source with its local ids.
+    ///
+    /// # Errors
+    /// [`ClientError`] says what is wrong and what to do.
+    pub async fn source_quality(&self, source_id: Option<&str>) -> Result<Vec<QualityReport>, ClientError> {
+        let source_id = source_id.unwrap_or_default().to_owned();
+        let request = SourceQualityRequest { context: self.sign_for_nobody()?, source_id };
+        let mut index = self.index();
+        Ok(within(COUNT_MAX, index.source_quality(request)).await?.sources)
     }
 
     /// Lists what happened to a person, oldest first.

@@ -15,6 +15,7 @@ mod find;
 mod golden;
 mod normalise;
 mod plan;
+mod quality;
 mod state;
 pub mod store;
 mod write;
@@ -22,11 +23,12 @@ mod write;
 pub use event::{Decision, Event, FeedPosition, RegistrationKey, Undone, What};
 pub use find::{CANDIDATES_MAX, Found, Resolved, Search};
 pub use normalise::is_partial_date;
+pub use quality::{LOCAL_IDS_MAX, Naming};
 pub use state::Feed;
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
-use severn_proto::v1::{FeedAnnounce, IndexEvent, ReviewKind, ReviewQueueResponse};
+use severn_proto::v1::{FeedAnnounce, IndexEvent, QualityReport, ReviewKind, ReviewQueueResponse};
 use severn_trust::{Clock, Entropy};
 use state::{Decided, State};
 use std::{
@@ -101,6 +103,8 @@ pub struct Index {
     shared: Arc<Shared>,
     writer: mpsc::Sender<Command>,
     task: JoinHandle<()>,
+    /// Held by whoever counts what is long to count.
+    counting: tokio::sync::Mutex<()>,
 }
 
 struct Shared {
@@ -163,7 +167,7 @@ impl Index {
         writer.catch_up().await?;
         let (commander, commands) = mpsc::channel(WAITING_MAX);
         let task = tokio::spawn(write::write(writer, commands));
-        Ok(Index { shared, writer: commander, task })
+        Ok(Index { shared, writer: commander, task, counting: tokio::sync::Mutex::default() })
     }
 
     /// Writes what waits and lets go of the store.
@@ -248,6 +252,18 @@ impl Index {
     /// [`IndexError::Poisoned`].
     pub fn review_queue(&self, limit: usize, kinds: &[ReviewKind]) -> Result<ReviewQueueResponse, IndexError> {
         Ok(self.shared.read()?.review_queue(limit.min(REVIEW_MAX), kinds))
+    }
+
+    /// Counts how good what each source announces is, or one source; a source that was never heard is left out. Takes
+    /// some microseconds for each registration, one caller after the other, beside the writer and the queries.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub async fn quality(&self, source: Option<&SourceId>, naming: Naming) -> Result<Vec<QualityReport>, IndexError> {
+        let _turn = self.counting.lock().await;
+        let (shared, source) = (Arc::clone(&self.shared), source.cloned());
+        let counting = tokio::task::spawn_blocking(move || quality::count(&shared, source.as_ref(), naming));
+        counting.await.map_err(|_| IndexError::Poisoned)?
     }
 
     /// What happened to a person, oldest first; empty for an id that never was.

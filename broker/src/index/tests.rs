@@ -8,6 +8,7 @@ use store::{Failure, MemoryStore, SqliteStore};
 
 mod brokers;
 mod histories;
+mod quality;
 mod search;
 mod stewards;
 mod suspended;

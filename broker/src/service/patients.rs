@@ -4,15 +4,16 @@ use super::{beside, context_of, enterprise_id, index_status, peer, text};
 use crate::{
     access::Act,
     feed::{FeedError, feed},
-    index::{Decision, RegistrationKey},
+    index::{Decision, Naming, RegistrationKey},
     model::{LocalId, SourceId},
     retrieve::Broker,
 };
 use futures::stream::BoxStream;
 use severn_link::Identity;
 use severn_proto::v1::{
-    FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, RegistrationRef, ReviewKind,
-    ReviewQueueRequest, ReviewQueueResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
+    FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, OwnQualityRequest,
+    OwnQualityResponse, RegistrationRef, ReviewKind, ReviewQueueRequest, ReviewQueueResponse, SourceQualityRequest,
+    SourceQualityResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
     patient_index_server::PatientIndex,
 };
 use severn_trust::{Details, User};
@@ -37,6 +38,18 @@ impl Patients {
     pub(super) fn new(broker: Arc<Broker>) -> Patients {
         Patients { broker }
     }
+
+    /// Adapters of the federation, and nobody else.
+    fn source_of<T>(&self, request: &Request<T>) -> Result<SourceId, Status> {
+        let Identity::Source(id) = peer(request)? else {
+            return Err(Status::permission_denied("this door is for adapters; use the certificate of a source"));
+        };
+        let source = SourceId(id.into());
+        match self.broker.fanout.registry().get(&source) {
+            Some(_) => Ok(source),
+            None => Err(Status::permission_denied("this source is not registered at the broker; ask its operator")),
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -44,13 +57,7 @@ impl PatientIndex for Patients {
     type FeedStream = BoxStream<'static, Result<FeedResponse, Status>>;
 
     async fn feed(&self, request: Request<Streaming<FeedRequest>>) -> Result<Response<Self::FeedStream>, Status> {
-        let Identity::Source(id) = peer(&request)? else {
-            return Err(Status::permission_denied("this door is for adapters; use the certificate of a source"));
-        };
-        let source = SourceId(id.into());
-        if self.broker.fanout.registry().get(&source).is_none() {
-            return Err(Status::permission_denied("this source is not registered at the broker; ask its operator"));
-        }
+        let source = self.source_of(&request)?;
         let (say, said) = mpsc::channel(ANSWERS_WAITING);
         let index = Arc::clone(&self.broker.index);
         let announced = request.into_inner();
@@ -111,6 +118,29 @@ impl PatientIndex for Patients {
         self.broker.admit_act(&context, Act::Steward, "review_queue", ("", what)).await?;
         let queue = self.broker.index.review_queue(limit as usize, &kinds).map_err(index_status)?;
         Ok(Response::new(queue))
+    }
+
+    async fn source_quality(
+        &self,
+        request: Request<SourceQualityRequest>,
+    ) -> Result<Response<SourceQualityResponse>, Status> {
+        let request = request.into_inner();
+        let source = text("source_id", &request.source_id, 64)?.to_owned();
+        let what = Details::default().with("source", &source);
+        self.broker.admit_act(&context_of(request.context)?, Act::Steward, "source_quality", ("", what)).await?;
+        let one = (!source.is_empty()).then(|| SourceId(source.into()));
+        let naming = if one.is_some() { Naming::LocalIds } else { Naming::Nobody };
+        let sources = self.broker.index.quality(one.as_ref(), naming).await.map_err(index_status)?;
+        if one.is_some() && sources.is_empty() {
+            return Err(Status::not_found("source_id: the index never heard of this source; see `severn sources`"));
+        }
+        Ok(Response::new(SourceQualityResponse { sources }))
+    }
+
+    async fn own_quality(&self, request: Request<OwnQualityRequest>) -> Result<Response<OwnQualityResponse>, Status> {
+        let source = self.source_of(&request)?;
+        let reports = self.broker.index.quality(Some(&source), Naming::LocalIds).await.map_err(index_status)?;
+        Ok(Response::new(OwnQualityResponse { report: reports.into_iter().next() }))
     }
 
     async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {

@@ -3,8 +3,9 @@ use crate::made_up::{MadeUp, Mood};
 use futures::stream::BoxStream;
 use severn_link::{InMemory, ServerLimits, server};
 use severn_proto::v1::{
-    FeedAck, FeedRefused, FeedResume, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, ReviewQueueRequest,
-    ReviewQueueResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
+    FeedAck, FeedRefused, FeedResume, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, OwnQualityRequest,
+    OwnQualityResponse, QualityReport, ReviewQueueRequest, ReviewQueueResponse, SourceQualityRequest,
+    SourceQualityResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
     patient_index_server::{PatientIndex, PatientIndexServer},
 };
 use severn_trust::{MemoryDisk, SystemClock, SystemEntropy};
@@ -105,6 +106,18 @@ impl PatientIndex for Index {
 
     async fn review_queue(&self, _: Request<ReviewQueueRequest>) -> Result<Response<ReviewQueueResponse>, Status> {
         Err(Status::unimplemented(""))
+    }
+
+    async fn source_quality(
+        &self,
+        _: Request<SourceQualityRequest>,
+    ) -> Result<Response<SourceQualityResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn own_quality(&self, _: Request<OwnQualityRequest>) -> Result<Response<OwnQualityResponse>, Status> {
+        let report = QualityReport { source_id: "A".into(), registrations: 2, ..QualityReport::default() };
+        Ok(Response::new(OwnQualityResponse { report: Some(report) }))
     }
 
     async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {

@@ -2,6 +2,7 @@
 //! same text.
 
 mod lists;
+mod quality;
 mod review;
 mod record;
 mod conflicts;
@@ -14,6 +15,7 @@ mod page;
 pub use lists::{render_candidates, render_sources};
 pub(crate) use lists::{render_document, render_history, render_report};
 pub use page::{Colour, Style};
+pub(crate) use quality::render_quality;
 pub use record::render_record;
 pub(crate) use review::{REVIEW_KINDS, render_review};
 

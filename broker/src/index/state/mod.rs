@@ -9,6 +9,7 @@
 mod block;
 mod history;
 mod person;
+mod quality;
 mod queue;
 mod suspend;
 
