@@ -229,7 +229,19 @@ fn the_services_are_those_of_the_design() {
         ("RecordBroker", &["FindPerson", "RetrieveRecord", "FetchDocument", "AccessReport"][..]),
         (
             "PatientIndex",
-            &["Feed", "Link", "Unlink", "TellApart", "ReviewQueue", "History", "SourceQuality", "OwnQuality"],
+            &[
+                "Feed",
+                "Link",
+                "Unlink",
+                "TellApart",
+                "ReviewQueue",
+                "History",
+                "SourceQuality",
+                "OwnQuality",
+                "Postpone",
+                "TakeBack",
+                "Decisions",
+            ],
         ),
         ("SourceAdapter", &["Describe", "Fetch"]),
     ] {

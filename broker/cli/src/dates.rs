@@ -1,6 +1,10 @@
 //! Dates as a reader is shown them: 03-Mar-2019, with the precision the source gave and no more. Pure.
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 
 /// An ISO 8601 date of any precision as a reader is shown it; anything else as it is.
 pub(crate) fn show_date(iso: &str) -> String {
@@ -36,6 +40,17 @@ pub(crate) fn show_moment(at_ms: i64, zone: &TimeZone) -> String {
         Ok(at) if at_ms != 0 => at.to_zoned(zone.clone()).strftime("%d-%b-%Y %H:%M").to_string(),
         _ => String::new(),
     }
+}
+
+/// A moment that somebody typed: a day, which begins at midnight in `zone`, or a day and a time, with or without an
+/// offset; in milliseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn read_moment(text: &str, zone: &TimeZone) -> Option<i64> {
+    let text = text.trim();
+    let local = || {
+        let civil = text.parse::<DateTime>().ok()?;
+        Some(civil.to_zoned(zone.clone()).ok()?.timestamp())
+    };
+    text.parse::<Timestamp>().ok().or_else(local).map(Timestamp::as_millisecond)
 }
 
 /// A whole birth date, as people in Britain write one, in ISO 8601.
@@ -78,6 +93,22 @@ mod tests {
         }
         assert_eq!(show_moment(1_774_000_000_000, &TimeZone::UTC), "20-Mar-2026 09:46");
         assert_eq!(show_moment(0, &TimeZone::UTC), "");
+    }
+
+    #[test]
+    fn moments_are_read_where_they_were_typed() {
+        let london = TimeZone::get("Europe/London").unwrap();
+        for (text, at_ms) in [
+            ("2026-07-01", Some(1_782_860_400_000)),
+            ("2026-07-01T14:30", Some(1_782_912_600_000)),
+            ("2026-07-01 14:30", Some(1_782_912_600_000)),
+            ("2026-07-01T14:30:00Z", Some(1_782_916_200_000)),
+            ("2026-02-30", None),
+            ("tomorrow", None),
+            ("", None),
+        ] {
+            assert_eq!(read_moment(text, &london), at_ms, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! One JSON document for other programs: the contract's words in snake case, everything that arrived, nothing altered.
 //! Characters that could deceive a terminal are written as `\u` escapes, which mean the same.
 
-use crate::detail::{Value as Detail, open};
+use crate::{
+    detail::{Value as Detail, open},
+    undo::Undone,
+};
 use serde_json::{Map, Value, json};
 use severn_client::{Answer, Found, is_deceptive};
 use severn_proto::v1::*;
@@ -301,7 +304,11 @@ pub(crate) fn review(queue: &ReviewQueueResponse) -> Value {
     };
     let count = |c: &ReviewCount| (review_kind_word(c.kind()), Value::from(c.pairs));
     let counts: Map<_, _> = queue.counts.iter().map(count).collect();
-    json!({ "pairs": queue.pairs.iter().map(pair).collect::<Vec<_>>(), "waiting": counts })
+    json!({
+        "pairs": queue.pairs.iter().map(pair).collect::<Vec<_>>(),
+        "waiting": counts,
+        "postponed": queue.postponed,
+    })
 }
 
 /// A kind of task as a word: "number_overlaid".
@@ -345,4 +352,38 @@ pub(crate) fn quality(reports: &[QualityReport]) -> Value {
         })
     };
     json!({ "sources": reports.iter().map(report).collect::<Vec<_>>() })
+}
+
+/// What stewards decided.
+pub(crate) fn decisions(decisions: &[StewardDecision]) -> Value {
+    json!({ "decisions": decisions.iter().map(decision).collect::<Vec<_>>() })
+}
+
+/// What became of decisions that were to be taken back.
+pub(crate) fn undone(undone: &[(StewardDecision, Undone)]) -> Value {
+    let one = |(of, became): &(StewardDecision, Undone)| {
+        let (became, why) = match became {
+            Undone::Would => ("would_be_taken_back", None),
+            Undone::Done => ("taken_back", None),
+            Undone::Refused(why) => ("stays", Some(why)),
+        };
+        json!({ "decision": decision(of), "became": became, "why": why })
+    };
+    json!({ "undone": undone.iter().map(one).collect::<Vec<_>>() })
+}
+
+fn decision(d: &StewardDecision) -> Value {
+    let registration = |r: &RegistrationRef| json!({ "source_id": r.source_id, "local_id": r.local_id });
+    json!({
+        "sequence": d.sequence,
+        "at_ms": d.at_ms,
+        "kind": d.kind,
+        "registrations": d.registrations.iter().map(registration).collect::<Vec<_>>(),
+        "by": d.by,
+        "reason": d.reason,
+        "taken_back_by": d.taken_back_by,
+        "takes_back": d.takes_back,
+        "until_ms": d.until_ms,
+        "can_be_taken_back": d.can_be_taken_back,
+    })
 }

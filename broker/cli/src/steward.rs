@@ -1,13 +1,18 @@
 //! What a steward's commands do.
 
 use crate::{
-    args::{Cli, HistoryArgs, LinkArgs, QualityArgs, ReviewArgs, UnlinkArgs},
+    args::{Cli, HistoryArgs, LaterArgs, LinkArgs, QualityArgs, ReviewArgs, UnlinkArgs},
+    dates::show_moment,
     json::{self, review_kind_word},
     said::{Exit, Failure, Said},
     show::{self, Style},
 };
+use jiff::tz::TimeZone;
 use severn_client::Client;
 use severn_proto::v1::{RegistrationRef, ReviewKind};
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 3_600_000;
 
 pub(crate) async fn review(cli: &Cli, client: &Client, style: &Style, args: &ReviewArgs) -> Result<Said, Failure> {
     let queue = client.review_queue(args.limit, &read_kinds(&args.kinds)?).await?;
@@ -44,6 +49,27 @@ pub(crate) async fn different(cli: &Cli, client: &Client, args: &LinkArgs) -> Re
     client.tell_apart(a, b, &decision).await?;
     let view = serde_json::json!({ "told_apart": true });
     Ok(Said::either(cli, Exit::Done, &view, || "Told apart. They are two people, whatever the scores say.\n".into()))
+}
+
+pub(crate) async fn later(cli: &Cli, client: &Client, style: &Style, args: &LaterArgs) -> Result<Said, Failure> {
+    let until_ms = match (&args.until, args.days) {
+        (Some(until), _) => read_moment("--until", until, &style.zone)?,
+        (None, days) => client.now_ms() + days.unwrap_or_default() * DAY_MS,
+    };
+    let decision = client.decide(&args.reason)?;
+    let (a, b) = (registration(&args.source_a, &args.local_id_a), registration(&args.source_b, &args.local_id_b));
+    client.postpone(a, b, until_ms, &decision).await?;
+    let view = serde_json::json!({ "postponed_until_ms": until_ms });
+    let shown = show_moment(until_ms, &style.zone);
+    Ok(Said::either(cli, Exit::Done, &view, || {
+        format!("Later. The pair comes back on {shown}, or when what is known of one of them changes.\n")
+    }))
+}
+
+/// A moment that an option names.
+pub(crate) fn read_moment(option: &str, text: &str, zone: &TimeZone) -> Result<i64, Failure> {
+    let wrong = || Failure::Usage(format!("{option}: give a day or a moment, such as 2026-12-24 or 2026-12-24T14:30"));
+    crate::dates::read_moment(text, zone).ok_or_else(wrong)
 }
 
 pub(crate) async fn quality(cli: &Cli, client: &Client, style: &Style, args: &QualityArgs) -> Result<Said, Failure> {

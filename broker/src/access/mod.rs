@@ -55,6 +55,8 @@ pub enum Act {
     Steward,
     /// Read who looked at a person's record.
     Report,
+    /// Read what stewards decided: they themselves, and auditors.
+    Decisions,
 }
 
 /// Why a request is refused. The texts may be shown to the caller and reveal nothing of the person.
@@ -86,6 +88,7 @@ fn act_word(act: Act) -> &'static str {
     match act {
         Act::Find => "ask about people",
         Act::Steward => "do what a steward does",
+        Act::Decisions => "read what stewards decided",
         Act::Report => "read who looked at a record, as a privacy officer does,",
     }
 }
@@ -164,6 +167,7 @@ impl Access {
             Act::Find => self.decided(user).reads_anything() || self.may(user, Act::Steward).is_ok(),
             Act::Steward => named(&self.settings.stewards),
             Act::Report => named(&self.settings.auditors),
+            Act::Decisions => named(&self.settings.stewards) || named(&self.settings.auditors),
         };
         if may { Ok(()) } else { Err(AccessError::Act(act)) }
     }

@@ -13,8 +13,10 @@
 //! **Invariant:** no person has two different verified NHS numbers.
 
 mod changed;
+mod decisions;
 
-use bytes::Bytes;
+pub use decisions::{Decisions, Effect, Link};
+
 use changed::changed;
 use severn_linkage::{
     bulk::ScoredPair,
@@ -126,114 +128,8 @@ pub struct Review {
     pub b: Row,
 }
 
-/// A person's link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// One registration.
-    pub a: Row,
-    /// The other.
-    pub b: Row,
-    /// The NHS numbers of the two persons when it was decided.
-    pub seen: BTreeSet<NhsNumber>,
-    /// What `a` and `b` said of themselves then.
-    pub said: [Said; 2],
-}
-
-/// What persons decided, as far as it concerns the registrations at hand.
-#[derive(Clone, Debug, Default)]
-pub struct Decisions {
-    /// Links by the sequence in which they were decided.
-    pub links: BTreeMap<u64, Link>,
-    /// For each registration that was taken out: those it must never be with.
-    pub apart: HashMap<Row, BTreeSet<Row>>,
-    /// For each registration that was told apart from others with which it was not: those. Stands at both ends.
-    pub different: HashMap<Row, BTreeSet<Row>>,
-    /// For each registration that was taken out of what a score made: what it said of itself then.
-    pub disputed: HashMap<Row, Said>,
-    /// Registrations that their source changed into somebody else, and nobody has decided about since.
-    pub suspended: HashMap<Row, Suspended>,
-}
-
-/// What a registration was before its source changed it into somebody else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suspended {
-    /// What it said then, serialised.
-    pub trusted: Bytes,
-    /// Those whose person it was.
-    pub companions: BTreeSet<Row>,
-    /// Persons' links of it, which rest meanwhile.
-    pub links: BTreeMap<u64, Link>,
-}
-
-impl Suspended {
-    /// Whom it had to do with.
-    pub fn others(&self) -> impl Iterator<Item = Row> {
-        self.companions.iter().copied().chain(self.links.values().flat_map(|link| [link.a, link.b]))
-    }
-
-    /// Whether any of a person's registrations was of its person then.
-    pub fn was_with(&self, person: &[Row]) -> bool {
-        person.iter().any(|row| self.companions.contains(row))
-    }
-}
-
 /// A digest of who a registration says it is: number, names, birth date and sex.
 pub type Said = [u8; 16];
-
-impl Decisions {
-    /// Whether nobody decided anything.
-    pub fn is_empty(&self) -> bool {
-        let Decisions { links, apart, different, disputed, suspended } = self;
-        let none_apart = apart.is_empty() && different.is_empty() && disputed.is_empty();
-        links.is_empty() && none_apart && suspended.is_empty()
-    }
-
-    /// Whether a registration still says what misled.
-    pub fn disputes(&self, row: Row, said: &Said) -> bool {
-        self.disputed.get(&row) == Some(said)
-    }
-
-    /// Those whom a registration must never be with by a decision that was made about it.
-    pub fn separated_from(&self, row: Row) -> impl Iterator<Item = &Row> {
-        [&self.apart, &self.different].into_iter().filter_map(move |decided| decided.get(&row)).flatten()
-    }
-
-    fn separates(&self, a: Row, b: Row) -> bool {
-        let says = |x, y| self.separated_from(x).any(|other| *other == y);
-        says(a, b) || says(b, a)
-    }
-
-    /// Notes that a person told two registrations apart.
-    pub fn tell_apart(&mut self, a: Row, b: Row) {
-        self.different.entry(a).or_default().insert(b);
-        self.different.entry(b).or_default().insert(a);
-    }
-
-    /// Forgets separations: each of a registration from others.
-    pub fn take_back(&mut self, separations: &[(Row, BTreeSet<Row>)]) {
-        for (row, others) in separations {
-            if forget(&mut self.apart, *row, others) {
-                self.disputed.remove(row);
-            }
-            forget(&mut self.different, *row, others);
-            for other in others {
-                forget(&mut self.different, *other, &BTreeSet::from([*row]));
-            }
-        }
-    }
-}
-
-/// Forgets `others` of what was decided about `row`; whether there was any of it.
-fn forget(decided: &mut HashMap<Row, BTreeSet<Row>>, row: Row, others: &BTreeSet<Row>) -> bool {
-    let Some(known) = decided.get_mut(&row) else { return false };
-    let before = known.len();
-    known.retain(|other| !others.contains(other));
-    let (forgot, is_empty) = (known.len() < before, known.is_empty());
-    if is_empty {
-        decided.remove(&row);
-    }
-    forgot
-}
 
 /// A registration to be decided about.
 #[derive(Clone, Copy)]
@@ -301,7 +197,7 @@ pub fn decide(means: Means<'_>, [known, near]: [&[Known]; 2], pairs: &[ScoredPai
         .map(|known| known.row.0)
         .collect();
     let undisputed = pairs.iter().filter(|pair| !disputed.contains(&pair.one) && !disputed.contains(&pair.two));
-    let is_suspended = |row: u32| decisions.suspended.contains_key(&Row(row));
+    let is_suspended = |row: u32| decisions.suspended().contains_key(&Row(row));
     let (suspended, pairs): (Vec<ScoredPair>, Vec<ScoredPair>) =
         undisputed.copied().partition(|pair| is_suspended(pair.one) || is_suspended(pair.two));
     let (linked, resting) = links(known, decisions);
@@ -364,13 +260,11 @@ fn persons(decided: &severn_linkage::decide::Decided) -> Vec<Vec<(Row, Rule)>> {
 }
 
 fn separations<'a>(known: &'a Known, decisions: &'a Decisions) -> impl Iterator<Item = PersonsDecision> + 'a {
-    let of = move |decided: &'a HashMap<Row, BTreeSet<Row>>, says: Says| {
-        let others = decided.get(&known.row).into_iter().flatten();
-        others.map(move |other| PersonsDecision { one: known.row.0, two: other.0, says })
-    };
+    let separation = |says| move |other: &Row| PersonsDecision { one: known.row.0, two: other.0, says };
     // Who was taken out of what a score made was told apart; where a person's link was undone, nothing was said.
-    let says = if decisions.disputed.contains_key(&known.row) { Says::Different } else { Says::Undone };
-    of(&decisions.apart, says).chain(of(&decisions.different, Says::Different))
+    let says = if decisions.was_misled(known.row) { Says::Different } else { Says::Undone };
+    let apart = decisions.apart_from(known.row).map(separation(says));
+    apart.chain(decisions.different_from(known.row).map(separation(Says::Different)))
 }
 
 /// The ends of persons' links that hold, of which one has come to say something else since, and that are plainly two
@@ -391,12 +285,12 @@ fn disagreeing(means: Means<'_>, known: &[Known], linked: &[&Link]) -> Vec<Doubt
 /// Persons' links, in the order in which they were decided: those that hold, and those that rest.
 fn links<'a>(known: &[Known], decisions: &'a Decisions) -> (Vec<&'a Link>, Vec<&'a Link>) {
     let (mut holding, mut resting) = (Vec::new(), Vec::new());
-    if decisions.links.is_empty() {
+    if decisions.links().is_empty() {
         return (holding, resting);
     }
     let by_row: HashMap<Row, &Known> = known.iter().map(|known| (known.row, known)).collect();
     let mut groups: Vec<BTreeSet<Row>> = known.iter().map(|known| BTreeSet::from([known.row])).collect();
-    for link in decisions.links.values().filter(|link| by_row.contains_key(&link.a) && by_row.contains_key(&link.b)) {
+    for link in decisions.links().values().filter(|link| by_row.contains_key(&link.a) && by_row.contains_key(&link.b)) {
         let at = |row| groups.iter().position(|group| group.contains(&row));
         let (Some(a), Some(b)) = (at(link.a), at(link.b)) else { continue };
         if a != b && !may_join(link, [&groups[a], &groups[b]], &by_row, decisions) {

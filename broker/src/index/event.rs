@@ -1,8 +1,10 @@
 //! What happened to the index, in words that outlive every rule: events are stored for ever and read again at each
 //! start. Shapes only. What an event means for who is who is told in `state`.
 
+use super::scoring::ScoringModel;
 use crate::model::{EnterpriseId, LocalId, SourceId};
 use bytes::Bytes;
+use severn_trust::NhsNumber;
 use std::fmt;
 use uuid::Uuid;
 
@@ -22,10 +24,26 @@ pub struct Event {
     pub sequence: u64,
     /// When: milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: i64,
-    /// The registration concerned.
-    pub registration: RegistrationKey,
-    /// What happened to it.
-    pub what: What,
+    /// What happened, and to what.
+    pub about: About,
+}
+
+/// What an event is about.
+#[derive(Clone, PartialEq, Eq)]
+pub enum About {
+    /// One registration, and what happened to it.
+    Registration(RegistrationKey, What),
+    /// An NHS number that was replaced by another: both mean one person, who goes by the other.
+    Superseded {
+        /// The number that is no longer used.
+        number: NhsNumber,
+        /// The one that replaced it.
+        by: NhsNumber,
+        /// Who said so, and why.
+        decision: Decision,
+    },
+    /// The model that scores from here on.
+    ModelTaken(ScoringModel),
 }
 
 /// What happened to a registration.
@@ -73,6 +91,23 @@ pub enum What {
         /// Who decided, and why.
         decision: Decision,
     },
+    /// A person decides about it and this one later: until then nobody is asked about just these two, unless one of
+    /// them changes.
+    Postponed {
+        /// The other of the two.
+        with: RegistrationKey,
+        /// Until when: milliseconds since 1970-01-01T00:00:00Z.
+        until_ms: i64,
+        /// Who decided, and why.
+        decision: Decision,
+    },
+    /// A person took back an earlier decision about it: everything is as if that had not been decided.
+    TakenBack {
+        /// The event that was the decision: a link, an unlink with all that follows from it, or telling apart.
+        decided: u64,
+        /// Who decided, and why.
+        decision: Decision,
+    },
 }
 
 /// What an unlink undid.
@@ -108,6 +143,27 @@ pub struct FeedPosition {
     pub heard_at_ms: i64,
 }
 
+impl Event {
+    /// The registration concerned, and what happened to it; `None` for an event that is about none.
+    pub fn registration(&self) -> Option<(&RegistrationKey, &What)> {
+        match &self.about {
+            About::Registration(registration, what) => Some((registration, what)),
+            About::Superseded { .. } | About::ModelTaken(_) => None,
+        }
+    }
+}
+
+impl About {
+    /// The kind of event, as it is stored and shown.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            About::Registration(_, what) => what.kind(),
+            About::Superseded { .. } => "superseded",
+            About::ModelTaken(_) => "model-taken",
+        }
+    }
+}
+
 impl What {
     /// The kind of event, as it is stored and shown.
     pub fn kind(&self) -> &'static str {
@@ -119,12 +175,15 @@ impl What {
             What::Unlinked { .. } => "unlinked",
             What::DoNotLink { .. } => "do-not-link",
             What::ToldApart { .. } => "told-apart",
+            What::Postponed { .. } => "postponed",
+            What::TakenBack { .. } => "taken-back",
         }
     }
 }
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Event({}, {} at {})", self.sequence, self.what.kind(), self.registration.source)
+        let source = self.registration().map(|(registration, _)| &registration.source);
+        write!(f, "Event({}, {} at {source:?})", self.sequence, self.about.kind())
     }
 }

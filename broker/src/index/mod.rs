@@ -16,20 +16,23 @@ mod golden;
 mod normalise;
 mod plan;
 mod quality;
+mod scoring;
 mod state;
 pub mod store;
+mod upkeep;
 mod write;
 
-pub use event::{Decision, Event, FeedPosition, RegistrationKey, Undone, What};
+pub use event::{About, Decision, Event, FeedPosition, RegistrationKey, Undone, What};
 pub use find::{CANDIDATES_MAX, Found, Resolved, Search};
 pub use normalise::is_partial_date;
 pub use quality::{LOCAL_IDS_MAX, Naming};
-pub use state::Feed;
+pub use scoring::{MODEL_BYTES_MAX, ScoringModel};
+pub use state::{Feed, ModelChanges, Wanted};
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
-use severn_proto::v1::{FeedAnnounce, IndexEvent, QualityReport, ReviewKind, ReviewQueueResponse};
-use severn_trust::{Clock, Entropy};
+use severn_proto::v1::{FeedAnnounce, IndexEvent, QualityReport, ReviewKind, ReviewQueueResponse, StewardDecision};
+use severn_trust::{Clock, Entropy, NhsNumber};
 use state::{Decided, State};
 use std::{
     collections::BTreeMap,
@@ -44,6 +47,7 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
+use upkeep::Upkeep;
 use uuid::Uuid;
 use write::{Command, Writer};
 
@@ -55,6 +59,9 @@ const WAITING_MAX: usize = 256;
 
 /// Pairs of the review queue in one answer, at most.
 pub const REVIEW_MAX: usize = 1_000;
+
+/// The longest time for which a decision is put off.
+const POSTPONED_MAX_MS: i64 = 366 * 24 * 3_600_000;
 
 /// What went wrong. No text names a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +75,14 @@ pub enum IndexError {
     /// It contradicts what is known or decided.
     #[error("{0}")]
     Conflict(&'static str),
+    /// A later decision is about the same registrations.
+    #[error("decision {sequence} by {by} came later and is about the same registrations; take that back first")]
+    RestsOn {
+        /// The event of that decision.
+        sequence: u64,
+        /// Who took it.
+        by: String,
+    },
     /// A field is wrong.
     #[error("{field}: {message}")]
     Invalid {
@@ -165,6 +180,8 @@ impl Index {
         let mut writer = Writer::new(shared.clone(), loaded.mark);
         // Reading everything took a while; nobody is answered from before it.
         writer.catch_up().await?;
+        // A program with another model built in must decide as this one did, until it is told to take its own.
+        writer.look_after(Upkeep::FirstModel).await?;
         let (commander, commands) = mpsc::channel(WAITING_MAX);
         let task = tokio::spawn(write::write(writer, commands));
         Ok(Index { shared, writer: commander, task, counting: tokio::sync::Mutex::default() })
@@ -218,7 +235,7 @@ impl Index {
         b: RegistrationKey,
         decision: Decision,
     ) -> Result<EnterpriseId, IndexError> {
-        self.ask(|reply| Command::Decide(Decided::Link(a, b), decision, reply)).await
+        self.decide(Decided::Link(a, b), decision).await?.ok_or(IndexError::UnknownRegistration)
     }
 
     /// Takes a registration out of its person by a steward's decision, and returns the person it belongs to then.
@@ -228,7 +245,7 @@ impl Index {
     /// # Errors
     /// [`IndexError::Conflict`] if it stands alone already.
     pub async fn unlink(&self, registration: RegistrationKey, decision: Decision) -> Result<EnterpriseId, IndexError> {
-        self.ask(|reply| Command::Decide(Decided::Unlink(registration), decision, reply)).await
+        self.decide(Decided::Unlink(registration), decision).await?.ok_or(IndexError::UnknownRegistration)
     }
 
     /// Keeps two registrations apart by a steward's decision: whatever the rules say, they are not one person. A later
@@ -242,7 +259,76 @@ impl Index {
         b: RegistrationKey,
         decision: Decision,
     ) -> Result<(), IndexError> {
-        self.ask(|reply| Command::Decide(Decided::TellApart(a, b), decision, reply)).await.map(drop)
+        self.decide(Decided::TellApart(a, b), decision).await.map(drop)
+    }
+
+    /// Takes a pair out of the review queue until `until_ms` (milliseconds since 1970-01-01T00:00:00Z), or until what is
+    /// known of one of the two changes. A time that has come brings it back at once.
+    ///
+    /// # Errors
+    /// [`IndexError::Conflict`] if the two are not in the queue, [`IndexError::Invalid`] if that is more than a year on.
+    pub async fn postpone(
+        &self,
+        a: RegistrationKey,
+        b: RegistrationKey,
+        until_ms: i64,
+        decision: Decision,
+    ) -> Result<(), IndexError> {
+        if until_ms > self.shared.clock.now_ms().saturating_add(POSTPONED_MAX_MS) {
+            let message = "at most 366 days on; nobody may forget it".into();
+            return Err(IndexError::Invalid { field: "until_ms", message });
+        }
+        self.decide(Decided::Postpone(a, b, until_ms), decision).await.map(drop)
+    }
+
+    /// Takes back the link, unlink or telling apart of the event `decided`, with all that followed from it: everything
+    /// is as if it had not been decided. What was taken back already stays so.
+    ///
+    /// # Errors
+    /// [`IndexError::RestsOn`] if a later decision about one of the same registrations holds.
+    pub async fn take_back(&self, decided: u64, decision: Decision) -> Result<(), IndexError> {
+        self.decide(Decided::TakeBack(decided), decision).await.map(drop)
+    }
+
+    /// Stewards' decisions, newest first, and whether there are more.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn decisions(&self, wanted: &Wanted) -> Result<(Vec<StewardDecision>, bool), IndexError> {
+        Ok(self.shared.read()?.decisions_taken(wanted))
+    }
+
+    /// Has another model score from now on: everybody is decided about anew. Returns whether that is news.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] if the store refused; nothing changed then.
+    pub async fn take_model(&self, model: ScoringModel) -> Result<bool, IndexError> {
+        self.ask(|reply| Command::Upkeep(Upkeep::Model(model), reply)).await.map(|events| events > 0)
+    }
+
+    /// The model that scores.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn model(&self) -> Result<ScoringModel, IndexError> {
+        Ok(self.shared.read()?.scoring().clone())
+    }
+
+    /// What [`Index::take_model`] would change; it changes nothing.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn would_change(&self, model: &ScoringModel) -> Result<ModelChanges, IndexError> {
+        Ok(self.shared.read()?.would_change(model))
+    }
+
+    /// Takes note of NHS numbers that were replaced, each by its successor: an old number means whoever the current one
+    /// means. Returns how many of them are news.
+    ///
+    /// # Errors
+    /// [`IndexError::Invalid`] if they contradict each other or what is known; nothing was taken then.
+    pub async fn supersede(&self, numbers: Vec<[NhsNumber; 2]>, by: &str, reason: &str) -> Result<usize, IndexError> {
+        self.ask(|reply| Command::Upkeep(Upkeep::Superseded(numbers, by.into(), reason.into()), reply)).await
     }
 
     /// Pairs that a human should decide, the most harmful first, of `kinds` or of all if there are none; at most `limit`,
@@ -251,7 +337,8 @@ impl Index {
     /// # Errors
     /// [`IndexError::Poisoned`].
     pub fn review_queue(&self, limit: usize, kinds: &[ReviewKind]) -> Result<ReviewQueueResponse, IndexError> {
-        Ok(self.shared.read()?.review_queue(limit.min(REVIEW_MAX), kinds))
+        let now_ms = self.shared.clock.now_ms();
+        Ok(self.shared.read()?.review_queue(limit.min(REVIEW_MAX), kinds, now_ms))
     }
 
     /// Counts how good what each source announces is, or one source; a source that was never heard is left out. Takes
@@ -289,6 +376,10 @@ impl Index {
     /// [`IndexError::Poisoned`].
     pub fn feed_states(&self) -> Result<BTreeMap<SourceId, Feed>, IndexError> {
         Ok(self.shared.read()?.feeds().clone())
+    }
+
+    async fn decide(&self, wanted: Decided, decision: Decision) -> Result<Option<EnterpriseId>, IndexError> {
+        self.ask(|reply| Command::Decide(wanted, decision, reply)).await
     }
 
     async fn ask<T>(

@@ -4,7 +4,7 @@
 use super::{EPOCH, everything, open, open_database, section};
 use crate::servers::{ROOT_PASSWORD, Server};
 use severn_broker::index::{
-    What,
+    Event, What,
     store::{PostgresSettings, SqliteStore, Store},
 };
 use std::{
@@ -128,9 +128,9 @@ async fn what_was_acknowledged_survives_kills_of_either_broker() {
     assert!(acknowledged.iter().all(|cursor| *cursor > ANNOUNCED_MIN), "{acknowledged:?} are too few to tell");
     let (events, feeds) = everything(&*open_database(&settings).await).await;
     let mut times: BTreeMap<_, u64> = BTreeMap::new();
-    for event in &events {
-        assert!(matches!(event.what, What::Registered { .. }), "{event:?}");
-        *times.entry(event.registration.clone()).or_default() += 1;
+    for (registration, what) in events.iter().filter_map(Event::registration) {
+        assert!(matches!(what, What::Registered { .. }), "{registration:?}");
+        *times.entry(registration.clone()).or_default() += 1;
     }
     assert!(times.values().all(|times| *times == 1), "nothing is there twice");
     for (n, acknowledged) in acknowledged.into_iter().enumerate() {
@@ -171,7 +171,7 @@ fn decide_and_kill(stewards: &mut [(&PathBuf, Option<Process>)], rig: &Rig) -> V
 
 async fn check_acknowledged(store: Arc<dyn Store>, acknowledged: &[String]) {
     let (events, _) = everything(&*store).await;
-    let keys = events.iter().filter_map(|event| match &event.what {
+    let keys = events.iter().filter_map(Event::registration).filter_map(|(_, what)| match what {
         What::Linked { decision, .. } | What::Unlinked { decision, .. } => Some(decision.idempotency_key.to_string()),
         _ => None,
     });

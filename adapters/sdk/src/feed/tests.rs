@@ -3,9 +3,10 @@ use crate::made_up::{MadeUp, Mood};
 use futures::stream::BoxStream;
 use severn_link::{InMemory, ServerLimits, server};
 use severn_proto::v1::{
-    FeedAck, FeedRefused, FeedResume, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, OwnQualityRequest,
-    OwnQualityResponse, QualityReport, ReviewQueueRequest, ReviewQueueResponse, SourceQualityRequest,
-    SourceQualityResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
+    DecisionsRequest, DecisionsResponse, FeedAck, FeedRefused, FeedResume, HistoryRequest, HistoryResponse,
+    LinkRequest, LinkResponse, OwnQualityRequest, OwnQualityResponse, PostponeRequest, PostponeResponse, QualityReport,
+    ReviewQueueRequest, ReviewQueueResponse, SourceQualityRequest, SourceQualityResponse, TakeBackRequest,
+    TakeBackResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
     patient_index_server::{PatientIndex, PatientIndexServer},
 };
 use severn_trust::{MemoryDisk, SystemClock, SystemEntropy};
@@ -101,6 +102,18 @@ impl PatientIndex for Index {
     }
 
     async fn tell_apart(&self, _: Request<TellApartRequest>) -> Result<Response<TellApartResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn postpone(&self, _: Request<PostponeRequest>) -> Result<Response<PostponeResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn take_back(&self, _: Request<TakeBackRequest>) -> Result<Response<TakeBackResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn decisions(&self, _: Request<DecisionsRequest>) -> Result<Response<DecisionsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -1,6 +1,7 @@
 //! Readable views for a terminal: words a tired doctor understands at 3 a.m. Pure: the same answer and style give the
 //! same text.
 
+mod decisions;
 mod lists;
 mod quality;
 mod review;
@@ -12,6 +13,7 @@ mod book;
 mod words;
 mod page;
 
+pub(crate) use decisions::{render_decisions, render_undone};
 pub use lists::{render_candidates, render_sources};
 pub(crate) use lists::{render_document, render_history, render_report};
 pub use page::{Colour, Style};

@@ -48,6 +48,7 @@ pub(crate) fn render_review(queue: &ReviewQueueResponse, style: &Style) -> Strin
     if !pairs.is_empty() {
         page.put(0, Ink::Plain, "One person: severn link SOURCE ID SOURCE ID --reason …");
         page.put(0, Ink::Plain, "Two people: severn different SOURCE ID SOURCE ID --reason …");
+        page.put(0, Ink::Plain, "Not now: severn later SOURCE ID SOURCE ID --days … --reason …");
         if pairs.iter().any(|pair| pair.kind() == ReviewKind::RegistrationDisagrees) {
             page.put(0, Ink::Plain, "Out of its person: severn unlink SOURCE ID --reason …");
         }
@@ -56,6 +57,9 @@ pub(crate) fn render_review(queue: &ReviewQueueResponse, style: &Style) -> Strin
         let count = |c: &ReviewCount| format!("{} {}", kind(c.kind()), c.pairs);
         let counts = queue.counts.iter().map(count).collect::<Vec<_>>().join(", ");
         page.put_marked(0, "Waiting in all: ", Ink::Plain, &counts);
+    }
+    if queue.postponed > 0 {
+        page.put(0, Ink::Plain, &format!("Decided later, and not shown: {}", queue.postponed));
     }
     page.finish()
 }

@@ -24,7 +24,7 @@ pub(super) fn changed(
                 let fit = Doubted::of(Doubt::ChangedInto, pair);
                 for (row, other) in [(fit.a, fit.b), (fit.b, fit.a)] {
                     let fit = Doubted { a: row, b: other, ..fit };
-                    let of = decisions.suspended.contains_key(&row).then(|| home.get(&other)).flatten();
+                    let of = decisions.suspended().contains_key(&row).then(|| home.get(&other)).flatten();
                     if let Some(person) = of {
                         let best = fits.entry((row, *person)).or_insert(fit);
                         *best = (*best).max_by_evidence(fit);
@@ -35,7 +35,7 @@ pub(super) fn changed(
             Verdict::Nothing => {}
         }
     }
-    for row in decisions.suspended.keys().filter(|row| home.contains_key(row)) {
+    for row in decisions.suspended().keys().filter(|row| home.contains_key(row)) {
         let before = companions(*row, home, decisions);
         let apart: BTreeSet<usize> =
             decisions.separated_from(*row).filter_map(|other| home.get(other)).copied().collect();
@@ -52,7 +52,7 @@ pub(super) fn changed(
 /// The persons that a registration's companions of before belong to now, and of each the first of them.
 fn companions(row: Row, home: &HashMap<Row, usize>, decisions: &Decisions) -> BTreeMap<usize, Row> {
     let mut first = BTreeMap::new();
-    for other in decisions.suspended.get(&row).into_iter().flat_map(|suspended| &suspended.companions) {
+    for other in decisions.suspended().get(&row).into_iter().flat_map(|suspended| &suspended.companions) {
         if let Some(person) = home.get(other) {
             first.entry(*person).or_insert(*other);
         }

@@ -7,32 +7,38 @@
 //! mean the person, not the row at that source.
 
 mod block;
+mod decided;
 mod history;
 mod person;
 mod quality;
 mod queue;
 mod suspend;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
+pub use decided::{Decided, Wanted};
+pub use upkeep::ModelChanges;
+
 use super::{
-    decide::{Decisions, Doubt, Link, Review, Row, Rule},
-    event::{Event, FeedPosition, RegistrationKey, Undone, What},
+    decide::{Decisions, Doubt, Review, Row, Rule},
+    event::{About, Event, FeedPosition, RegistrationKey, What},
     evidence::with_identity,
     normalise::{Facts, Profile},
+    scoring::ScoringModel,
 };
 use crate::model::{EnterpriseId, SourceId};
+use block::Block;
 use bytes::Bytes;
+use decided::Journal;
 use history::Histories;
 use prost::Message as _;
-use severn_linkage::{decide::Policy, model::Model, population::Population};
+use queue::Postponed;
+use severn_linkage::{decide::Policy, population::Population, superseded::Superseded};
 use severn_proto::v1::Registration;
 use severn_trust::{NhsNumber, sha256};
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::{Arc, LazyLock},
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Who is who.
@@ -40,24 +46,26 @@ pub struct State {
     /// The last event taken.
     pub sequence: u64,
     /// What scores, and from when on a score links.
-    model: Arc<Model>,
+    scoring: ScoringModel,
+    /// The versions of the models that were taken, each with the event since which it scores.
+    models: Vec<(u64, Box<str>)>,
     policy: Policy,
     population: Population,
     held: Vec<Held>,
     places: HashMap<RegistrationKey, Row>,
+    /// The registrations that give a number, or one that it replaced.
     by_number: HashMap<NhsNumber, Vec<Row>>,
+    superseded: Superseded<NhsNumber>,
     /// Persons of two registrations or more, by their first registration.
     clusters: HashMap<Row, Cluster>,
     carriers: HashMap<EnterpriseId, Row>,
     /// Ids beside its oldest, for the few registrations that carry several.
     further_ids: HashMap<Row, Vec<Aged>>,
     decisions: Decisions,
-    links_of: HashMap<Row, Vec<u64>>,
-    /// For each registration, those with which it had to do before they were changed into somebody else.
-    suspended_with: HashMap<Row, BTreeSet<Row>>,
-    /// Registrations that a person told apart from another, on either side.
-    told_apart: HashSet<Row>,
-    decided: HashMap<Uuid, Decided>,
+    /// Registrations about which anybody ever decided.
+    looked_at: HashSet<Row>,
+    journal: Journal,
+    postponed: HashMap<[Row; 2], Postponed>,
     reviews: BTreeSet<Review>,
     reviews_of: HashMap<Row, Vec<Review>>,
     review_counts: BTreeMap<Doubt, u64>,
@@ -67,23 +75,23 @@ pub struct State {
 
 impl Default for State {
     fn default() -> State {
-        static BUILT_IN: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::default_uk()));
         State {
             sequence: 0,
-            model: Arc::clone(&BUILT_IN),
+            scoring: ScoringModel::built_in(),
+            models: Vec::new(),
             policy: Policy::default(),
             population: Population::new(),
             held: Vec::new(),
             places: HashMap::new(),
             by_number: HashMap::new(),
+            superseded: Superseded::default(),
             clusters: HashMap::new(),
             carriers: HashMap::new(),
             further_ids: HashMap::new(),
             decisions: Decisions::default(),
-            links_of: HashMap::new(),
-            suspended_with: HashMap::new(),
-            told_apart: HashSet::new(),
-            decided: HashMap::new(),
+            looked_at: HashSet::new(),
+            journal: Journal::default(),
+            postponed: HashMap::new(),
             reviews: BTreeSet::new(),
             reviews_of: HashMap::new(),
             review_counts: BTreeMap::new(),
@@ -123,17 +131,6 @@ struct Cluster {
     id: Option<Aged>,
 }
 
-/// What a steward asked for, to know a retry from another request.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Decided {
-    /// A link of these two.
-    Link(RegistrationKey, RegistrationKey),
-    /// An unlink.
-    Unlink(RegistrationKey),
-    /// That these two are not one person.
-    TellApart(RegistrationKey, RegistrationKey),
-}
-
 /// A source's feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Feed {
@@ -153,34 +150,30 @@ impl State {
     /// Takes one event. Events come in sequence, each once, and are durable.
     pub fn apply(&mut self, event: &Event) {
         self.sequence = event.sequence;
-        let is_new = matches!(event.what, What::Registered { .. }) && !self.places.contains_key(&event.registration);
-        let row = self.place(&event.registration);
-        let mut seeds = vec![row];
-        if let What::Linked { with, .. } | What::DoNotLink { with } | What::ToldApart { with, .. } = &event.what {
-            seeds.push(self.place(with));
+        match &event.about {
+            About::Registration(registration, what) => self.apply_to(registration, what, event),
+            About::Superseded { number, by, .. } => self.supersede(event, *number, *by),
+            About::ModelTaken(model) => self.take_model(event, model),
         }
+    }
+
+    fn apply_to(&mut self, registration: &RegistrationKey, what: &What, event: &Event) {
+        let is_new = matches!(what, What::Registered { .. }) && !self.places.contains_key(registration);
+        let row = self.place(registration);
+        let mut seeds = vec![row];
+        seeds.extend(self.others_of(what));
         let own_before = self.id_of(row);
         let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
         let touched = self.block(&seeds);
         let rivals = touched.rivals(&seeds, &self.policy);
-        let affected = self.take(event, &seeds);
+        let affected = self.take(registration, what, event, &seeds);
         let joined = if is_new && affected.is_empty() { self.join_at_once(row) } else { None };
         let before = joined.unwrap_or_else(|| {
-            let mut open: Vec<Row> = touched.rows.iter().chain(&rivals).chain(&seeds).copied().collect();
-            open.extend(self.neighbours(&affected));
-            let mut block = self.block(&open);
-            let rivals = block.rivals(&seeds, &self.policy);
-            if !rivals.is_empty() {
-                open.extend(rivals);
-                block = self.block(&open);
-            }
-            block.rows.extend(open);
-            let id_before = |r: &Row| (*r, if *r == row { own_before } else { self.id_of(*r) });
-            let before = block.rows.iter().map(id_before).collect();
-            self.settle(&block);
+            let mut before = self.settle_around(&seeds, touched.rows.into_iter().chain(rivals), &affected);
+            before.iter_mut().filter(|(other, _)| *other == row).for_each(|(_, id)| *id = own_before);
             before
         });
-        self.hand_over(event, row, &companions);
+        self.hand_over(what, event.sequence, row, &companions);
         self.write_history(event, &seeds, &before);
     }
 
@@ -216,11 +209,6 @@ impl State {
             None => held.id,
         };
         id.filter(|_| held.live).map(|aged| aged.id)
-    }
-
-    /// What a steward asked for under this idempotency key.
-    pub fn decided(&self, idempotency_key: &Uuid) -> Option<&Decided> {
-        self.decided.get(idempotency_key)
     }
 
     /// Every feed, by source.
@@ -280,87 +268,28 @@ impl State {
 
     /// Changes content and decisions as the event says; who is who is settled afterwards. Returns the registrations
     /// for which a value became too common to be followed, or is no longer.
-    fn take(&mut self, event: &Event, seeds: &[Row]) -> Vec<u32> {
-        let row = seeds[0];
+    fn take(&mut self, registration: &RegistrationKey, what: &What, event: &Event, seeds: &[Row]) -> Vec<u32> {
+        let (row, sequence) = (seeds[0], event.sequence);
         let before = self.get(row).body.clone();
         let mut affected = Vec::new();
-        match &event.what {
+        match what {
             What::Registered { body, person } => {
                 affected.extend(self.drop_content(row));
-                affected.extend(self.set_content(row, body, event.sequence));
-                self.watch(row, &before);
+                affected.extend(self.set_content(row, body, sequence));
+                self.watch(row, &before, sequence);
                 if self.get(row).id.is_none() {
-                    self.give(row, Aged { since: event.sequence, id: *person });
+                    self.give(row, Aged { since: sequence, id: *person });
                 }
             }
             What::Changed { body, .. } => {
                 affected.extend(self.drop_content(row));
-                affected.extend(self.set_content(row, body, event.sequence));
-                self.watch(row, &before);
+                affected.extend(self.set_content(row, body, sequence));
+                self.watch(row, &before, sequence);
             }
             What::Withdrawn => affected.extend(self.drop_content(row)),
-            What::Linked { with, decision } => {
-                let decided = Decided::Link(event.registration.clone(), with.clone());
-                self.decided.insert(decision.idempotency_key, decided);
-                self.take_link(row, seeds[1], event.sequence);
-            }
-            What::Unlinked { undone, decision } => {
-                self.decided.insert(decision.idempotency_key, Decided::Unlink(event.registration.clone()));
-                self.take_unlink(row, *undone);
-            }
-            What::DoNotLink { .. } => {
-                self.decisions.apart.entry(row).or_default().insert(seeds[1]);
-                self.told_apart.extend(seeds);
-            }
-            What::ToldApart { with, decision } => {
-                let decided = Decided::TellApart(event.registration.clone(), with.clone());
-                self.decided.insert(decision.idempotency_key, decided);
-                self.take_told_apart(row, seeds[1]);
-            }
+            _ => self.take_decision(registration, what, event, seeds),
         }
         affected
-    }
-
-    fn take_link(&mut self, a: Row, b: Row, sequence: u64) {
-        let link = self.link_of(a, b);
-        let taken_back = self.taken_back(a, b);
-        self.decisions.take_back(&taken_back);
-        self.settle_suspended(a, b);
-        self.decisions.links.insert(sequence, link);
-        self.links_of.entry(a).or_default().push(sequence);
-        self.links_of.entry(b).or_default().push(sequence);
-    }
-
-    fn take_unlink(&mut self, row: Row, undone: Undone) {
-        for sequence in self.links_of.remove(&row).unwrap_or_default() {
-            self.drop_link(sequence);
-        }
-        self.forget_resting(row);
-        if undone == Undone::Rule {
-            self.decisions.disputed.insert(row, self.get(row).facts.said);
-        }
-    }
-
-    /// A link of just these two, which rests, is taken back by it.
-    fn take_told_apart(&mut self, a: Row, b: Row) {
-        for sequence in self.links_of.get(&a).cloned().unwrap_or_default() {
-            if self.decisions.links.get(&sequence).is_some_and(|link| link.a == b || link.b == b) {
-                self.drop_link(sequence);
-            }
-        }
-        self.part_suspended(a, b);
-        self.decisions.tell_apart(a, b);
-        self.told_apart.extend([a, b]);
-    }
-
-    fn drop_link(&mut self, sequence: u64) -> Option<Link> {
-        let link = self.decisions.links.remove(&sequence)?;
-        for end in [link.a, link.b] {
-            if let Some(links) = self.links_of.get_mut(&end) {
-                links.retain(|other| *other != sequence);
-            }
-        }
-        Some(link)
     }
 
     fn drop_content(&mut self, row: Row) -> Vec<u32> {
@@ -384,9 +313,14 @@ impl State {
     fn set_content(&mut self, row: Row, body: &Bytes, sequence: u64) -> Vec<u32> {
         // Bytes that do not decode were never written; should they be, the registration stays and links with nobody.
         let registration = Registration::decode(body.clone()).unwrap_or_default();
-        let demographics = registration.demographics.unwrap_or_default();
-        let profile = Profile::of(&demographics);
-        if let Some(number) = profile.facts.number {
+        let mut demographics = registration.demographics.unwrap_or_default();
+        let mut profile = Profile::of(&demographics);
+        if let Some(given) = profile.facts.number {
+            let number = self.superseded.current(given);
+            if number != given {
+                profile.facts.number = Some(number);
+                demographics.nhs_number = number.digits();
+            }
             self.by_number.entry(number).or_default().push(row);
         }
         let held = &mut self.held[row.0 as usize];
@@ -403,10 +337,10 @@ impl State {
     }
 
     /// Leaves the ids of a registration that left with those it left, or gives it its first.
-    fn hand_over(&mut self, event: &Event, row: Row, companions: &[Row]) {
-        let fresh = match &event.what {
+    fn hand_over(&mut self, what: &What, sequence: u64, row: Row, companions: &[Row]) {
+        let fresh = match what {
             What::Withdrawn => None,
-            What::Changed { person, .. } => Some(Aged { since: event.sequence, id: *person }),
+            What::Changed { person, .. } => Some(Aged { since: sequence, id: *person }),
             _ => return,
         };
         let stayed = fresh.is_some() && companions.iter().any(|other| self.get(*other).person == self.get(row).person);
@@ -445,27 +379,6 @@ impl State {
         if let Some(cluster) = self.clusters.get_mut(&first) {
             cluster.id = id;
         }
-    }
-
-    /// A link as it would be decided now.
-    pub fn link_of(&self, a: Row, b: Row) -> Link {
-        let both = self.members(a).iter().chain(self.members(b));
-        let said = [a, b].map(|row| self.get(row).facts.said);
-        Link { a, b, seen: both.filter_map(|row| self.get(*row).facts.number).collect(), said }
-    }
-
-    /// The separations that a link of `a` and `b` takes back: those of one from the other's person, if a person
-    /// separated just these two. Any other separation between the two persons stands, and the link is refused.
-    pub fn taken_back(&self, a: Row, b: Row) -> Vec<(Row, BTreeSet<Row>)> {
-        let mut taken_back = Vec::new();
-        for (row, other) in [(a, b), (b, a)] {
-            let apart: BTreeSet<Row> = self.decisions.separated_from(row).copied().collect();
-            if apart.contains(&other) {
-                let person = self.members(other).iter();
-                taken_back.push((row, person.filter(|member| apart.contains(member)).copied().collect()));
-            }
-        }
-        taken_back
     }
 }
 

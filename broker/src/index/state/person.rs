@@ -3,7 +3,7 @@
 use super::State;
 use crate::{
     index::{
-        decide::{Means, Row, Rule},
+        decide::{Effect, Means, Row, Rule},
         event::{RegistrationKey, Undone},
         golden::{Member, golden},
         normalise::Facts,
@@ -33,7 +33,11 @@ impl State {
     fn member(&self, row: Row) -> (Located, Member) {
         let held = self.get(row);
         let located = Located { source: held.key.source.clone(), local_id: held.key.local_id.clone() };
-        let demographics = self.registration(row).demographics.unwrap_or_default();
+        let mut demographics = self.registration(row).demographics.unwrap_or_default();
+        if let Some(number) = held.facts.number {
+            // Shown is the number in use, whichever the source still gives.
+            demographics.nhs_number = number.digits();
+        }
         (located, Member { demographics, changed: held.changed })
     }
 
@@ -53,30 +57,22 @@ impl State {
         (facts, self.decisions.disputes(row, &facts.said))
     }
 
-    /// The registrations that give this number.
+    /// The registrations that give this number, one that it replaced or one that replaced it.
     pub fn with_number(&self, number: NhsNumber) -> &[Row] {
-        self.by_number.get(&number).map(Vec::as_slice).unwrap_or_default()
+        self.by_number.get(&self.superseded.current(number)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What scores, and where the registrations stand.
     pub fn means(&self) -> Means<'_> {
-        Means { population: &self.population, model: &self.model, policy: &self.policy }
+        Means { population: &self.population, model: self.scoring.model(), policy: &self.policy }
     }
 
     /// Whether a link of `a` and `b`, decided now, would make them one person.
     pub fn link_would_hold(&self, a: Row, b: Row) -> bool {
         let block = self.block(&[a, b]);
         let mut decisions = self.decisions_on(&block);
-        decisions.take_back(&self.taken_back(a, b));
-        for (row, other) in [(a, b), (b, a)] {
-            let suspended = decisions.suspended.remove(&row);
-            if let Some(suspended) = suspended.filter(|suspended| suspended.was_with(self.members(other))) {
-                decisions.links.extend(suspended.links);
-                decisions.disputed.insert(row, self.get(row).facts.said);
-            }
-        }
-        decisions.links.insert(u64::MAX, self.link_of(a, b));
-        let verdict = self.verdict(&block, &decisions);
+        decisions.take(u64::MAX, &self.effect_of_link(a, b));
+        let verdict = self.verdict(self.means(), &block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
         verdict.persons.iter().any(|person| has(person, a) && has(person, b))
     }
@@ -96,8 +92,8 @@ impl State {
         }
         let block = self.block(&[row]);
         let mut decisions = self.decisions_on(&block);
-        decisions.links.retain(|_, link| link.a != row && link.b != row);
-        let verdict = self.verdict(&block, &decisions);
+        decisions.take(u64::MAX, &Effect::Unlink { row, misled: None });
+        let verdict = self.verdict(self.means(), &block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
         let left = verdict.persons.into_iter().find(|person| has(person, row)).unwrap_or_default();
         let key = |row: &Row| self.get(*row).key.clone();

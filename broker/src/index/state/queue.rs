@@ -6,26 +6,56 @@ use severn_linkage::score::FieldReason;
 use severn_proto::v1::{self as wire, ReviewCount, ReviewKind, ReviewPair, ReviewQueueResponse};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
 };
+
+/// A pair about which nobody is asked for a while.
+pub(super) struct Postponed {
+    /// Until when: milliseconds since 1970-01-01T00:00:00Z.
+    pub until_ms: i64,
+    /// The events that brought what both said then.
+    pub changed: [u64; 2],
+}
 
 impl State {
     /// The pairs that a human should decide, of `kinds` or of all if there are none, at most `limit`: what harms most if
-    /// it is wrong first, then what reaches most sources, then the likeliest. All that wait are counted.
-    pub fn review_queue(&self, limit: usize, kinds: &[ReviewKind]) -> ReviewQueueResponse {
-        let wanted = |review: &&Review| kinds.is_empty() || kinds.contains(&kind(review.doubt));
+    /// it is wrong first, then what reaches most sources, then the likeliest. All that wait are counted. What a person
+    /// decides later waits for its time, or until one of the two changes.
+    pub fn review_queue(&self, limit: usize, kinds: &[ReviewKind], now_ms: i64) -> ReviewQueueResponse {
+        let hidden: BTreeSet<Review> = self.hidden(now_ms).collect();
+        let wanted =
+            |review: &&Review| (kinds.is_empty() || kinds.contains(&kind(review.doubt))) && !hidden.contains(review);
         let pairs = self.reviews.iter().filter(wanted).take(limit).map(|review| self.review_pair(review)).collect();
         let mut counted: BTreeMap<ReviewKind, u64> = BTreeMap::new();
         for (doubt, count) in &self.review_counts {
-            *counted.entry(kind(*doubt)).or_default() += count;
+            let hidden = hidden.iter().filter(|review| review.doubt == *doubt).count() as u64;
+            *counted.entry(kind(*doubt)).or_default() += count - hidden;
         }
-        let counts = counted.into_iter().map(|(kind, pairs)| ReviewCount { kind: kind.into(), pairs }).collect();
-        ReviewQueueResponse { pairs, counts }
+        let waiting = counted.into_iter().filter(|(_, pairs)| *pairs > 0);
+        let counts = waiting.map(|(kind, pairs)| ReviewCount { kind: kind.into(), pairs }).collect();
+        ReviewQueueResponse { pairs, counts, postponed: hidden.len() as u64 }
+    }
+
+    fn hidden(&self, now_ms: i64) -> impl Iterator<Item = Review> {
+        let still = move |(pair, postponed): &(&[Row; 2], &Postponed)| {
+            now_ms < postponed.until_ms && pair.map(|row| self.get(row).changed) == postponed.changed
+        };
+        self.postponed.iter().filter(still).flat_map(|([a, b], _)| self.reviews_between(*a, *b))
+    }
+
+    fn reviews_between(&self, a: Row, b: Row) -> impl Iterator<Item = Review> {
+        let of_one = self.reviews_of.get(&a).into_iter().flatten();
+        of_one.filter(move |review| review.a == b || review.b == b).copied()
+    }
+
+    /// Whether two are in the queue, postponed or not.
+    pub fn is_listed(&self, a: Row, b: Row) -> bool {
+        self.reviews_between(a, b).next().is_some()
     }
 
     fn review_pair(&self, review: &Review) -> ReviewPair {
         let comparison = self.population.compare(review.a.0, review.b.0);
-        let score = self.model.score(&comparison);
+        let score = self.scoring.model().score(&comparison);
         let reason = |reason: FieldReason| wire::FieldReason {
             field: reason.field.name().into(),
             level: reason.level.into(),
@@ -37,8 +67,8 @@ impl State {
             why: doubt_text(review.doubt).into(),
             probability: score.probability,
             bits: score.bits,
-            reasons: self.model.explain(&comparison).into_iter().map(reason).collect(),
-            model_version: self.model.version().into(),
+            reasons: self.scoring.model().explain(&comparison).into_iter().map(reason).collect(),
+            model_version: self.scoring.model().version().into(),
             kind: kind(review.doubt).into(),
         }
     }

@@ -5,7 +5,8 @@ impl State {
     pub fn check_whole(&self) {
         let everybody: Vec<Row> = (0..).take(self.held.len()).map(Row).collect();
         let block = self.block(&everybody);
-        let verdict = self.verdict(&block, &self.decisions_on(&block));
+        let verdict = self.verdict(self.means(), &block, &self.decisions_on(&block));
+        assert_eq!(self.derive_all(), self.decisions, "what is decided follows from the journal");
         for person in &verdict.persons {
             let person: Vec<Row> = person.iter().map(|(row, _)| *row).collect();
             for row in &person {

@@ -158,3 +158,19 @@ async fn who_stood_alone_is_no_silent_move_either() {
     assert_eq!(queue(&index), [fits("A/1", "E/1")], "going and coming again is no decision");
     index.shared.read().unwrap().check_whole();
 }
+
+#[tokio::test]
+async fn another_model_keeps_it_suspended() {
+    let (store, index) = changed().await;
+    let before = queue(&index);
+    let mut file = severn_linkage::model::Model::default_uk().file().clone();
+    file.version = "another".into();
+    let bytes = serde_json::to_vec(&file).unwrap();
+    index.take_model(ScoringModel::read(bytes.into()).unwrap()).await.unwrap();
+    assert_eq!(queue(&index), before);
+    assert_eq!(index.review_queue(9, &[]).unwrap().counts[0].pairs, 2);
+    index.shared.read().unwrap().check_whole();
+    register(&index, "B/1", &numbered(ANNA, "Anna")).await;
+    assert_eq!(known_at(&index, who(&index, "A/1")), ["A/1", "B/1", "C/1"]);
+    assert_eq!(queue(&open(Arc::new(store), 9).await), Vec::<String>::new());
+}
