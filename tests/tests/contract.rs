@@ -227,7 +227,22 @@ fn the_services_are_those_of_the_design() {
     let named = |service: &str| services.get(service).cloned().unwrap_or_default();
     for (service, methods) in [
         ("RecordBroker", &["FindPerson", "RetrieveRecord", "FetchDocument", "AccessReport"][..]),
-        ("PatientIndex", &["Feed", "Link", "Unlink", "TellApart", "ReviewQueue", "History"]),
+        (
+            "PatientIndex",
+            &[
+                "Feed",
+                "Link",
+                "Unlink",
+                "TellApart",
+                "ReviewQueue",
+                "History",
+                "SourceQuality",
+                "OwnQuality",
+                "Postpone",
+                "TakeBack",
+                "Decisions",
+            ],
+        ),
         ("SourceAdapter", &["Describe", "Fetch"]),
     ] {
         let found = named(service);

@@ -280,8 +280,12 @@ async fn a_stewards_decision_says_which_field_is_wrong() {
         "alone",
         "a registration that stands alone",
     );
-    let queue = ReviewQueueRequest { context: context(&world, "R9100"), limit: 1_000_000 };
+    let queue = ReviewQueueRequest { context: context(&world, "R9100"), limit: 1_000_000, kinds: vec![] };
     refused(steward(&world).review_queue(queue).await, Code::InvalidArgument, "limit", "a million pairs");
+    for kinds in [vec![0], vec![2, 99]] {
+        let queue = ReviewQueueRequest { context: context(&world, "R9100"), limit: 1, kinds };
+        refused(steward(&world).review_queue(queue).await, Code::InvalidArgument, "kinds", "no kind");
+    }
     let context = context(&world, "R9100");
     let history = HistoryRequest { context, enterprise_id: "x".into(), ..HistoryRequest::default() };
     refused(steward(&world).history(history).await, Code::InvalidArgument, "enterprise_id", "no person");

@@ -2,9 +2,13 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
+use severn_adapter_sdk::quality::{QualityError, own_quality};
 use severn_broker::index::store::Failure;
 use severn_client::{Answer, Found, Record, Search};
-use severn_proto::v1::{Dataset, Demographics, LedgerRow, Outcome, PurposeOfUse, ReasonCode, RegistrationRef};
+use severn_link::Identity;
+use severn_proto::v1::{
+    Dataset, Demographics, LedgerRow, Outcome, PurposeOfUse, QualityFinding, ReasonCode, RegistrationRef,
+};
 use severn_trust::{ALL_DATASETS, verify_trail};
 use std::time::Duration;
 use tests::{
@@ -314,6 +318,32 @@ async fn a_steward_links_and_unlinks_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_is_told_of_its_own_registrations_only_and_a_steward_of_all() {
+    let unnumbered = Demographics { nhs_number: String::new(), ..anne() };
+    let world = World::start(vec![knowing_anne("A"), MadeUp::new("B").knowing("b-7", unnumbered, vec![])], &[]).await;
+    let broker = Identity::Broker("broker-1".into());
+    let of = async |own: Identity| own_quality(&world.network.party(own), "", &broker).await;
+    let report = of(Identity::Source("B".into())).await.expect("a report");
+    assert_eq!((report.source_id.as_str(), report.registrations), ("B", 1));
+    let missing = report.rates.iter().find(|rate| rate.finding() == QualityFinding::NhsNumberMissing).expect("a rate");
+    assert_eq!((missing.count, missing.of, &missing.local_ids), (1, 1, &vec!["b-7".to_owned()]));
+    let other = of(Identity::Source("A".into())).await.expect("a report");
+    assert!(!format!("{other:?}").contains("b-7"), "nothing of any other source");
+    for stranger in [Identity::App("epr".into()), Identity::Source("Z".into())] {
+        assert!(matches!(of(stranger).await, Err(QualityError::Refused(_))));
+    }
+    let all = world.client("R9100").source_quality(None).await.expect("reports");
+    assert_eq!(all.iter().map(|report| report.source_id.as_str()).collect::<Vec<_>>(), ["A", "B"]);
+    assert!(all.iter().flat_map(|report| &report.rates).all(|rate| rate.local_ids.is_empty()), "rates only");
+    let one = world.client("R9100").source_quality(Some("B")).await.expect("a report");
+    assert!(format!("{one:?}").contains("b-7"));
+    assert!(world.client("R9100").source_quality(Some("Z")).await.is_err(), "no such source");
+    assert!(world.client("R8000").source_quality(None).await.is_err(), "a clinician may not");
+    let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
+    assert!(trail.contains("\"action\":\"source_quality\""), "a steward's reading is in the trail");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_steward_tells_two_registrations_apart_and_it_is_in_the_trail() {
     // One number on two people: a person must look.
     let other = Demographics { birth_date: "2001-09-09".into(), names: Vec::new(), ..anne() };
@@ -321,14 +351,14 @@ async fn a_steward_tells_two_registrations_apart_and_it_is_in_the_trail() {
     let reference =
         |source: &str, local_id: &str| RegistrationRef { source_id: source.into(), local_id: local_id.into() };
     let steward = world.client("R9100");
-    assert_eq!(steward.review_queue(0).await.expect("a queue").len(), 1);
+    assert_eq!(steward.review_queue(0, &[]).await.expect("a queue").pairs.len(), 1);
     let decision = steward.decide("two people, one mistyped number").expect("a decision");
     let nobody = world.client("R8000").tell_apart(reference("A", "1"), reference("B", "7"), &decision).await;
     assert!(nobody.is_err(), "a clinician may not");
     for _ in 0..2 {
         steward.tell_apart(reference("A", "1"), reference("B", "7"), &decision).await.expect("told apart, once");
     }
-    assert_eq!(steward.review_queue(0).await.expect("a queue"), []);
+    assert_eq!(steward.review_queue(0, &[]).await.expect("a queue").pairs, []);
     let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
     let told = trail.lines().filter(|line| line.contains("\"action\":\"tell_apart\"")).collect::<Vec<_>>();
     assert!(told.iter().any(|line| line.contains("two people, one mistyped number")), "{told:?}");

@@ -23,6 +23,9 @@ pub(crate) enum Command {
     Check,
     /// Show what would be released about one person
     Preview(PreviewArguments),
+    /// Ask the broker how good this source's registrations are: what is missing, malformed or a placeholder, and what
+    /// disagrees with other sources
+    Quality(QualityArguments),
     /// Look after the adapter's own audit trail
     #[command(subcommand)]
     Audit(Audit),
@@ -38,6 +41,13 @@ pub(crate) struct PreviewArguments {
     /// Purpose of use of the requester
     #[arg(long, default_value = "direct_care")]
     pub purpose: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QualityArguments {
+    /// Print local ids too, so many of each finding, at most 1000
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub ids: u16,
 }
 
 #[derive(Debug, Subcommand)]

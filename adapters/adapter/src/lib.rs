@@ -7,6 +7,7 @@ mod kind;
 mod run;
 mod check;
 mod preview;
+mod quality;
 mod trail;
 
 pub use kind::open_source;
@@ -64,6 +65,10 @@ async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCo
         Command::Check => check::check(&arguments.config, &mut out).await,
         Command::Preview(asked) => {
             preview::preview(config::Config::load(&arguments.config)?, &asked, &mut out).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Quality(asked) => {
+            quality::quality(&config::Config::load(&arguments.config)?, &asked, &mut out).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(Audit::Verify) => trail::verify(&config::Config::load(&arguments.config)?, &mut out),

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// How long a connection to the broker may take to come about.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ mod release;
 mod answer;
 mod reading;
 pub mod feed;
+pub mod quality;
 pub mod limits;
 pub mod source;
 pub mod mapping;

@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Document(DocumentArgs),
     /// Show who looked at a person's record (purpose audit or subject_access).
     Report(ReportArgs),
-    /// For stewards: list pairs of registrations that a human should decide.
+    /// For stewards: list pairs of registrations that a human should decide, and how many of each kind wait.
     Review(ReviewArgs),
     /// For stewards: link two registrations.
     Link(LinkArgs),
@@ -55,6 +55,17 @@ pub(crate) enum Command {
     /// For stewards: keep two registrations apart that are not one person. They leave the review queue for good; a later
     /// link of just these two takes it back.
     Different(LinkArgs),
+    /// For stewards: decide about two registrations later. They leave the review queue until then, or until what is known
+    /// of one of them changes.
+    Later(LaterArgs),
+    /// For stewards and auditors: list what stewards decided, newest first: who, when and why.
+    Decisions(DecisionsArgs),
+    /// For stewards: take back a steward's links, unlinks and tellings apart of a time, newest first, so that all is as if
+    /// they had not been decided. One that a later decision about the same registrations rests on stays, and is named. What
+    /// was interrupted is finished by the same command.
+    Undo(UndoArgs),
+    /// For stewards: how good what each source announces is; of one source, with its local ids.
+    Quality(QualityArgs),
     /// For stewards: show what happened to a person in the index.
     History(HistoryArgs),
 }
@@ -104,6 +115,10 @@ pub(crate) struct ReviewArgs {
     /// Pairs at most, 1 to 1000.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
+    /// Pairs of these kinds only, with commas between, such as changed_into_somebody_else, number_overlaid,
+    /// registration_disagrees, duplicate_numbers, possible_duplicate; all if left out.
+    #[arg(long = "kind", value_delimiter = ',', value_name = "KINDS")]
+    pub(crate) kinds: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -130,6 +145,67 @@ pub(crate) struct UnlinkArgs {
     /// Why, at least 10 characters; kept for ever.
     #[arg(long)]
     pub(crate) reason: String,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("when").required(true))]
+pub(crate) struct LaterArgs {
+    /// The source of one registration.
+    pub(crate) source_a: String,
+    /// Its local id there.
+    pub(crate) local_id_a: String,
+    /// The source of the other.
+    pub(crate) source_b: String,
+    /// Its local id there.
+    pub(crate) local_id_b: String,
+    /// Until the beginning of this day, or this moment: 2026-12-24, 2026-12-24T14:30; one that has come brings the pair
+    /// back at once.
+    #[arg(long, group = "when", value_name = "DATE")]
+    pub(crate) until: Option<String>,
+    /// For so many days, 1 to 366.
+    #[arg(long, group = "when", value_name = "N", value_parser = clap::value_parser!(i64).range(1..=366))]
+    pub(crate) days: Option<i64>,
+    /// Why, at least 10 characters; kept for ever.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DecisionsArgs {
+    /// Of this steward only: the user's id.
+    #[arg(long, value_name = "STEWARD")]
+    pub(crate) by: Option<String>,
+    /// From this day or moment on: 2026-11-22, 2026-11-22T14:30.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this day or moment.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UndoArgs {
+    /// The steward: the user's id.
+    #[arg(long, value_name = "STEWARD")]
+    pub(crate) by: String,
+    /// From this day or moment on: 2026-11-22, 2026-11-22T14:30.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: String,
+    /// Before this day or moment; now if left out.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only say what would be taken back.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Why, at least 10 characters; kept for ever.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct QualityArgs {
+    /// The source; without it, the rates of all.
+    pub(crate) source: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -6,7 +6,7 @@ use crate::{
     person::{PersonArgs, meant},
     said::{Exit, Failure, Said},
     show::{self, Style},
-    steward,
+    steward, undo,
 };
 use anyhow::{Context as _, anyhow};
 use severn_client::{Client, Document, Found};
@@ -35,6 +35,10 @@ pub(crate) async fn perform(cli: &Cli, client: &Client, style: &Style) -> Result
         Command::Link(args) => steward::link(cli, client, args).await,
         Command::Unlink(args) => steward::unlink(cli, client, args).await,
         Command::Different(args) => steward::different(cli, client, args).await,
+        Command::Later(args) => steward::later(cli, client, style, args).await,
+        Command::Decisions(args) => undo::decisions(cli, client, style, args).await,
+        Command::Undo(args) => undo::undo(cli, client, style, args).await,
+        Command::Quality(args) => steward::quality(cli, client, style, args).await,
         Command::History(args) => steward::history(cli, client, style, args).await,
     }
 }

@@ -42,13 +42,25 @@ pub(crate) fn show_moment(at_ms: i64, zone: &TimeZone) -> String {
     }
 }
 
-/// A moment in `zone`, in milliseconds since 1970: a day, which means its end, or a day and a time.
+/// A moment that somebody typed: a day, which begins at midnight in `zone`, or a day and a time, with or without an
+/// offset; in milliseconds since 1970-01-01T00:00:00Z.
 pub(crate) fn read_moment(text: &str, zone: &TimeZone) -> Option<i64> {
-    let moment = match text.trim().parse::<Date>() {
-        Ok(day) if !text.contains('T') => day.to_datetime(Time::MAX),
-        _ => text.trim().parse::<DateTime>().ok()?,
+    let text = text.trim();
+    let local = || {
+        let civil = text.parse::<DateTime>().ok()?;
+        Some(civil.to_zoned(zone.clone()).ok()?.timestamp())
     };
-    Some(moment.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond())
+    text.parse::<Timestamp>().ok().or_else(local).map(Timestamp::as_millisecond)
+}
+
+/// A moment to look back from: a day means its end.
+pub(crate) fn read_moment_or_end(text: &str, zone: &TimeZone) -> Option<i64> {
+    match text.trim().parse::<Date>() {
+        Ok(day) if !text.contains('T') => {
+            Some(day.to_datetime(Time::MAX).to_zoned(zone.clone()).ok()?.timestamp().as_millisecond())
+        }
+        _ => read_moment(text, zone),
+    }
 }
 
 /// A whole birth date, as people in Britain write one, in ISO 8601.
@@ -102,6 +114,22 @@ mod tests {
     }
 
     #[test]
+    fn moments_are_read_where_they_were_typed() {
+        let london = TimeZone::get("Europe/London").unwrap();
+        for (text, at_ms) in [
+            ("2026-07-01", Some(1_782_860_400_000)),
+            ("2026-07-01T14:30", Some(1_782_912_600_000)),
+            ("2026-07-01 14:30", Some(1_782_912_600_000)),
+            ("2026-07-01T14:30:00Z", Some(1_782_916_200_000)),
+            ("2026-02-30", None),
+            ("tomorrow", None),
+            ("", None),
+        ] {
+            assert_eq!(read_moment(text, &london), at_ms, "{text}");
+        }
+    }
+
+    #[test]
     fn birth_dates_are_read_as_written_here() {
         for text in ["1951-03-04", "04-Mar-1951", "4-Mar-1951", "04 Mar 1951", "04/03/1951"] {
             assert_eq!(read_birth_date(text).as_deref(), Some("1951-03-04"), "{text}");
@@ -142,7 +170,7 @@ mod tests {
             ("yesterday", None),
         ] {
             let expected = expected.map(|at| at.parse::<Timestamp>().unwrap().as_millisecond());
-            assert_eq!(read_moment(text, &zone), expected, "{text}");
+            assert_eq!(read_moment_or_end(text, &zone), expected, "{text}");
         }
     }
 }

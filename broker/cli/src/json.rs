@@ -1,7 +1,10 @@
 //! One JSON document for other programs: the contract's words in snake case, everything that arrived, nothing altered.
 //! Characters that could deceive a terminal are written as `\u` escapes, which mean the same.
 
-use crate::detail::{Value as Detail, open};
+use crate::{
+    detail::{Value as Detail, open},
+    undo::Undone,
+};
 use serde_json::{Map, Value, json};
 use severn_client::{Answer, Found, is_deceptive};
 use severn_proto::v1::*;
@@ -278,7 +281,7 @@ pub(crate) fn report(report: &AccessReportResponse) -> Value {
 }
 
 /// Pairs to decide.
-pub(crate) fn review(pairs: &[ReviewPair]) -> Value {
+pub(crate) fn review(queue: &ReviewQueueResponse) -> Value {
     let registration = |r: &Registration| {
         json!({
             "source_id": r.source_id,
@@ -292,6 +295,7 @@ pub(crate) fn review(pairs: &[ReviewPair]) -> Value {
         json!({
             "a": p.a.as_ref().map(registration),
             "b": p.b.as_ref().map(registration),
+            "kind": word::<ReviewKind>(p.kind, "REVIEW_KIND_", ReviewKind::as_str_name),
             "why": p.why,
             "probability": p.probability,
             "bits": p.bits,
@@ -299,7 +303,19 @@ pub(crate) fn review(pairs: &[ReviewPair]) -> Value {
             "model_version": p.model_version,
         })
     };
-    json!({ "pairs": pairs.iter().map(pair).collect::<Vec<_>>() })
+    let count = |c: &ReviewCount| (review_kind_word(c.kind()), Value::from(c.pairs));
+    let counts: Map<_, _> = queue.counts.iter().map(count).collect();
+    json!({
+        "pairs": queue.pairs.iter().map(pair).collect::<Vec<_>>(),
+        "waiting": counts,
+        "postponed": queue.postponed,
+    })
+}
+
+/// A kind of task as a word: "number_overlaid".
+pub(crate) fn review_kind_word(kind: ReviewKind) -> String {
+    let name = kind.as_str_name();
+    name.strip_prefix("REVIEW_KIND_").unwrap_or(name).to_ascii_lowercase()
 }
 
 /// What happened to a person, and who it was at the moment asked for.
@@ -332,4 +348,59 @@ pub(crate) fn history(history: &HistoryResponse) -> Value {
     };
     let events: Vec<Value> = history.events.iter().map(event).collect();
     json!({ "events": events, "then": history.then.as_ref().map(then) })
+}
+
+/// How good what sources announce is.
+pub(crate) fn quality(reports: &[QualityReport]) -> Value {
+    let rate = |r: &QualityRate| {
+        json!({
+            "finding": word::<QualityFinding>(r.finding, "QUALITY_FINDING_", QualityFinding::as_str_name),
+            "count": r.count,
+            "of": r.of,
+            "local_ids": r.local_ids,
+        })
+    };
+    let report = |r: &QualityReport| {
+        json!({
+            "source_id": r.source_id,
+            "registrations": r.registrations,
+            "at_ms": r.at_ms,
+            "rates": r.rates.iter().map(rate).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "sources": reports.iter().map(report).collect::<Vec<_>>() })
+}
+
+/// What stewards decided.
+pub(crate) fn decisions(decisions: &[StewardDecision]) -> Value {
+    json!({ "decisions": decisions.iter().map(decision).collect::<Vec<_>>() })
+}
+
+/// What became of decisions that were to be taken back.
+pub(crate) fn undone(undone: &[(StewardDecision, Undone)]) -> Value {
+    let one = |(of, became): &(StewardDecision, Undone)| {
+        let (became, why) = match became {
+            Undone::Would => ("would_be_taken_back", None),
+            Undone::Done => ("taken_back", None),
+            Undone::Refused(why) => ("stays", Some(why)),
+        };
+        json!({ "decision": decision(of), "became": became, "why": why })
+    };
+    json!({ "undone": undone.iter().map(one).collect::<Vec<_>>() })
+}
+
+fn decision(d: &StewardDecision) -> Value {
+    let registration = |r: &RegistrationRef| json!({ "source_id": r.source_id, "local_id": r.local_id });
+    json!({
+        "sequence": d.sequence,
+        "at_ms": d.at_ms,
+        "kind": d.kind,
+        "registrations": d.registrations.iter().map(registration).collect::<Vec<_>>(),
+        "by": d.by,
+        "reason": d.reason,
+        "taken_back_by": d.taken_back_by,
+        "takes_back": d.takes_back,
+        "until_ms": d.until_ms,
+        "can_be_taken_back": d.can_be_taken_back,
+    })
 }

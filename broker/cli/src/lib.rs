@@ -7,6 +7,7 @@
 mod program;
 mod command;
 mod steward;
+mod undo;
 mod said;
 mod args;
 mod config;

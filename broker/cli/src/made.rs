@@ -66,7 +66,57 @@ pub(crate) fn pair() -> ReviewPair {
             reason("phone", "different", -9.0),
         ],
         model_version: "uk-1".into(),
+        kind: ReviewKind::PossibleDuplicate.into(),
     }
+}
+
+/// A queue of these pairs, and one more that was not asked for.
+pub(crate) fn queue(pairs: Vec<ReviewPair>) -> ReviewQueueResponse {
+    let overlaid = ReviewCount { kind: ReviewKind::NumberOverlaid.into(), pairs: 1 };
+    let possible = ReviewCount { kind: ReviewKind::PossibleDuplicate.into(), pairs: pairs.len() as u64 };
+    ReviewQueueResponse { pairs, counts: vec![overlaid, possible], postponed: 0 }
+}
+
+/// Four decisions of two stewards, the newest first.
+pub(crate) fn decisions() -> Vec<StewardDecision> {
+    let registration =
+        |source: &str, local_id: &str| RegistrationRef { source_id: source.into(), local_id: local_id.into() };
+    let decision = |sequence: u64, kind: &str, by: &str| StewardDecision {
+        sequence,
+        at_ms: 1_774_000_000_000 + sequence.cast_signed() * 60_000,
+        kind: kind.into(),
+        registrations: vec![registration("M91", "4417"), registration("RBK", "H-00093")],
+        by: by.into(),
+        reason: "same face on both cards".into(),
+        can_be_taken_back: true,
+        ..StewardDecision::default()
+    };
+    vec![
+        StewardDecision {
+            can_be_taken_back: false,
+            until_ms: 1_775_000_000_000,
+            ..decision(9, "postponed", "Bo (s2) at RBK")
+        },
+        decision(7, "linked", "Ann (s1) at M91"),
+        StewardDecision { taken_back_by: 8, can_be_taken_back: false, ..decision(5, "unlinked", "Ann (s1) at M91") },
+        decision(3, "told-apart", "Ann (s1) at M91"),
+    ]
+}
+
+/// A practice in which two of four have no number.
+pub(crate) fn quality() -> QualityReport {
+    let rate = |finding: QualityFinding, count: u64, of: u64, local_ids: &[&str]| QualityRate {
+        finding: finding.into(),
+        count,
+        of,
+        local_ids: local_ids.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let rates = vec![
+        rate(QualityFinding::NhsNumberMissing, 2, 4, &["17", "4417"]),
+        rate(QualityFinding::NhsNumberMalformed, 0, 2, &[]),
+        rate(QualityFinding::SexUnknown, 1, 40_000, &[]),
+    ];
+    QualityReport { source_id: "M91".into(), registrations: 40_000, at_ms: 1_774_000_000_000, rates }
 }
 
 /// The answer, sealed, as its parts are sent for `query_id`.

@@ -132,8 +132,49 @@ impl PatientIndex for Fake {
         }
     }
 
-    async fn review_queue(&self, _: Request<ReviewQueueRequest>) -> Result<Response<ReviewQueueResponse>, Status> {
-        Ok(Response::new(ReviewQueueResponse { pairs: vec![made::pair()] }))
+    async fn postpone(&self, asked: Request<PostponeRequest>) -> Result<Response<PostponeResponse>, Status> {
+        match asked.into_inner().until_ms > 1_774_000_000_000 {
+            true => Ok(Response::new(PostponeResponse {})),
+            false => Err(Status::failed_precondition("these two are not in the review queue")),
+        }
+    }
+
+    async fn take_back(&self, asked: Request<TakeBackRequest>) -> Result<Response<TakeBackResponse>, Status> {
+        match asked.into_inner().decision {
+            7 => Ok(Response::new(TakeBackResponse {})),
+            _ => Err(Status::failed_precondition("decision 9 by Bo (s2) at RBK came later")),
+        }
+    }
+
+    async fn decisions(&self, asked: Request<DecisionsRequest>) -> Result<Response<DecisionsResponse>, Status> {
+        let asked = asked.into_inner();
+        let all = made::decisions().into_iter().filter(|d| asked.before == 0 || d.sequence < asked.before);
+        let of_one = all.filter(|d| asked.by.is_empty() || d.by.contains(&asked.by));
+        let mut decisions: Vec<StewardDecision> = of_one.collect();
+        // So few at once that a client has to read on.
+        let truncated = decisions.len() > 2;
+        decisions.truncate(2);
+        Ok(Response::new(DecisionsResponse { decisions, truncated }))
+    }
+
+    async fn review_queue(&self, asked: Request<ReviewQueueRequest>) -> Result<Response<ReviewQueueResponse>, Status> {
+        let kinds = asked.into_inner().kinds;
+        let pairs = Some(made::pair()).filter(|pair| kinds.is_empty() || kinds.contains(&pair.kind));
+        Ok(Response::new(made::queue(pairs.into_iter().collect())))
+    }
+
+    async fn source_quality(
+        &self,
+        asked: Request<SourceQualityRequest>,
+    ) -> Result<Response<SourceQualityResponse>, Status> {
+        match asked.into_inner().source_id.as_str() {
+            "" | "M91" => Ok(Response::new(SourceQualityResponse { sources: vec![made::quality()] })),
+            _ => Err(Status::not_found("source_id: the index never heard of this source")),
+        }
+    }
+
+    async fn own_quality(&self, _: Request<OwnQualityRequest>) -> Result<Response<OwnQualityResponse>, Status> {
+        Err(Status::unimplemented("not here"))
     }
 
     async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
@@ -268,6 +309,11 @@ async fn a_steward_sees_all_of_a_pair_and_tells_it_apart() {
     assert_eq!(pair["b"]["person"]["birth_date"], "1951-03-30");
     assert_eq!((pair["probability"].as_f64(), pair["bits"].as_f64()), (Some(0.9731), Some(5.18)));
     assert_eq!((&pair["why"], &pair["model_version"]), (&"possibly one person".into(), &"uk-1".into()));
+    assert_eq!(pair["kind"], "possible_duplicate");
+    assert_eq!(json["waiting"], serde_json::json!({ "number_overlaid": 1, "possible_duplicate": 1 }));
+    let overlaid = run(SOUND, "review --kind number_overlaid").await.unwrap();
+    assert!(overlaid.text.starts_with("No pair waits"), "{}", overlaid.text);
+    assert!(overlaid.text.contains("Waiting in all: number overlaid 1, possible"), "{}", overlaid.text);
     let phone = serde_json::json!({ "field": "phone", "level": "different", "weight_bits": -9.0 });
     assert_eq!(pair["reasons"][5], phone);
     let line = "different M91 4417 RBK H-00093 --reason seen-them-both";
@@ -275,6 +321,74 @@ async fn a_steward_sees_all_of_a_pair_and_tells_it_apart() {
     assert_eq!(run(SOUND, &format!("{line} --json")).await.unwrap().text, "{\n  \"told_apart\": true\n}\n");
     let refused = run(SOUND, "different M91 4417 RBK 7 --reason seen-them-both").await.unwrap_err();
     assert!(refused.to_string().contains("unlink one of them first"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_pair_is_decided_later() {
+    let said = run(SOUND, "later M91 4417 RBK 7 --until 2026-12-24 --reason asked-the-practice").await.unwrap();
+    assert!(said.text.starts_with("Later. The pair comes back on 24-Dec-2026 00:00"), "{}", said.text);
+    assert!(run(SOUND, "later M91 4417 RBK 7 --days 3 --reason asked-the-practice").await.is_ok());
+    let refused = run(SOUND, "later M91 4417 RBK 7 --until 2001-01-01 --reason asked-the-practice").await.unwrap_err();
+    assert!(refused.to_string().contains("not in the review queue"));
+    let wrong = run(SOUND, "later M91 4417 RBK 7 --until soon --reason asked-the-practice").await.unwrap_err();
+    assert_eq!((wrong.exit(), wrong.to_string().contains("--until: give a day")), (Exit::Usage, true));
+    for line in ["later A 1 B 2 --reason asked-the-practice", "later A 1 B 2 --days 3 --until 2026-12-24 --reason x"] {
+        assert!(Cli::try_parse_from(std::iter::once("severn").chain(line.split(' '))).is_err(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn decisions_are_listed_to_the_last() {
+    let said = run(SOUND, "decisions").await.unwrap();
+    let expected = "\
+9 20-Mar-2026 09:55 postponed: M91 4417, RBK H-00093
+    Bo (s2) at RBK: same face on both cards
+    until 31-Mar-2026 23:33
+7 20-Mar-2026 09:53 linked: M91 4417, RBK H-00093
+    Ann (s1) at M91: same face on both cards
+5 20-Mar-2026 09:51 unlinked: M91 4417, RBK H-00093
+    Ann (s1) at M91: same face on both cards
+    taken back by decision 8
+3 20-Mar-2026 09:49 told-apart: M91 4417, RBK H-00093
+    Ann (s1) at M91: same face on both cards
+4 decisions
+";
+    assert_eq!(said.text, expected, "\n{}", said.text);
+    let said = run(SOUND, "decisions --by s2 --since 2026-01-01 --json").await.unwrap();
+    let json: serde_json::Value = serde_json::from_str(&said.text).unwrap();
+    assert_eq!((json["decisions"].as_array().unwrap().len(), &json["decisions"][0]["sequence"]), (1, &9.into()));
+}
+
+#[tokio::test]
+async fn undoing_says_first_what_it_would_do_and_then_what_stays() {
+    let line = "undo --by s1 --since 2026-03-20 --reason all-seen-through-a-wrong-list";
+    let dry = run(SOUND, &format!("{line} --dry-run")).await.unwrap();
+    assert!(dry.text.ends_with("2 decisions would be taken back; nothing was changed\n"), "{}", dry.text);
+    let said = run(SOUND, line).await.unwrap();
+    assert_eq!(said.exit, Exit::Failed, "not all of it could be done");
+    let (first, second) = (said.text.find("7 20-Mar").unwrap(), said.text.find("3 20-Mar").unwrap());
+    assert!(first < second, "the newest first");
+    assert!(said.text.contains("    taken back\n"), "{}", said.text);
+    assert!(said.text.contains("STAYS: decision 9 by Bo (s2) at RBK came later"), "{}", said.text);
+    assert!(said.text.ends_with("1 decisions taken back, 1 stay\n"), "{}", said.text);
+    let json: serde_json::Value =
+        serde_json::from_str(&run(SOUND, &format!("{line} --json")).await.unwrap().text).unwrap();
+    assert_eq!((&json["undone"][0]["became"], &json["undone"][1]["became"]), (&"taken_back".into(), &"stays".into()));
+}
+
+#[tokio::test]
+async fn a_steward_sees_how_good_a_source_is() {
+    let said = run(SOUND, "quality M91").await.unwrap();
+    let shown: Vec<&str> = said.text.lines().map(str::trim).collect();
+    assert_eq!(shown[0], "M91: 40000 registrations, 20-Mar-2026 09:46");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(words(shown[2]), "NHS number missing 2 4 50.00%");
+    assert_eq!(shown[3], "local ids: 17, 4417");
+    assert_eq!(words(shown[4]), "sex unknown 1 40000 <0.01%", "what was not found is left out");
+    let json: serde_json::Value = serde_json::from_str(&run(SOUND, "quality --json").await.unwrap().text).unwrap();
+    let rate = serde_json::json!({ "finding": "nhs_number_missing", "count": 2, "of": 4, "local_ids": ["17", "4417"] });
+    assert_eq!(json["sources"][0]["rates"][0], rate);
+    assert!(run(SOUND, "quality Z99").await.unwrap_err().to_string().contains("never heard"));
 }
 
 #[tokio::test]
@@ -286,6 +400,7 @@ async fn mistakes_are_usage_and_refusals_are_said() {
             "record --nhs 9434765919 --born 1951-03-03 --datasets allergys",
             "\"allergys\" is no dataset; there are alerts",
         ),
+        ("review --kind overlaid", "\"overlaid\" is no kind of task; there are changed_into_somebody_else"),
         ("link A 1 B 2 --reason because", "at least 10 characters"),
         ("different A 1 B 2 --reason because", "at least 10 characters"),
     ] {

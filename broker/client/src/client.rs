@@ -88,6 +88,11 @@ impl Client {
         Client { channel, app_key, tokens: Arc::new(tokens), clock, entropy }
     }
 
+    /// The time by which it signs: milliseconds since 1970-01-01T00:00:00Z.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// Signs a question about `person`, who is nobody in a search.
     pub(crate) fn sign(&self, person: &PersonKeys, datasets: &[Dataset]) -> Result<Signed, ClientError> {
         let user_token = self.tokens.token()?;

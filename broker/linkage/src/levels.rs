@@ -63,6 +63,25 @@ impl Levels {
         Self(self.0 & !(15 << shift) | (level as u64) << shift)
     }
 
+    /// Whether both sides say the same of a field, in whatever spelling and as far as it is known; `None` where it is
+    /// missing on a side.
+    #[must_use]
+    pub const fn agrees(self, field: Field) -> Option<bool> {
+        let level = self.get(field);
+        let agrees = match field {
+            Field::Given => level <= given::SWAPPED || level == given::INITIAL,
+            Field::Family => level <= family::PART,
+            Field::Middle => level <= middle::INITIAL,
+            Field::Birth => matches!(level, birth::EXACT | birth::PARTIAL),
+            Field::Sex => level < sex::DIFFERENT,
+            Field::Place => level <= place::POSTCODE,
+            Field::Phone => level == contact::SAME,
+            Field::Email => level == email::SAME,
+            Field::Nhs => level <= nhs::SAME,
+        };
+        if level == 0 { None } else { Some(agrees) }
+    }
+
     /// All levels as one number, as it is stored with a decision.
     #[must_use]
     pub const fn packed(self) -> u64 {

@@ -63,6 +63,8 @@ pub enum Act {
     Steward,
     /// Read who looked at a person's record.
     Report,
+    /// Read what stewards decided: they themselves, and auditors.
+    Decisions,
 }
 
 /// Why a request is refused. The texts may be shown to the caller and reveal nothing of the person.
@@ -100,6 +102,7 @@ fn act_word(act: Act) -> &'static str {
     match act {
         Act::Find | Act::Sources => "ask about people",
         Act::Steward => "do what a steward does",
+        Act::Decisions => "read what stewards decided",
         Act::Report => "read who looked at a record, as a privacy officer does,",
     }
 }
@@ -184,6 +187,7 @@ impl Access {
             Act::Sources => self.decided(user).reads_anything() || self.may(user, Act::Steward).is_ok(),
             Act::Steward => named(&self.settings.stewards),
             Act::Report => named(&self.settings.auditors),
+            Act::Decisions => named(&self.settings.stewards) || named(&self.settings.auditors),
         };
         if may { Ok(()) } else { Err(AccessError::Act(act)) }
     }

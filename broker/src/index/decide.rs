@@ -7,13 +7,23 @@
 //! 2. What a person took out is never again with those it was taken from, and joins nobody by score for as long as it
 //!    says what misled.
 //! 3. What a person told apart is never one person either, and whoever fits both of the two is left to a person.
-//! 4. Everything else by score, with the engine's rules.
+//! 4. Who changed into somebody else under one local id stands alone until a person decides, or it changes back.
+//! 5. Everything else by score, with the engine's rules.
 //!
 //! **Invariant:** no person has two different verified NHS numbers.
 
+mod changed;
+mod decisions;
+
+pub use decisions::{Decisions, Effect, Link};
+
+use changed::changed;
 use severn_linkage::{
     bulk::ScoredPair,
-    decide::{Component, LinkRule, Member, PersonsDecision, Policy, ReviewReason, Says},
+    decide::{
+        Component, LinkRule, Member, PersonsDecision, Policy, ReviewReason, Says,
+        rules::{self, judge},
+    },
     levels::Levels,
     model::Model,
     population::Population,
@@ -59,10 +69,16 @@ impl Evidence {
 /// Why a human should look at a pair; what harms most if it is wrong comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Doubt {
+    /// Its source changed a registration into somebody else, and this is whose it was.
+    ChangedFrom,
+    /// Its source changed a registration into somebody else, and this is whom it fits now.
+    ChangedInto,
     /// One NHS number on two people.
     NumberOverlaid,
     /// A person's link rests, because the numbers contradict it now.
     LinkRests,
+    /// A person linked them, but what they have come to say since is plainly of two people.
+    LinkDisagrees,
     /// Dates of death do not fit.
     DatesOfDeath,
     /// One person under two verified NHS numbers, it seems.
@@ -112,86 +128,8 @@ pub struct Review {
     pub b: Row,
 }
 
-/// A person's link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// One registration.
-    pub a: Row,
-    /// The other.
-    pub b: Row,
-    /// The NHS numbers of the two persons when it was decided.
-    pub seen: BTreeSet<NhsNumber>,
-}
-
-/// What persons decided, as far as it concerns the registrations at hand.
-#[derive(Clone, Debug, Default)]
-pub struct Decisions {
-    /// Links by the sequence in which they were decided.
-    pub links: BTreeMap<u64, Link>,
-    /// For each registration that was taken out: those it must never be with.
-    pub apart: HashMap<Row, BTreeSet<Row>>,
-    /// For each registration that was told apart from others with which it was not: those. Stands at both ends.
-    pub different: HashMap<Row, BTreeSet<Row>>,
-    /// For each registration that was taken out of what a score made: what it said of itself then.
-    pub disputed: HashMap<Row, Said>,
-}
-
 /// A digest of who a registration says it is: number, names, birth date and sex.
 pub type Said = [u8; 16];
-
-impl Decisions {
-    /// Whether nobody decided anything.
-    pub fn is_empty(&self) -> bool {
-        let Decisions { links, apart, different, disputed } = self;
-        links.is_empty() && apart.is_empty() && different.is_empty() && disputed.is_empty()
-    }
-
-    /// Whether a registration still says what misled.
-    pub fn disputes(&self, row: Row, said: &Said) -> bool {
-        self.disputed.get(&row) == Some(said)
-    }
-
-    /// Those whom a registration must never be with by a decision that was made about it.
-    pub fn separated_from(&self, row: Row) -> impl Iterator<Item = &Row> {
-        [&self.apart, &self.different].into_iter().filter_map(move |decided| decided.get(&row)).flatten()
-    }
-
-    fn separates(&self, a: Row, b: Row) -> bool {
-        let says = |x, y| self.separated_from(x).any(|other| *other == y);
-        says(a, b) || says(b, a)
-    }
-
-    /// Notes that a person told two registrations apart.
-    pub fn tell_apart(&mut self, a: Row, b: Row) {
-        self.different.entry(a).or_default().insert(b);
-        self.different.entry(b).or_default().insert(a);
-    }
-
-    /// Forgets separations: each of a registration from others.
-    pub fn take_back(&mut self, separations: &[(Row, BTreeSet<Row>)]) {
-        for (row, others) in separations {
-            if forget(&mut self.apart, *row, others) {
-                self.disputed.remove(row);
-            }
-            forget(&mut self.different, *row, others);
-            for other in others {
-                forget(&mut self.different, *other, &BTreeSet::from([*row]));
-            }
-        }
-    }
-}
-
-/// Forgets `others` of what was decided about `row`; whether there was any of it.
-fn forget(decided: &mut HashMap<Row, BTreeSet<Row>>, row: Row, others: &BTreeSet<Row>) -> bool {
-    let Some(known) = decided.get_mut(&row) else { return false };
-    let before = known.len();
-    known.retain(|other| !others.contains(other));
-    let (forgot, is_empty) = (known.len() < before, known.is_empty());
-    if is_empty {
-        decided.remove(&row);
-    }
-    forgot
-}
 
 /// A registration to be decided about.
 #[derive(Clone, Copy)]
@@ -235,8 +173,15 @@ pub struct Doubted {
     pub evidence: Evidence,
     /// One registration.
     pub a: Row,
-    /// The other, which stands later.
+    /// The other, which stands later; of one that was changed into somebody else, it stands anywhere.
     pub b: Row,
+}
+
+impl Doubted {
+    fn of(doubt: Doubt, pair: &ScoredPair) -> Doubted {
+        let evidence = Evidence::of(pair.score.bits, pair.comparison.levels);
+        Doubted { doubt, evidence, a: Row(pair.one), b: Row(pair.two) }
+    }
 }
 
 /// Decides over a set that is closed: whoever may be linked with one of `known` is in `known` too, whoever else has a
@@ -251,8 +196,10 @@ pub fn decide(means: Means<'_>, [known, near]: [&[Known]; 2], pairs: &[ScoredPai
         .filter(|known| decisions.disputes(known.row, &known.said))
         .map(|known| known.row.0)
         .collect();
-    let pairs: Vec<ScoredPair> =
-        pairs.iter().filter(|pair| !disputed.contains(&pair.one) && !disputed.contains(&pair.two)).copied().collect();
+    let undisputed = pairs.iter().filter(|pair| !disputed.contains(&pair.one) && !disputed.contains(&pair.two));
+    let is_suspended = |row: u32| decisions.suspended().contains_key(&Row(row));
+    let (suspended, pairs): (Vec<ScoredPair>, Vec<ScoredPair>) =
+        undisputed.copied().partition(|pair| is_suspended(pair.one) || is_suspended(pair.two));
     let (linked, resting) = links(known, decisions);
     let persons_decisions: Vec<PersonsDecision> = linked
         .iter()
@@ -282,8 +229,10 @@ pub fn decide(means: Means<'_>, [known, near]: [&[Known]; 2], pairs: &[ScoredPai
         let evidence = Evidence::of(means.model.score(&comparison).bits, comparison.levels);
         Doubted { doubt: Doubt::LinkRests, evidence, a: link.a.min(link.b), b: link.a.max(link.b) }
     });
+    let changed = changed(means, &suspended, &home, decisions);
     let open = |d: &Doubted| home.get(&d.a) != home.get(&d.b) && !decisions.separates(d.a, d.b);
-    let doubted = doubted.chain(resting).filter(open).collect();
+    let disagreeing = disagreeing(means, known, &linked);
+    let doubted = doubted.chain(resting).chain(changed).filter(open).chain(disagreeing).collect();
     Verdict { persons, doubted }
 }
 
@@ -311,24 +260,37 @@ fn persons(decided: &severn_linkage::decide::Decided) -> Vec<Vec<(Row, Rule)>> {
 }
 
 fn separations<'a>(known: &'a Known, decisions: &'a Decisions) -> impl Iterator<Item = PersonsDecision> + 'a {
-    let of = move |decided: &'a HashMap<Row, BTreeSet<Row>>, says: Says| {
-        let others = decided.get(&known.row).into_iter().flatten();
-        others.map(move |other| PersonsDecision { one: known.row.0, two: other.0, says })
-    };
+    let separation = |says| move |other: &Row| PersonsDecision { one: known.row.0, two: other.0, says };
     // Who was taken out of what a score made was told apart; where a person's link was undone, nothing was said.
-    let says = if decisions.disputed.contains_key(&known.row) { Says::Different } else { Says::Undone };
-    of(&decisions.apart, says).chain(of(&decisions.different, Says::Different))
+    let says = if decisions.was_misled(known.row) { Says::Different } else { Says::Undone };
+    let apart = decisions.apart_from(known.row).map(separation(says));
+    apart.chain(decisions.different_from(known.row).map(separation(Says::Different)))
+}
+
+/// The ends of persons' links that hold, of which one has come to say something else since, and that are plainly two
+/// people by what they say now. The latest decision on a pair speaks for it.
+fn disagreeing(means: Means<'_>, known: &[Known], linked: &[&Link]) -> Vec<Doubted> {
+    let latest: BTreeMap<(Row, Row), &Link> =
+        linked.iter().map(|link| ((link.a.min(link.b), link.a.max(link.b)), *link)).collect();
+    let says = |row: Row| known.iter().find(|known| known.row == row).map(|known| known.said);
+    let moved = latest.into_values().filter(|link| [says(link.a), says(link.b)] != link.said.map(Some));
+    let pairs = moved.map(|link| ScoredPair::of(means.population, means.model, link.a.0, link.b.0));
+    let against = |pair: &ScoredPair| {
+        let never = matches!(judge(means.population, means.model, pair, means.policy), rules::Verdict::Never(_));
+        never || pair.score.probability < means.policy.joined_min
+    };
+    pairs.filter(against).map(|pair| Doubted::of(Doubt::LinkDisagrees, &pair)).collect()
 }
 
 /// Persons' links, in the order in which they were decided: those that hold, and those that rest.
 fn links<'a>(known: &[Known], decisions: &'a Decisions) -> (Vec<&'a Link>, Vec<&'a Link>) {
     let (mut holding, mut resting) = (Vec::new(), Vec::new());
-    if decisions.links.is_empty() {
+    if decisions.links().is_empty() {
         return (holding, resting);
     }
     let by_row: HashMap<Row, &Known> = known.iter().map(|known| (known.row, known)).collect();
     let mut groups: Vec<BTreeSet<Row>> = known.iter().map(|known| BTreeSet::from([known.row])).collect();
-    for link in decisions.links.values().filter(|link| by_row.contains_key(&link.a) && by_row.contains_key(&link.b)) {
+    for link in decisions.links().values().filter(|link| by_row.contains_key(&link.a) && by_row.contains_key(&link.b)) {
         let at = |row| groups.iter().position(|group| group.contains(&row));
         let (Some(a), Some(b)) = (at(link.a), at(link.b)) else { continue };
         if a != b && !may_join(link, [&groups[a], &groups[b]], &by_row, decisions) {

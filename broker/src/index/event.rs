@@ -91,6 +91,23 @@ pub enum What {
         /// Who decided, and why.
         decision: Decision,
     },
+    /// A person decides about it and this one later: until then nobody is asked about just these two, unless one of
+    /// them changes.
+    Postponed {
+        /// The other of the two.
+        with: RegistrationKey,
+        /// Until when: milliseconds since 1970-01-01T00:00:00Z.
+        until_ms: i64,
+        /// Who decided, and why.
+        decision: Decision,
+    },
+    /// A person took back an earlier decision about it: everything is as if that had not been decided.
+    TakenBack {
+        /// The event that was the decision: a link, an unlink with all that follows from it, or telling apart.
+        decided: u64,
+        /// Who decided, and why.
+        decision: Decision,
+    },
 }
 
 /// What an unlink undid.
@@ -158,6 +175,8 @@ impl What {
             What::Unlinked { .. } => "unlinked",
             What::DoNotLink { .. } => "do-not-link",
             What::ToldApart { .. } => "told-apart",
+            What::Postponed { .. } => "postponed",
+            What::TakenBack { .. } => "taken-back",
         }
     }
 }

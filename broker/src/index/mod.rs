@@ -16,6 +16,7 @@ mod golden;
 mod load;
 mod normalise;
 mod plan;
+mod quality;
 mod scoring;
 mod signature;
 mod state;
@@ -26,9 +27,10 @@ mod write;
 pub use event::{About, Decision, Event, FeedPosition, RegistrationKey, Undone, What};
 pub use find::{CANDIDATES_MAX, Found, Resolved, Search, is_birth_date};
 pub use load::LoadedLine;
+pub use quality::{LOCAL_IDS_MAX, Naming};
 pub use scoring::{MODEL_BYTES_MAX, ScoringModel};
 pub use signature::{SignatureError, check_signature, sign_model};
-pub use state::{Feed, ModelChanges};
+pub use state::{Feed, ModelChanges, Wanted};
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
@@ -37,7 +39,9 @@ use severn_linkage::{
     superseded::Superseded,
     train::Training,
 };
-use severn_proto::v1::{FeedAnnounce, IndexEvent, PersonThen, ReviewPair};
+use severn_proto::v1::{
+    FeedAnnounce, IndexEvent, PersonThen, QualityReport, ReviewKind, ReviewQueueResponse, StewardDecision,
+};
 use severn_trust::{Clock, Entropy, NhsNumber};
 use state::{Decided, State};
 use std::{
@@ -66,6 +70,9 @@ const WAITING_MAX: usize = 256;
 /// Pairs of the review queue in one answer, at most.
 pub const REVIEW_MAX: usize = 1_000;
 
+/// The longest time for which a decision is put off.
+const POSTPONED_MAX_MS: i64 = 366 * 24 * 3_600_000;
+
 /// What went wrong. No text names a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
@@ -78,6 +85,14 @@ pub enum IndexError {
     /// It contradicts what is known or decided.
     #[error("{0}")]
     Conflict(&'static str),
+    /// A later decision is about the same registrations.
+    #[error("decision {sequence} by {by} came later and is about the same registrations; take that back first")]
+    RestsOn {
+        /// The event of that decision.
+        sequence: u64,
+        /// Who took it.
+        by: String,
+    },
     /// A field is wrong.
     #[error("{field}: {message}")]
     Invalid {
@@ -113,6 +128,8 @@ pub struct Index {
     shared: Arc<Shared>,
     writer: mpsc::Sender<Command>,
     task: JoinHandle<()>,
+    /// Held by whoever counts what is long to count.
+    counting: tokio::sync::Mutex<()>,
 }
 
 struct Shared {
@@ -177,7 +194,7 @@ impl Index {
         writer.look_after(Upkeep::FirstModel).await?;
         let (commander, commands) = mpsc::channel(WAITING_MAX);
         let task = tokio::spawn(write::write(writer, commands));
-        Ok(Index { shared, writer: commander, task })
+        Ok(Index { shared, writer: commander, task, counting: tokio::sync::Mutex::default() })
     }
 
     /// Writes what waits and lets go of the store.
@@ -238,7 +255,7 @@ impl Index {
         b: RegistrationKey,
         decision: Decision,
     ) -> Result<EnterpriseId, IndexError> {
-        self.ask(|reply| Command::Decide(Decided::Link(a, b), decision, reply)).await
+        self.decide(Decided::Link(a, b), decision).await?.ok_or(IndexError::UnknownRegistration)
     }
 
     /// Takes a registration out of its person by a steward's decision, and returns the person it belongs to then.
@@ -248,7 +265,7 @@ impl Index {
     /// # Errors
     /// [`IndexError::Conflict`] if it stands alone already.
     pub async fn unlink(&self, registration: RegistrationKey, decision: Decision) -> Result<EnterpriseId, IndexError> {
-        self.ask(|reply| Command::Decide(Decided::Unlink(registration), decision, reply)).await
+        self.decide(Decided::Unlink(registration), decision).await?.ok_or(IndexError::UnknownRegistration)
     }
 
     /// Keeps two registrations apart by a steward's decision: whatever the rules say, they are not one person. A later
@@ -262,7 +279,43 @@ impl Index {
         b: RegistrationKey,
         decision: Decision,
     ) -> Result<(), IndexError> {
-        self.ask(|reply| Command::Decide(Decided::TellApart(a, b), decision, reply)).await.map(drop)
+        self.decide(Decided::TellApart(a, b), decision).await.map(drop)
+    }
+
+    /// Takes a pair out of the review queue until `until_ms` (milliseconds since 1970-01-01T00:00:00Z), or until what is
+    /// known of one of the two changes. A time that has come brings it back at once.
+    ///
+    /// # Errors
+    /// [`IndexError::Conflict`] if the two are not in the queue, [`IndexError::Invalid`] if that is more than a year on.
+    pub async fn postpone(
+        &self,
+        a: RegistrationKey,
+        b: RegistrationKey,
+        until_ms: i64,
+        decision: Decision,
+    ) -> Result<(), IndexError> {
+        if until_ms > self.shared.clock.now_ms().saturating_add(POSTPONED_MAX_MS) {
+            let message = "at most 366 days on; nobody may forget it".into();
+            return Err(IndexError::Invalid { field: "until_ms", message });
+        }
+        self.decide(Decided::Postpone(a, b, until_ms), decision).await.map(drop)
+    }
+
+    /// Takes back the link, unlink or telling apart of the event `decided`, with all that followed from it: everything
+    /// is as if it had not been decided. What was taken back already stays so.
+    ///
+    /// # Errors
+    /// [`IndexError::RestsOn`] if a later decision about one of the same registrations holds.
+    pub async fn take_back(&self, decided: u64, decision: Decision) -> Result<(), IndexError> {
+        self.decide(Decided::TakeBack(decided), decision).await.map(drop)
+    }
+
+    /// Stewards' decisions, newest first, and whether there are more.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn decisions(&self, wanted: &Wanted) -> Result<(Vec<StewardDecision>, bool), IndexError> {
+        Ok(self.shared.read()?.decisions_taken(wanted))
     }
 
     /// Has another model score from now on: everybody is decided about anew. Returns whether that is news.
@@ -316,12 +369,26 @@ impl Index {
         self.ask(|reply| Command::Upkeep(Upkeep::Superseded(numbers, by.into(), reason.into()), reply)).await
     }
 
-    /// Pairs that a human should decide, strongest evidence first; at most `limit`, and [`REVIEW_MAX`].
+    /// Pairs that a human should decide, the most harmful first, of `kinds` or of all if there are none; at most `limit`,
+    /// and [`REVIEW_MAX`]. All that wait are counted by kind.
     ///
     /// # Errors
     /// [`IndexError::Poisoned`].
-    pub fn review_queue(&self, limit: usize) -> Result<Vec<ReviewPair>, IndexError> {
-        Ok(self.shared.read()?.review_queue(limit.min(REVIEW_MAX)))
+    pub fn review_queue(&self, limit: usize, kinds: &[ReviewKind]) -> Result<ReviewQueueResponse, IndexError> {
+        let now_ms = self.shared.clock.now_ms();
+        Ok(self.shared.read()?.review_queue(limit.min(REVIEW_MAX), kinds, now_ms))
+    }
+
+    /// Counts how good what each source announces is, or one source; a source that was never heard is left out. Takes
+    /// some microseconds for each registration, one caller after the other, beside the writer and the queries.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub async fn quality(&self, source: Option<&SourceId>, naming: Naming) -> Result<Vec<QualityReport>, IndexError> {
+        let _turn = self.counting.lock().await;
+        let (shared, source) = (Arc::clone(&self.shared), source.cloned());
+        let counting = tokio::task::spawn_blocking(move || quality::count(&shared, source.as_ref(), naming));
+        counting.await.map_err(|_| IndexError::Poisoned)?
     }
 
     /// What happened to a person, oldest first; empty for an id that never was.
@@ -368,6 +435,10 @@ impl Index {
     /// [`IndexError::Poisoned`].
     pub fn feed_states(&self) -> Result<BTreeMap<SourceId, Feed>, IndexError> {
         Ok(self.shared.read()?.feeds().clone())
+    }
+
+    async fn decide(&self, wanted: Decided, decision: Decision) -> Result<Option<EnterpriseId>, IndexError> {
+        self.ask(|reply| Command::Decide(wanted, decision, reply)).await
     }
 
     async fn ask<T>(

@@ -174,6 +174,8 @@ pub fn plan_decision(state: &State, wanted: &Decided, decision: &Decision) -> Re
         Decided::Link(a, b) => plan_link(state, a, b, decision)?,
         Decided::Unlink(registration) => plan_unlink(state, registration, decision)?,
         Decided::TellApart(a, b) => plan_told_apart(state, a, b, decision)?,
+        Decided::Postpone(a, b, until_ms) => plan_postponed(state, a, b, (*until_ms, decision))?,
+        Decided::TakeBack(decided) => plan_taken_back(state, *decided, decision)?,
     };
     let events = events.into_iter().map(|(registration, what)| About::Registration(registration, what));
     Ok(Planned { events: events.collect(), ..Planned::default() })
@@ -231,6 +233,40 @@ fn plan_told_apart(
         return Err(IndexError::Conflict("these two are one person now; unlink one of them first"));
     }
     Ok(vec![(a.clone(), What::ToldApart { with: b.clone(), decision: decision.clone() })])
+}
+
+fn plan_postponed(
+    state: &State,
+    a: &RegistrationKey,
+    b: &RegistrationKey,
+    (until_ms, decision): (i64, &Decision),
+) -> Result<Vec<(RegistrationKey, What)>, IndexError> {
+    let (row_a, row_b) = find_both(state, a, b)?;
+    if !state.is_listed(row_a, row_b) {
+        return Err(IndexError::Conflict("these two are not in the review queue; there is nothing to decide later"));
+    }
+    Ok(vec![(a.clone(), What::Postponed { with: b.clone(), until_ms, decision: decision.clone() })])
+}
+
+fn plan_taken_back(
+    state: &State,
+    decided: u64,
+    decision: &Decision,
+) -> Result<Vec<(RegistrationKey, What)>, IndexError> {
+    let (Some(taken), Some(registration)) = (state.taken(decided), state.registration_of(decided)) else {
+        let message = "no steward's decision has this number; list them with their numbers first".into();
+        return Err(IndexError::Invalid { field: "decision", message });
+    };
+    if !taken.is_reversible() {
+        return Err(IndexError::Conflict("only a link, an unlink and telling apart can be taken back"));
+    }
+    if !taken.stands() {
+        return Ok(Vec::new());
+    }
+    if let Some((sequence, later)) = state.rests_on(decided) {
+        return Err(IndexError::RestsOn { sequence, by: later.by().to_owned() });
+    }
+    Ok(vec![(registration, What::TakenBack { decided, decision: decision.clone() })])
 }
 
 fn plan_unlink(

@@ -9,9 +9,12 @@ use store::{Failure, MemoryStore, SqliteStore};
 mod as_at;
 mod brokers;
 mod histories;
+mod quality;
 mod rubbish;
 mod search;
 mod stewards;
+mod suspended;
+mod undo;
 mod upkeep;
 
 /// 1 May 2026.
@@ -202,10 +205,10 @@ async fn traps_stay_apart() {
     // Who gives no given name is shown all who may be meant.
     let all = "possible A/father A/twin A/unknown B/twin B/unknown";
     assert_eq!(found(&index, &by_name("Unknown", "B15 2TH")), all);
-    let queue = index.review_queue(10).unwrap();
+    let queue = index.review_queue(10, &[]).unwrap().pairs;
     let why: Vec<&str> = queue.iter().map(|pair| pair.why.as_str()).collect();
     assert_eq!(why[0], "NHS number overlaid: one number, but two people by everything else");
-    assert_eq!(index.review_queue(0).unwrap(), []);
+    assert_eq!(index.review_queue(0, &[]).unwrap().pairs, []);
 }
 
 #[tokio::test]

@@ -30,8 +30,8 @@ const GROUP_MAX: usize = 64;
 pub enum Command {
     /// Announcements of one source.
     Announce(Announced, oneshot::Sender<Result<Vec<Refusal>, IndexError>>),
-    /// A steward's decision.
-    Decide(Decided, Decision, oneshot::Sender<Result<EnterpriseId, IndexError>>),
+    /// A steward's decision. Gives the person to whom the registration belongs then.
+    Decide(Decided, Decision, oneshot::Sender<Result<Option<EnterpriseId>, IndexError>>),
     /// Registrations of any sources. Gives how many events they came to, and which were refused.
     Load(Vec<LoadedLine>, oneshot::Sender<Result<(usize, Vec<Refusal>), IndexError>>),
     /// What concerns everybody. Gives how many events it came to.
@@ -274,10 +274,16 @@ fn apply(shared: &Shared, command: Command, plan: Planned, events: &[Event], at_
             drop(reply.send(Ok(plan.refusals)));
         }
         Command::Decide(decided, _, reply) => {
-            let (Decided::Link(registration, _) | Decided::Unlink(registration) | Decided::TellApart(registration, _)) =
-                decided;
-            let person = state.find(&registration).and_then(|row| state.id_of(row));
-            drop(reply.send(person.ok_or(IndexError::UnknownRegistration)));
+            let registration = match decided {
+                Decided::Link(own, _)
+                | Decided::Unlink(own)
+                | Decided::TellApart(own, _)
+                | Decided::Postpone(own, ..) => Some(own),
+                Decided::TakeBack(sequence) => state.registration_of(sequence),
+            };
+            let person = registration.and_then(|own| state.find(&own)).and_then(|row| state.id_of(row));
+            // What was decided once may be taken back though its source knows the registration no more.
+            drop(reply.send(Ok(person)));
         }
         Command::Load(_, reply) => drop(reply.send(Ok((events.len(), plan.refusals)))),
         Command::Upkeep(_, reply) => drop(reply.send(Ok(events.len()))),

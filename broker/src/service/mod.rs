@@ -164,7 +164,9 @@ fn index_status(error: IndexError) -> Status {
             )
         }
         IndexError::UnknownRegistration => Status::not_found(error.to_string()),
-        IndexError::Conflict(_) | IndexError::Gap { .. } => Status::failed_precondition(error.to_string()),
+        IndexError::Conflict(_) | IndexError::RestsOn { .. } | IndexError::Gap { .. } => {
+            Status::failed_precondition(error.to_string())
+        }
         IndexError::Invalid { .. } => Status::invalid_argument(error.to_string()),
     }
 }

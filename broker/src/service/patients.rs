@@ -4,15 +4,17 @@ use super::{beside, context_of, enterprise_id, index_status, peer, text};
 use crate::{
     access::Act,
     feed::{FeedError, feed},
-    index::{Decision, RegistrationKey},
+    index::{Decision, Naming, RegistrationKey, Wanted},
     model::{LocalId, SourceId},
     retrieve::Broker,
 };
 use futures::stream::BoxStream;
 use severn_link::Identity;
 use severn_proto::v1::{
-    FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, RegistrationRef,
-    ReviewQueueRequest, ReviewQueueResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
+    DecisionsRequest, DecisionsResponse, FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest,
+    LinkResponse, OwnQualityRequest, OwnQualityResponse, PostponeRequest, PostponeResponse, RegistrationRef,
+    ReviewKind, ReviewQueueRequest, ReviewQueueResponse, SourceQualityRequest, SourceQualityResponse, TakeBackRequest,
+    TakeBackResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
     patient_index_server::PatientIndex,
 };
 use severn_trust::{Details, User};
@@ -24,8 +26,10 @@ use uuid::Uuid;
 /// Acknowledgements that wait for a slow adapter.
 const ANSWERS_WAITING: usize = 16;
 
-const REVIEW_DEFAULT: u32 = 100;
-const REVIEW_MAX: u32 = 1000;
+const LIST_DEFAULT: u32 = 100;
+const LIST_MAX: u32 = 1000;
+/// Characters of what names a steward: name, user's id and organisation.
+const BY_CHARS_MAX: usize = 500;
 const REASON_CHARS_MIN: usize = 10;
 const REASON_CHARS_MAX: usize = 500;
 
@@ -37,6 +41,18 @@ impl Patients {
     pub(super) fn new(broker: Arc<Broker>) -> Patients {
         Patients { broker }
     }
+
+    /// Adapters of the federation, and nobody else.
+    fn source_of<T>(&self, request: &Request<T>) -> Result<SourceId, Status> {
+        let Identity::Source(id) = peer(request)? else {
+            return Err(Status::permission_denied("this door is for adapters; use the certificate of a source"));
+        };
+        let source = SourceId(id.into());
+        match self.broker.fanout.registry().get(&source) {
+            Some(_) => Ok(source),
+            None => Err(Status::permission_denied("this source is not registered at the broker; ask its operator")),
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -44,13 +60,7 @@ impl PatientIndex for Patients {
     type FeedStream = BoxStream<'static, Result<FeedResponse, Status>>;
 
     async fn feed(&self, request: Request<Streaming<FeedRequest>>) -> Result<Response<Self::FeedStream>, Status> {
-        let Identity::Source(id) = peer(&request)? else {
-            return Err(Status::permission_denied("this door is for adapters; use the certificate of a source"));
-        };
-        let source = SourceId(id.into());
-        if self.broker.fanout.registry().get(&source).is_none() {
-            return Err(Status::permission_denied("this source is not registered at the broker; ask its operator"));
-        }
+        let source = self.source_of(&request)?;
         let (say, said) = mpsc::channel(ANSWERS_WAITING);
         let index = Arc::clone(&self.broker.index);
         let announced = request.into_inner();
@@ -94,20 +104,83 @@ impl PatientIndex for Patients {
         Ok(Response::new(TellApartResponse {}))
     }
 
+    async fn postpone(&self, request: Request<PostponeRequest>) -> Result<Response<PostponeResponse>, Status> {
+        let request = request.into_inner();
+        let (a, b) = (registration("a", request.a)?, registration("b", request.b)?);
+        let (idempotency_key, reason) = decision(&request.idempotency_key, &request.reason)?;
+        let what = Details::default().with("a", &said(&a)).with("b", &said(&b)).with("until_ms", &request.until_ms);
+        let context = context_of(request.context)?;
+        let about = ("", what.with("reason", &reason));
+        let (user, _) = self.broker.admit_act(&context, Act::Steward, "postpone", about).await?;
+        let decision = Decision { idempotency_key, reason, by: by(&user) };
+        self.broker.index.postpone(a, b, request.until_ms, decision).await.map_err(index_status)?;
+        Ok(Response::new(PostponeResponse {}))
+    }
+
+    async fn take_back(&self, request: Request<TakeBackRequest>) -> Result<Response<TakeBackResponse>, Status> {
+        let request = request.into_inner();
+        let (idempotency_key, reason) = decision(&request.idempotency_key, &request.reason)?;
+        let what = Details::default().with("decision", &request.decision).with("reason", &reason);
+        let context = context_of(request.context)?;
+        let (user, _) = self.broker.admit_act(&context, Act::Steward, "take_back", ("", what)).await?;
+        let decision = Decision { idempotency_key, reason, by: by(&user) };
+        self.broker.index.take_back(request.decision, decision).await.map_err(index_status)?;
+        Ok(Response::new(TakeBackResponse {}))
+    }
+
+    async fn decisions(&self, request: Request<DecisionsRequest>) -> Result<Response<DecisionsResponse>, Status> {
+        let request = request.into_inner();
+        let by = text("by", &request.by, BY_CHARS_MAX)?.to_owned();
+        let wanted = Wanted {
+            since_ms: request.since_ms,
+            until_ms: if request.until_ms == 0 { i64::MAX } else { request.until_ms },
+            before: request.before,
+            limit: limit(request.limit)?,
+            by,
+        };
+        let what = Details::default().with("by", &wanted.by).with("since_ms", &wanted.since_ms);
+        let context = context_of(request.context)?;
+        self.broker.admit_act(&context, Act::Decisions, "decisions", ("", what)).await?;
+        let (decisions, truncated) = self.broker.index.decisions(&wanted).map_err(index_status)?;
+        Ok(Response::new(DecisionsResponse { decisions, truncated }))
+    }
+
     async fn review_queue(
         &self,
         request: Request<ReviewQueueRequest>,
     ) -> Result<Response<ReviewQueueResponse>, Status> {
         let request = request.into_inner();
-        let limit = match request.limit {
-            0 => REVIEW_DEFAULT,
-            limit @ 1..=REVIEW_MAX => limit,
-            _ => return Err(Status::invalid_argument(format!("limit: 0 for {REVIEW_DEFAULT}, or 1 to {REVIEW_MAX}"))),
-        };
+        let limit = limit(request.limit)?;
+        let kinds = kinds(&request.kinds)?;
+        let named: Vec<&str> = kinds.iter().map(|kind| kind.as_str_name()).collect();
         let context = context_of(request.context)?;
-        self.broker.admit_act(&context, Act::Steward, "review_queue", ("", Details::default())).await?;
-        let pairs = self.broker.index.review_queue(limit as usize).map_err(index_status)?;
-        Ok(Response::new(ReviewQueueResponse { pairs }))
+        let what = Details::default().with("limit", &limit).with("kinds", &named);
+        self.broker.admit_act(&context, Act::Steward, "review_queue", ("", what)).await?;
+        let queue = self.broker.index.review_queue(limit, &kinds).map_err(index_status)?;
+        Ok(Response::new(queue))
+    }
+
+    async fn source_quality(
+        &self,
+        request: Request<SourceQualityRequest>,
+    ) -> Result<Response<SourceQualityResponse>, Status> {
+        let request = request.into_inner();
+        let source = text("source_id", &request.source_id, 64)?.to_owned();
+        let what = Details::default().with("source", &source);
+        self.broker.admit_act(&context_of(request.context)?, Act::Steward, "source_quality", ("", what)).await?;
+        let one = (!source.is_empty()).then(|| SourceId(source.into()));
+        let naming = if one.is_some() { Naming::LocalIds } else { Naming::Nobody };
+        let sources = self.broker.index.quality(one.as_ref(), naming).await.map_err(index_status)?;
+        if one.is_some() && sources.is_empty() {
+            return Err(Status::not_found("source_id: the index never heard of this source; see `severn sources`"));
+        }
+        Ok(Response::new(SourceQualityResponse { sources }))
+    }
+
+    async fn own_quality(&self, request: Request<OwnQualityRequest>) -> Result<Response<OwnQualityResponse>, Status> {
+        let source = self.source_of(&request)?;
+        let reports = self.broker.index.quality(Some(&source), Naming::LocalIds).await.map_err(index_status)?;
+        Ok(Response::new(OwnQualityResponse { report: reports.into_iter().next() }))
     }
 
     async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
@@ -125,6 +198,23 @@ impl PatientIndex for Patients {
         };
         Ok(Response::new(HistoryResponse { events, then }))
     }
+}
+
+fn limit(asked: u32) -> Result<usize, Status> {
+    match asked {
+        0 => Ok(LIST_DEFAULT as usize),
+        1..=LIST_MAX => Ok(asked as usize),
+        _ => Err(Status::invalid_argument(format!("limit: 0 for {LIST_DEFAULT}, or 1 to {LIST_MAX}"))),
+    }
+}
+
+fn kinds(numbers: &[i32]) -> Result<Vec<ReviewKind>, Status> {
+    let known = |number: &i32| match ReviewKind::try_from(*number) {
+        Ok(ReviewKind::Unspecified) | Err(_) => None,
+        Ok(kind) => Some(kind),
+    };
+    let kinds: Option<Vec<ReviewKind>> = numbers.iter().map(known).collect();
+    kinds.ok_or_else(|| Status::invalid_argument("kinds: name kinds of this version of the contract, or none for all"))
 }
 
 fn registration(field: &str, reference: Option<RegistrationRef>) -> Result<RegistrationKey, Status> {

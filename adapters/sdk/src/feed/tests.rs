@@ -3,8 +3,10 @@ use crate::made_up::{MadeUp, Mood};
 use futures::stream::BoxStream;
 use severn_link::{InMemory, ServerLimits, server};
 use severn_proto::v1::{
-    FeedAck, FeedRefused, FeedResume, HistoryRequest, HistoryResponse, LinkRequest, LinkResponse, ReviewQueueRequest,
-    ReviewQueueResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
+    DecisionsRequest, DecisionsResponse, FeedAck, FeedRefused, FeedResume, HistoryRequest, HistoryResponse,
+    LinkRequest, LinkResponse, OwnQualityRequest, OwnQualityResponse, PostponeRequest, PostponeResponse, QualityReport,
+    ReviewQueueRequest, ReviewQueueResponse, SourceQualityRequest, SourceQualityResponse, TakeBackRequest,
+    TakeBackResponse, TellApartRequest, TellApartResponse, UnlinkRequest, UnlinkResponse,
     patient_index_server::{PatientIndex, PatientIndexServer},
 };
 use severn_trust::{MemoryDisk, SystemClock, SystemEntropy};
@@ -103,8 +105,32 @@ impl PatientIndex for Index {
         Err(Status::unimplemented(""))
     }
 
+    async fn postpone(&self, _: Request<PostponeRequest>) -> Result<Response<PostponeResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn take_back(&self, _: Request<TakeBackRequest>) -> Result<Response<TakeBackResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn decisions(&self, _: Request<DecisionsRequest>) -> Result<Response<DecisionsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn review_queue(&self, _: Request<ReviewQueueRequest>) -> Result<Response<ReviewQueueResponse>, Status> {
         Err(Status::unimplemented(""))
+    }
+
+    async fn source_quality(
+        &self,
+        _: Request<SourceQualityRequest>,
+    ) -> Result<Response<SourceQualityResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn own_quality(&self, _: Request<OwnQualityRequest>) -> Result<Response<OwnQualityResponse>, Status> {
+        let report = QualityReport { source_id: "A".into(), registrations: 2, ..QualityReport::default() };
+        Ok(Response::new(OwnQualityResponse { report: Some(report) }))
     }
 
     async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {

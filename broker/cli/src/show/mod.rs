@@ -1,7 +1,9 @@
 //! Readable views for a terminal: words a tired doctor understands at 3 a.m. Pure: the same answer and style give the
 //! same text.
 
+mod decisions;
 mod lists;
+mod quality;
 mod review;
 mod record;
 mod conflicts;
@@ -11,11 +13,13 @@ mod book;
 mod words;
 mod page;
 
+pub(crate) use decisions::{render_decisions, render_undone};
 pub use lists::{render_candidates, render_sources};
 pub(crate) use lists::{render_document, render_history, render_report};
 pub use page::{Colour, Style};
+pub(crate) use quality::render_quality;
 pub use record::render_record;
-pub(crate) use review::render_review;
+pub(crate) use review::{REVIEW_KINDS, render_review};
 
 #[cfg(test)]
 mod tests;

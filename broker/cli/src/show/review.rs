@@ -7,7 +7,10 @@ use super::{
     words,
 };
 use crate::dates::show_date;
-use severn_proto::v1::{Demographics, FieldReason, Registration, ReviewPair, human_name::Use, telecom::System};
+use severn_proto::v1::{
+    Demographics, FieldReason, Registration, ReviewCount, ReviewKind, ReviewPair, ReviewQueueResponse, human_name::Use,
+    telecom::System,
+};
 
 /// Characters in a line, at most: side by side, nothing is easier to read when it is wider apart.
 const WIDTH_MAX: usize = 80;
@@ -28,7 +31,8 @@ const LEVEL: usize = 25;
 const WEIGHT: usize = 6;
 
 /// Pairs of registrations to decide.
-pub(crate) fn render_review(pairs: &[ReviewPair], style: &Style) -> String {
+pub(crate) fn render_review(queue: &ReviewQueueResponse, style: &Style) -> String {
+    let pairs = &queue.pairs;
     let style = Style { width: style.width.min(WIDTH_MAX), ..style.clone() };
     let mut page = Page::new(&style);
     for (pair, number) in pairs.iter().zip(1..) {
@@ -44,8 +48,52 @@ pub(crate) fn render_review(pairs: &[ReviewPair], style: &Style) -> String {
     if !pairs.is_empty() {
         page.put(0, Ink::Plain, "One person: severn link SOURCE ID SOURCE ID --reason …");
         page.put(0, Ink::Plain, "Two people: severn different SOURCE ID SOURCE ID --reason …");
+        page.put(0, Ink::Plain, "Not now: severn later SOURCE ID SOURCE ID --days … --reason …");
+        if pairs.iter().any(|pair| pair.kind() == ReviewKind::RegistrationDisagrees) {
+            page.put(0, Ink::Plain, "Out of its person: severn unlink SOURCE ID --reason …");
+        }
+    }
+    if !queue.counts.is_empty() {
+        let count = |c: &ReviewCount| format!("{} {}", kind(c.kind()), c.pairs);
+        let counts = queue.counts.iter().map(count).collect::<Vec<_>>().join(", ");
+        page.put_marked(0, "Waiting in all: ", Ink::Plain, &counts);
+    }
+    if queue.postponed > 0 {
+        page.put(0, Ink::Plain, &format!("Decided later, and not shown: {}", queue.postponed));
     }
     page.finish()
+}
+
+/// Every kind of task.
+pub(crate) const REVIEW_KINDS: [ReviewKind; 11] = [
+    ReviewKind::ChangedIntoSomebodyElse,
+    ReviewKind::NumberOverlaid,
+    ReviewKind::RegistrationDisagrees,
+    ReviewKind::DatesOfDeath,
+    ReviewKind::DuplicateNumbers,
+    ReviewKind::DecisionsContradict,
+    ReviewKind::PersonsDisagree,
+    ReviewKind::LeadTooSmall,
+    ReviewKind::PossibleTwins,
+    ReviewKind::PossibleDuplicate,
+    ReviewKind::NamesAndBirthOnly,
+];
+
+fn kind(kind: ReviewKind) -> &'static str {
+    match kind {
+        ReviewKind::Unspecified => "of a kind not known to this program",
+        ReviewKind::ChangedIntoSomebodyElse => "registration changed into somebody else",
+        ReviewKind::NumberOverlaid => "number overlaid",
+        ReviewKind::RegistrationDisagrees => "registration disagrees with its person",
+        ReviewKind::DatesOfDeath => "dates of death",
+        ReviewKind::DuplicateNumbers => "possible duplicate NHS numbers",
+        ReviewKind::DecisionsContradict => "decisions contradict",
+        ReviewKind::PersonsDisagree => "persons disagree",
+        ReviewKind::LeadTooSmall => "lead too small",
+        ReviewKind::PossibleTwins => "possible twins",
+        ReviewKind::PossibleDuplicate => "possible duplicate",
+        ReviewKind::NamesAndBirthOnly => "names and birth date only",
+    }
 }
 
 fn put_pair(page: &mut Page<'_>, pair: &ReviewPair) {

@@ -4,7 +4,8 @@ use super::*;
 use crate::made::{self, alice, answer};
 use severn_client::{Found, is_deceptive};
 use severn_proto::v1::{
-    Candidate, Dataset, EntryHead, Outcome, ReviewPair, SourceState, retrieve_record_response::Part,
+    Candidate, Dataset, EntryHead, Outcome, ReviewPair, ReviewQueueResponse, SourceState,
+    retrieve_record_response::Part,
 };
 
 const GOLDEN: &str = "\
@@ -260,23 +261,25 @@ fn a_pair_to_decide_stands_side_by_side_with_what_speaks_for_and_against() {
 1 pair to decide
 One person: severn link SOURCE ID SOURCE ID --reason …
 Two people: severn different SOURCE ID SOURCE ID --reason …
+Not now: severn later SOURCE ID SOURCE ID --days … --reason …
+Waiting in all: number overlaid 1, possible duplicate 1
 ";
-    let shown = render_review(&[made::pair()], &Style::default());
+    let shown = render_review(&made::queue(vec![made::pair()]), &Style::default());
     assert_eq!(shown, expected, "\n{shown}");
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     let none = "No pair waits to be decided.\n";
-    assert_eq!(render_review(&[], &Style::default()), none);
+    assert_eq!(render_review(&ReviewQueueResponse::default(), &Style::default()), none);
 }
 
 #[test]
 fn a_pair_is_never_said_to_be_certain_and_its_bars_stay_in_proportion() {
     let sure = ReviewPair { probability: 1.0, bits: 140.2, reasons: vec![], ..made::pair() };
-    let shown = render_review(&[sure], &Style::default());
+    let shown = render_review(&made::queue(vec![sure]), &Style::default());
     assert!(shown.contains("more than 99.99% likely") && shown.contains("Nothing of the two could be"), "{shown}");
     let mut pair = made::pair();
     pair.a = None;
     pair.reasons.iter_mut().zip([0.0, 0.1, 50.0, -25.0, f64::NAN, 0.0]).for_each(|(r, bits)| r.weight_bits = bits);
-    let shown = render_review(&[pair], &Style::default());
+    let shown = render_review(&made::queue(vec![pair]), &Style::default());
     let blocks: Vec<usize> = shown.lines().map(|line| line.matches('█').count()).filter(|count| *count > 0).collect();
     assert_eq!(blocks, [1, 11, 6, 1], "{shown}");
 }

@@ -5,9 +5,11 @@
 //! second-best person; and nothing joins two persons unless all of their registrations agree to it.
 
 pub mod rules;
+mod changed;
 mod closure;
 mod persons;
 
+pub use changed::is_somebody_else;
 pub use closure::{Closure, closure, components};
 
 use crate::bulk::ScoredPair;

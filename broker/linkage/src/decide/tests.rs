@@ -70,6 +70,33 @@ fn reasons(decided: &Decided) -> Vec<ReviewReason> {
     decided.reviews.iter().map(|review| review.reason).collect()
 }
 
+#[test]
+fn a_correction_is_told_from_somebody_else_under_one_local_id() {
+    let (one, other) = (Told { nhs: ONE, verified: true, ..ROSE }, Told { nhs: OTHER, verified: true, ..ROSE });
+    let stranger = Told { given: "Tom", family: "Iqbal", born: "1990-11-02", female: false, ..Told::default() };
+    let baby = Told { given: "Baby", family: "Smith", born: "2024-03-14", ..ROSE };
+    for (what, before, now, expected) in [
+        ("a slip", ROSE, Told { given: "Roslind", family: "Fetherstone", ..ROSE }, false),
+        ("married and moved", ROSE, Told { family: "Iqbal", line: "3 Mill Lane", postcode: "HU1 1AA", ..ROSE }, false),
+        ("named", baby, Told { given: "Olivia", family: "Jones", ..baby }, false),
+        ("birth date corrected", ROSE, Told { born: "1963-11-02", ..ROSE }, false),
+        ("sex corrected", ROSE, Told { female: false, ..ROSE }, false),
+        ("number replaced", one, other, false),
+        ("name and date corrected under one number", one, Told { given: "Tara", born: "1963-11-02", ..one }, false),
+        ("a new name altogether", ROSE, Told { given: "Tara", family: "Iqbal", ..ROSE }, false),
+        ("identified", Told { given: "Unknown", family: "Unknown", born: "1900-01-01", ..ROSE }, stranger, false),
+        ("blanked", ROSE, Told { given: "", family: "", born: "", ..ROSE }, false),
+        ("everything", ROSE, stranger, true),
+        ("everything but the number", one, Told { nhs: ONE, verified: true, ..stranger }, true),
+        ("another of the family", ROSE, Told { given: "Tara", born: "1990-11-02", ..ROSE }, true),
+        ("a twin with a number of her own", one, Told { given: "Tara", ..other }, true),
+        ("a father for his son", one, Told { born: "1931-07-07", ..other }, true),
+    ] {
+        let levels = population(&[before, now]).compare(0, 1).levels;
+        assert_eq!(is_somebody_else(levels), expected, "{what}: {levels:?}");
+    }
+}
+
 const ONE: &str = "9434765919";
 const OTHER: &str = "4010232137";
 

@@ -2,7 +2,7 @@
 
 use super::{Cluster, State, oldest};
 use crate::{
-    index::decide::{self, Decisions, Doubted, Evidence, Known, Means, Review, Row, Rule, decide},
+    index::decide::{self, Decisions, Evidence, Known, Means, Row, Rule, decide},
     model::EnterpriseId,
 };
 use severn_linkage::{
@@ -13,7 +13,7 @@ use severn_linkage::{
     },
     score::bits_of,
 };
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 /// Registrations that hang together, and all their pairs of concern.
 #[derive(Default)]
@@ -41,10 +41,7 @@ impl State {
     /// with them; what their rivals are joined with can change by them, though.
     pub(super) fn block(&self, seeds: &[Row]) -> Block {
         let start: Vec<u32> = seeds.iter().map(|row| row.0).collect();
-        let linked = |row| {
-            let links = self.links_of.get(&Row(row)).into_iter().flatten();
-            links.filter_map(|sequence| self.decisions.links.get(sequence)).flat_map(|l| [l.a.0, l.b.0]).collect()
-        };
+        let linked = |row| self.decisions.bound_to(Row(row)).map(|other| other.0).collect();
         let Closure { rows, pairs } = closure(&self.population, self.scoring.model(), &self.policy, &start, &linked);
         let rows: BTreeSet<Row> = rows.into_iter().map(Row).collect();
         let ends = pairs.iter().flat_map(|pair| [Row(pair.one), Row(pair.two)]);
@@ -64,20 +61,7 @@ impl State {
 
     /// The decisions that concern a block.
     pub(super) fn decisions_on(&self, block: &Block) -> Decisions {
-        let all = &self.decisions;
-        let mut own = Decisions::default();
-        if all.is_empty() {
-            return own;
-        }
-        for row in block.rows.iter().chain(&block.outside) {
-            for sequence in self.links_of.get(row).into_iter().flatten() {
-                own.links.extend(all.links.get(sequence).map(|link| (*sequence, link.clone())));
-            }
-            own.apart.extend(all.apart.get(row).map(|others| (*row, others.clone())));
-            own.different.extend(all.different.get(row).map(|others| (*row, others.clone())));
-            own.disputed.extend(all.disputed.get(row).map(|said| (*row, *said)));
-        }
-        own
+        self.decisions.about(block.rows.iter().chain(&block.outside))
     }
 
     /// What the rules make of a block under `decisions`.
@@ -103,10 +87,7 @@ impl State {
         let Some(first) = near.first() else { return Some(vec![(row, None)]) };
         let person = self.get(*first).person;
         let members = self.members(person).to_vec();
-        let looked_at = |member: &Row| {
-            let told_apart = self.told_apart.contains(member) || self.decisions.disputed.contains_key(member);
-            told_apart || self.links_of.contains_key(member) || self.reviews_of.contains_key(member)
-        };
+        let looked_at = |member: &Row| self.looked_at.contains(member) || self.reviews_of.contains_key(member);
         if members.iter().any(looked_at) || near.iter().any(|other| members.binary_search(other).is_err()) {
             return None;
         }
@@ -218,29 +199,6 @@ impl State {
         }
         for doubted in verdict.doubted {
             self.list_review(doubted);
-        }
-    }
-
-    fn list_review(&mut self, Doubted { doubt, evidence, a, b }: Doubted) {
-        let reach = Reverse(self.members(a).len() + self.members(b).len());
-        let review = Review { doubt, reach, evidence: Reverse(evidence), a, b };
-        if self.reviews.insert(review) {
-            for row in [a, b] {
-                self.reviews_of.entry(row).or_default().push(review);
-            }
-        }
-    }
-
-    fn unlist_reviews(&mut self, row: Row) {
-        for review in self.reviews_of.remove(&row).unwrap_or_default() {
-            self.reviews.remove(&review);
-            let other = if review.a == row { review.b } else { review.a };
-            if let Some(reviews) = self.reviews_of.get_mut(&other) {
-                reviews.retain(|listed| *listed != review);
-                if reviews.is_empty() {
-                    self.reviews_of.remove(&other);
-                }
-            }
         }
     }
 }

@@ -38,6 +38,7 @@ enum Why {
     Source,
     Rule(Rule),
     NoRule,
+    Suspended,
     Decision(Box<str>),
 }
 
@@ -102,12 +103,13 @@ impl State {
                 // What is withdrawn belongs to nobody afterwards; its last line is kept under the person it left.
                 let own_after = self.id_of(row).or(own_before);
                 self.histories.add(row, line(kind, why_of(what), own_after));
-                if let What::ToldApart { decision, .. } = what {
+                if let What::ToldApart { decision, .. } | What::Postponed { decision, .. } = what {
                     // It is told of both persons, for it joins no history of the other.
-                    let why = Why::Decision(told_apart(registration, decision));
+                    let why = Why::Decision(told_of(registration, decision));
                     self.histories.add(seeds[1], line(kind, why, self.id_of(seeds[1])));
                 }
-                decided = Some(row).filter(|_| matches!(what, What::Linked { .. } | What::Unlinked { .. }));
+                decided = Some(row)
+                    .filter(|_| matches!(what, What::Linked { .. } | What::Unlinked { .. } | What::TakenBack { .. }));
             }
             About::Superseded { decision, .. } => {
                 for row in seeds {
@@ -123,6 +125,9 @@ impl State {
             }
             match self.get(*other).rule {
                 Rule::Alone if id_before.is_none() => {}
+                Rule::Alone if self.decisions.suspended().contains_key(other) => {
+                    self.histories.add(*other, line("unlinked", Why::Suspended, id_after));
+                }
                 Rule::Alone => self.histories.add(*other, line("unlinked", Why::NoRule, id_after)),
                 rule => self.histories.add(*other, line("linked", Why::Rule(rule), id_after)),
             }
@@ -160,7 +165,12 @@ fn why_of(what: &What) -> Why {
         What::Registered { .. } | What::Changed { .. } | What::Withdrawn => Why::Source,
         What::Linked { decision, .. } | What::Unlinked { decision, .. } => Why::Decision(told(decision)),
         What::DoNotLink { .. } => Why::Rule(Rule::Person),
-        What::ToldApart { with, decision } => Why::Decision(told_apart(with, decision)),
+        What::ToldApart { with, decision } | What::Postponed { with, decision, .. } => {
+            Why::Decision(told_of(with, decision))
+        }
+        What::TakenBack { decided, decision } => {
+            Why::Decision(format!("decision {decided}, {}", told(decision)).into())
+        }
     }
 }
 
@@ -168,7 +178,7 @@ fn told(decision: &Decision) -> Box<str> {
     format!("{}: {}", decision.by, decision.reason).into()
 }
 
-fn told_apart(with: &RegistrationKey, decision: &Decision) -> Box<str> {
+fn told_of(with: &RegistrationKey, decision: &Decision) -> Box<str> {
     format!("from {} {}, {}", with.source, with.local_id.0, told(decision)).into()
 }
 
@@ -188,6 +198,7 @@ fn show(key: &RegistrationKey, line: &Line, model_version: &str) -> IndexEvent {
         Why::Rule(Rule::Score(evidence)) => &by_score(evidence, model_version),
         Why::Rule(Rule::Person) => "follows from a person's decision",
         Why::Rule(Rule::Alone) | Why::NoRule => &format!("nothing joins it to others any more, model {model_version}"),
+        Why::Suspended => "its source changed it into somebody else; a person decides whose it is",
         Why::Decision(text) => text,
     };
     IndexEvent {

@@ -8,18 +8,23 @@
 
 mod as_at;
 mod block;
+mod decided;
 mod history;
 mod person;
+mod quality;
+mod queue;
+mod suspend;
 mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
+pub use decided::{Decided, Wanted};
 pub use upkeep::ModelChanges;
 
 use super::{
-    decide::{Decisions, Link, Review, Row, Rule},
-    event::{About, Event, FeedPosition, RegistrationKey, Undone, What},
+    decide::{Decisions, Doubt, Review, Row, Rule},
+    event::{About, Event, FeedPosition, RegistrationKey, What},
     evidence::with_identity,
     normalise::{Facts, Profile},
     scoring::ScoringModel,
@@ -27,8 +32,10 @@ use super::{
 use crate::model::{EnterpriseId, SourceId};
 use block::Block;
 use bytes::Bytes;
+use decided::Journal;
 use history::Histories;
 use prost::Message as _;
+use queue::Postponed;
 use severn_linkage::{decide::Policy, population::Population, superseded::Superseded};
 use severn_proto::v1::Registration;
 use severn_trust::{NhsNumber, sha256};
@@ -56,12 +63,13 @@ pub struct State {
     /// Ids beside its oldest, for the few registrations that carry several.
     further_ids: HashMap<Row, Vec<Aged>>,
     decisions: Decisions,
-    links_of: HashMap<Row, Vec<u64>>,
-    /// Registrations that a person told apart from another, on either side.
-    told_apart: HashSet<Row>,
-    decided: HashMap<Uuid, Decided>,
+    /// Registrations about which anybody ever decided.
+    looked_at: HashSet<Row>,
+    journal: Journal,
+    postponed: HashMap<[Row; 2], Postponed>,
     reviews: BTreeSet<Review>,
     reviews_of: HashMap<Row, Vec<Review>>,
+    review_counts: BTreeMap<Doubt, u64>,
     feeds: BTreeMap<SourceId, Feed>,
     histories: Histories,
 }
@@ -82,11 +90,12 @@ impl Default for State {
             carriers: HashMap::new(),
             further_ids: HashMap::new(),
             decisions: Decisions::default(),
-            links_of: HashMap::new(),
-            told_apart: HashSet::new(),
-            decided: HashMap::new(),
+            looked_at: HashSet::new(),
+            journal: Journal::default(),
+            postponed: HashMap::new(),
             reviews: BTreeSet::new(),
             reviews_of: HashMap::new(),
+            review_counts: BTreeMap::new(),
             feeds: BTreeMap::new(),
             histories: Histories::default(),
         }
@@ -123,17 +132,6 @@ struct Cluster {
     id: Option<Aged>,
 }
 
-/// What a steward asked for, to know a retry from another request.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Decided {
-    /// A link of these two.
-    Link(RegistrationKey, RegistrationKey),
-    /// An unlink.
-    Unlink(RegistrationKey),
-    /// That these two are not one person.
-    TellApart(RegistrationKey, RegistrationKey),
-}
-
 /// A source's feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Feed {
@@ -164,14 +162,12 @@ impl State {
         let is_new = matches!(what, What::Registered { .. }) && !self.places.contains_key(registration);
         let row = self.place(registration);
         let mut seeds = vec![row];
-        if let What::Linked { with, .. } | What::DoNotLink { with } | What::ToldApart { with, .. } = what {
-            seeds.push(self.place(with));
-        }
+        seeds.extend(self.others_of(what));
         let own_before = self.id_of(row);
         let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
         let touched = self.block(&seeds);
         let rivals = touched.rivals(&seeds, &self.policy);
-        let affected = self.take(registration, what, event.sequence, &seeds);
+        let affected = self.take(registration, what, event, &seeds);
         let joined = if is_new && affected.is_empty() { self.join_at_once(row) } else { None };
         let before = joined.unwrap_or_else(|| {
             let mut before = self.settle_around(&seeds, touched.rows.into_iter().chain(rivals), &affected);
@@ -214,11 +210,6 @@ impl State {
             None => held.id,
         };
         id.filter(|_| held.live).map(|aged| aged.id)
-    }
-
-    /// What a steward asked for under this idempotency key.
-    pub fn decided(&self, idempotency_key: &Uuid) -> Option<&Decided> {
-        self.decided.get(idempotency_key)
     }
 
     /// Every feed, by source.
@@ -278,13 +269,15 @@ impl State {
 
     /// Changes content and decisions as the event says; who is who is settled afterwards. Returns the registrations
     /// for which a value became too common to be followed, or is no longer.
-    fn take(&mut self, registration: &RegistrationKey, what: &What, sequence: u64, seeds: &[Row]) -> Vec<u32> {
-        let row = seeds[0];
+    fn take(&mut self, registration: &RegistrationKey, what: &What, event: &Event, seeds: &[Row]) -> Vec<u32> {
+        let (row, sequence) = (seeds[0], event.sequence);
+        let before = self.get(row).body.clone();
         let mut affected = Vec::new();
         match what {
             What::Registered { body, person } => {
                 affected.extend(self.drop_content(row));
                 affected.extend(self.set_content(row, body, sequence));
+                self.watch(row, &before, sequence);
                 if self.get(row).id.is_none() {
                     self.give(row, Aged { since: sequence, id: *person });
                 }
@@ -292,66 +285,12 @@ impl State {
             What::Changed { body, .. } => {
                 affected.extend(self.drop_content(row));
                 affected.extend(self.set_content(row, body, sequence));
+                self.watch(row, &before, sequence);
             }
             What::Withdrawn => affected.extend(self.drop_content(row)),
-            What::Linked { with, decision } => {
-                let decided = Decided::Link(registration.clone(), with.clone());
-                self.decided.insert(decision.idempotency_key, decided);
-                self.take_link(row, seeds[1], sequence);
-            }
-            What::Unlinked { undone, decision } => {
-                self.decided.insert(decision.idempotency_key, Decided::Unlink(registration.clone()));
-                self.take_unlink(row, *undone);
-            }
-            What::DoNotLink { .. } => {
-                self.decisions.apart.entry(row).or_default().insert(seeds[1]);
-                self.told_apart.extend(seeds);
-            }
-            What::ToldApart { with, decision } => {
-                let decided = Decided::TellApart(registration.clone(), with.clone());
-                self.decided.insert(decision.idempotency_key, decided);
-                self.take_told_apart(row, seeds[1]);
-            }
+            _ => self.take_decision(registration, what, event, seeds),
         }
         affected
-    }
-
-    fn take_link(&mut self, a: Row, b: Row, sequence: u64) {
-        let link = self.link_of(a, b);
-        let taken_back = self.taken_back(a, b);
-        self.decisions.take_back(&taken_back);
-        self.decisions.links.insert(sequence, link);
-        self.links_of.entry(a).or_default().push(sequence);
-        self.links_of.entry(b).or_default().push(sequence);
-    }
-
-    fn take_unlink(&mut self, row: Row, undone: Undone) {
-        for sequence in self.links_of.remove(&row).unwrap_or_default() {
-            self.drop_link(sequence);
-        }
-        if undone == Undone::Rule {
-            self.decisions.disputed.insert(row, self.get(row).facts.said);
-        }
-    }
-
-    /// A link of just these two, which rests, is taken back by it.
-    fn take_told_apart(&mut self, a: Row, b: Row) {
-        for sequence in self.links_of.get(&a).cloned().unwrap_or_default() {
-            if self.decisions.links.get(&sequence).is_some_and(|link| link.a == b || link.b == b) {
-                self.drop_link(sequence);
-            }
-        }
-        self.decisions.tell_apart(a, b);
-        self.told_apart.extend([a, b]);
-    }
-
-    fn drop_link(&mut self, sequence: u64) {
-        let Some(link) = self.decisions.links.remove(&sequence) else { return };
-        for end in [link.a, link.b] {
-            if let Some(links) = self.links_of.get_mut(&end) {
-                links.retain(|other| *other != sequence);
-            }
-        }
     }
 
     fn drop_content(&mut self, row: Row) -> Vec<u32> {
@@ -442,26 +381,6 @@ impl State {
         if let Some(cluster) = self.clusters.get_mut(&first) {
             cluster.id = id;
         }
-    }
-
-    /// A link as it would be decided now.
-    pub fn link_of(&self, a: Row, b: Row) -> Link {
-        let both = self.members(a).iter().chain(self.members(b));
-        Link { a, b, seen: both.filter_map(|row| self.get(*row).facts.number).collect() }
-    }
-
-    /// The separations that a link of `a` and `b` takes back: those of one from the other's person, if a person
-    /// separated just these two. Any other separation between the two persons stands, and the link is refused.
-    pub fn taken_back(&self, a: Row, b: Row) -> Vec<(Row, BTreeSet<Row>)> {
-        let mut taken_back = Vec::new();
-        for (row, other) in [(a, b), (b, a)] {
-            let apart: BTreeSet<Row> = self.decisions.separated_from(row).copied().collect();
-            if apart.contains(&other) {
-                let person = self.members(other).iter();
-                taken_back.push((row, person.filter(|member| apart.contains(member)).copied().collect()));
-            }
-        }
-        taken_back
     }
 }
 

@@ -1,9 +1,9 @@
-//! Reads from the state: persons, what a human should decide, and what a decision would do.
+//! Reads from the state: persons, and what a decision would do.
 
 use super::State;
 use crate::{
     index::{
-        decide::{Doubt, Means, Review, Row, Rule},
+        decide::{Effect, Means, Row, Rule},
         event::{RegistrationKey, Undone},
         golden::{Member, golden},
         normalise::Facts,
@@ -11,8 +11,7 @@ use crate::{
     model::{EnterpriseId, Located, Person},
 };
 use prost::Message as _;
-use severn_linkage::score::FieldReason;
-use severn_proto::v1::{self as wire, Registration, ReviewPair};
+use severn_proto::v1::Registration;
 use severn_trust::NhsNumber;
 use std::collections::BTreeSet;
 
@@ -84,37 +83,11 @@ impl State {
         Means { population: &self.population, model: self.scoring.model(), policy: &self.policy }
     }
 
-    /// The pairs that a human should decide, at most `limit`: what harms most if it is wrong first, then what reaches
-    /// most sources, then the likeliest.
-    pub fn review_queue(&self, limit: usize) -> Vec<ReviewPair> {
-        self.reviews.iter().take(limit).map(|review| self.review_pair(review)).collect()
-    }
-
-    fn review_pair(&self, review: &Review) -> ReviewPair {
-        let comparison = self.population.compare(review.a.0, review.b.0);
-        let score = self.scoring.model().score(&comparison);
-        let reason = |reason: FieldReason| wire::FieldReason {
-            field: reason.field.name().into(),
-            level: reason.level.into(),
-            weight_bits: reason.weight_bits,
-        };
-        ReviewPair {
-            a: Some(self.registration(review.a)),
-            b: Some(self.registration(review.b)),
-            why: doubt_text(review.doubt).into(),
-            probability: score.probability,
-            bits: score.bits,
-            reasons: self.scoring.model().explain(&comparison).into_iter().map(reason).collect(),
-            model_version: self.scoring.model().version().into(),
-        }
-    }
-
     /// Whether a link of `a` and `b`, decided now, would make them one person.
     pub fn link_would_hold(&self, a: Row, b: Row) -> bool {
         let block = self.block(&[a, b]);
         let mut decisions = self.decisions_on(&block);
-        decisions.take_back(&self.taken_back(a, b));
-        decisions.links.insert(u64::MAX, self.link_of(a, b));
+        decisions.take(u64::MAX, &self.effect_of_link(a, b));
         let verdict = self.verdict(self.means(), &block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
         verdict.persons.iter().any(|person| has(person, a) && has(person, b))
@@ -135,7 +108,7 @@ impl State {
         }
         let block = self.block(&[row]);
         let mut decisions = self.decisions_on(&block);
-        decisions.links.retain(|_, link| link.a != row && link.b != row);
+        decisions.take(u64::MAX, &Effect::Unlink { row, misled: None });
         let verdict = self.verdict(self.means(), &block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
         let left = verdict.persons.into_iter().find(|person| has(person, row)).unwrap_or_default();
@@ -145,22 +118,5 @@ impl State {
             return Some((Undone::Rule, companions.iter().map(key).collect()));
         }
         Some((Undone::Link, parted))
-    }
-}
-
-fn doubt_text(doubt: Doubt) -> &'static str {
-    match doubt {
-        Doubt::LinkRests => "linked by a person, but their NHS numbers contradict that now",
-        Doubt::NumberOverlaid => "NHS number overlaid: one number, but two people by everything else",
-        Doubt::DatesOfDeath => "dates of death do not fit",
-        Doubt::NumbersDiffer => {
-            "possible duplicate NHS numbers: two verified numbers, but one person by everything else"
-        }
-        Doubt::DecisionsContradict => "people's decisions contradict each other",
-        Doubt::PersonsDisagree => "would join two persons some of whose registrations do not fit together",
-        Doubt::LeadTooSmall => "another person fits nearly as well",
-        Doubt::PossibleTwins => "possibly twins: born on one day at one address, given names not the same",
-        Doubt::Possible => "possibly one person",
-        Doubt::NamesAndBirthOnly => "nothing but names and birth date agrees",
     }
 }

@@ -6,6 +6,7 @@ impl State {
         let everybody: Vec<Row> = (0..).take(self.held.len()).map(Row).collect();
         let block = self.block(&everybody);
         let verdict = self.verdict(self.means(), &block, &self.decisions_on(&block));
+        assert_eq!(self.derive_all(), self.decisions, "what is decided follows from the journal");
         for person in &verdict.persons {
             let person: Vec<Row> = person.iter().map(|(row, _)| *row).collect();
             for row in &person {
@@ -17,6 +18,7 @@ impl State {
         let listed: BTreeSet<_> = self.reviews.iter().map(|r| (r.doubt, r.evidence.0, r.a, r.b)).collect();
         let doubted: BTreeSet<_> = verdict.doubted.iter().map(|d| (d.doubt, d.evidence, d.a, d.b)).collect();
         assert_eq!(listed, doubted);
+        assert_eq!(self.review_counts.values().sum::<u64>() as usize, self.reviews.len());
         for review in &self.reviews {
             assert_eq!(review.reach.0, self.members(review.a).len() + self.members(review.b).len());
         }

@@ -123,12 +123,8 @@ impl State {
         seeds.sort_unstable();
         let touched = self.block(&seeds);
         let rivals = touched.rivals(&seeds, &self.policy);
-        let current = self.superseded.current(by);
-        for link in self.decisions.links.values_mut() {
-            if link.seen.remove(&number) {
-                link.seen.insert(current);
-            }
-        }
+        let superseded = &self.superseded;
+        self.decisions.renumber(|number| superseded.current(number));
         let mut affected = Vec::new();
         for row in &seeds {
             let (body, changed) = (self.get(*row).body.clone(), self.get(*row).changed);
@@ -147,6 +143,7 @@ impl State {
         self.clusters.clear();
         self.reviews.clear();
         self.reviews_of.clear();
+        self.review_counts.clear();
         for (held, row) in self.held.iter_mut().zip(0..) {
             held.person = Row(row);
             held.rule = Rule::Alone;
@@ -165,7 +162,7 @@ impl State {
         score_all(population, model, threads, &mut |scored, _| {
             pairs.extend(scored.iter().filter(|pair| is_of_concern(model, pair, policy)));
         });
-        let links: Vec<(u32, u32)> = self.decisions.links.values().map(|link| (link.a.0, link.b.0)).collect();
+        let links: Vec<(u32, u32)> = self.decisions.bonds().map(|(one, two)| (one.0, two.0)).collect();
         let components = components(&pairs, &links, self.held.len());
         let block = |(rows, pairs): (Vec<u32>, _)| Block {
             rows: rows.into_iter().map(Row).collect(),

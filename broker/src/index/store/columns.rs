@@ -34,7 +34,9 @@ pub const SCHEMA: [&str; 3] = [
         reason TEXT,
         idempotency_key TEXT,
         nhs_number TEXT,
-        superseded_by TEXT
+        superseded_by TEXT,
+        until_ms BIGINT,
+        decided BIGINT
     )",
     "CREATE TABLE IF NOT EXISTS index_feeds (
         source_id TEXT NOT NULL PRIMARY KEY,
@@ -131,6 +133,10 @@ pub struct EventRow {
     pub nhs_number: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<i64>,
 }
 
 /// A feed's position, one field for each column but the batch that moved it.
@@ -183,6 +189,15 @@ impl EventRow {
                 self.set_decision(decision);
             }
             What::DoNotLink { with } => self.set_other(with),
+            What::Postponed { with, until_ms, decision } => {
+                self.set_other(with);
+                self.until_ms = Some(*until_ms);
+                self.set_decision(decision);
+            }
+            What::TakenBack { decided, decision } => {
+                self.decided = Some(decided.cast_signed());
+                self.set_decision(decision);
+            }
         }
     }
 
@@ -225,6 +240,15 @@ impl EventRow {
             "unlinked" => What::Unlinked { undone: self.undone()?, decision: self.decision()? },
             "do-not-link" => What::DoNotLink { with: self.other()? },
             "told-apart" => What::ToldApart { with: self.other()?, decision: self.decision()? },
+            "postponed" => What::Postponed {
+                with: self.other()?,
+                until_ms: self.present(self.until_ms, "until_ms")?,
+                decision: self.decision()?,
+            },
+            "taken-back" => What::TakenBack {
+                decided: self.present(self.decided, "decided")?.cast_unsigned(),
+                decision: self.decision()?,
+            },
             _ => return Err(self.damaged("is of a kind that this version does not know")),
         })
     }
@@ -347,6 +371,8 @@ where
             idempotency_key: row.try_get("idempotency_key")?,
             nhs_number: row.try_get("nhs_number")?,
             superseded_by: row.try_get("superseded_by")?,
+            until_ms: row.try_get("until_ms")?,
+            decided: row.try_get("decided")?,
         })
     }
 }

@@ -45,9 +45,12 @@ fn events() -> Vec<Event> {
     ];
     let number = |text| NhsNumber::parse(text).unwrap();
     let [superseded, by] = [number("9434765919"), number("9990000018")];
-    let about = kinds.map(|what| About::Registration(key("1' -- \"\\ é🏥"), what)).into_iter().chain([
+    let of = |what| About::Registration(key("1' -- \"\\ é🏥"), what);
+    let about = kinds.map(of).into_iter().chain([
         About::Superseded { number: superseded, by, decision: decision() },
         About::ModelTaken(ScoringModel::small("another")),
+        of(What::Postponed { with: key("2"), until_ms: 1_800_000_000_000, decision: decision() }),
+        of(What::TakenBack { decided: 3, decision: decision() }),
     ]);
     (1..).zip(about).map(|(sequence, about)| Event { sequence, at_ms: 5, about }).collect()
 }
@@ -156,7 +159,7 @@ async fn check_store(place: &dyn Place) {
     store.append(&one).await.unwrap();
     let two = batch(one.mark(), &events[3..], &[feed("A", 4)]);
     store.append(&two).await.unwrap();
-    assert_eq!(two.mark(), Mark { sequence: 10, batch: 2 });
+    assert_eq!(two.mark(), Mark { sequence: 12, batch: 2 });
     let expected = (events.clone(), Loaded { mark: two.mark(), feeds: vec![feed("A", 4), feed("B", 1)] });
     assert_eq!(load(&*store).await, expected);
     let news = (events[3..].to_vec(), Loaded { mark: two.mark(), feeds: vec![feed("A", 4)] });
@@ -177,7 +180,7 @@ async fn check_store(place: &dyn Place) {
     let feed_only = batch(two.mark(), &[], &[feed("A", 5)]);
     store.append(&feed_only).await.unwrap();
     assert_eq!(load_after(&*store, two.mark()).await.1.feeds, [feed("A", 5)]);
-    let ahead = Mark { sequence: 10, batch: 4 };
+    let ahead = Mark { sequence: 12, batch: 4 };
     assert!(matches!(store.load(ahead, &mut |_| ()).await, Err(StoreError::Damaged(_))), "it holds less than was read");
     check_replace(&*store, feed_only.mark()).await;
 }
@@ -376,7 +379,7 @@ async fn one_broker_at_a_time_has_a_folder_and_others_may_read() {
     let reader = SqliteStore::open_to_read(folder).await.unwrap();
     assert_eq!(reader.count().await.unwrap(), Counts { events: 3, feeds: 0 });
     store.append(&batch(first.mark(), &events()[3..], &[])).await.unwrap();
-    assert_eq!(reader.count().await.unwrap(), Counts { events: 10, feeds: 0 });
+    assert_eq!(reader.count().await.unwrap(), Counts { events: 12, feeds: 0 });
     drop(store);
     let store = place.open().await;
     assert_eq!(load(&*store).await.0, events());
@@ -403,7 +406,7 @@ async fn an_export_moves_everything_between_all_stores() {
     let mut many = events();
     let about = || About::Registration(key("x"), What::Withdrawn);
     let withdrawn = |sequence| Event { sequence, at_ms: 6, about: about() };
-    many.extend((11..=2_500).map(withdrawn));
+    many.extend((13..=2_500).map(withdrawn));
     let source = places[0].open().await;
     source.append(&batch(Mark::default(), &many, &[feed("A", 3), feed("B", 4)])).await.unwrap();
     let counts = Counts { events: 2_500, feeds: 2 };

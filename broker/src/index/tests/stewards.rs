@@ -50,7 +50,7 @@ async fn who_was_taken_out_stays_out_whoever_comes_and_goes() {
     // Until a person says otherwise.
     index.link(at("B/1"), at("A/1"), decision(2)).await.unwrap();
     assert_eq!(known_at(&index, anna), ["A/1", "B/1", "D/1"]);
-    assert_eq!(index.review_queue(9).unwrap(), []);
+    assert_eq!(index.review_queue(9, &[]).unwrap().pairs, []);
 }
 
 #[tokio::test]
@@ -114,7 +114,10 @@ async fn a_link_rests_when_the_numbers_come_to_contradict_it() {
     assert_eq!(known_at(&index, who(&index, "A/1")), ["A/1", "B/1"]);
     register(&index, "B/1", &numbered(BETH, "Beth")).await;
     assert_eq!(known_at(&index, who(&index, "A/1")), ["A/1"]);
-    assert_eq!(index.review_queue(9).unwrap()[0].why, "linked by a person, but their NHS numbers contradict that now");
+    assert_eq!(
+        index.review_queue(9, &[]).unwrap().pairs[0].why,
+        "linked by a person, but their NHS numbers contradict that now"
+    );
     register(&index, "B/1", &smith("Beth")).await;
     assert_eq!(known_at(&index, who(&index, "A/1")), ["A/1", "B/1"]);
 }
@@ -126,19 +129,19 @@ async fn who_was_told_apart_leaves_the_queue_and_never_comes_back() {
     let zoe = Demographics { birth_date: "1990-03-03".into(), ..numbered(ANNA, "Zoe") };
     register(&index, "B/1", &zoe).await;
     let (john, other) = (who(&index, "A/1"), who(&index, "B/1"));
-    assert_eq!(index.review_queue(9).unwrap().len(), 1);
+    assert_eq!(index.review_queue(9, &[]).unwrap().pairs.len(), 1);
     index.tell_apart(at("B/1"), at("A/1"), decision(1)).await.unwrap();
-    assert_eq!(index.review_queue(9).unwrap(), []);
+    assert_eq!(index.review_queue(9, &[]).unwrap().pairs, []);
     // Whatever they come to say, and though they go and come again.
     register(&index, "B/1", &numbered(ANNA, "John")).await;
     withdraw(&index, "A/1").await;
     register(&index, "A/1", &numbered(ANNA, "John")).await;
     assert_eq!((known_at(&index, john), known_at(&index, other)), (vec!["A/1".into()], vec!["B/1".into()]));
-    assert_eq!(index.review_queue(9).unwrap(), []);
+    assert_eq!(index.review_queue(9, &[]).unwrap().pairs, []);
     // Who fits both is left to a person.
     register(&index, "C/1", &numbered(ANNA, "John")).await;
     assert_eq!(known_at(&index, who(&index, "C/1")), ["C/1"]);
-    let queue = index.review_queue(9).unwrap();
+    let queue = index.review_queue(9, &[]).unwrap().pairs;
     assert_eq!(queue.iter().map(|p| p.why.as_str()).collect::<Vec<_>>(), ["another person fits nearly as well"; 2]);
     for person in [john, other] {
         let story: Vec<_> = index.history(person).unwrap().into_iter().map(|e| (e.kind, e.why)).collect();
@@ -147,7 +150,7 @@ async fn who_was_told_apart_leaves_the_queue_and_never_comes_back() {
         assert!(story.contains(&line), "{story:?}");
     }
     let reopened = open(Arc::new(store), 9).await;
-    assert_eq!(reopened.review_queue(9).unwrap(), queue);
+    assert_eq!(reopened.review_queue(9, &[]).unwrap().pairs, queue);
 }
 
 #[tokio::test]
@@ -174,7 +177,7 @@ async fn telling_apart_takes_back_a_link_that_rests() {
     index.link(at("A/1"), at("B/1"), decision(1)).await.unwrap();
     register(&index, "B/1", &numbered(BETH, "Beth")).await;
     index.tell_apart(at("A/1"), at("B/1"), decision(2)).await.unwrap();
-    assert_eq!(index.review_queue(9).unwrap(), []);
+    assert_eq!(index.review_queue(9, &[]).unwrap().pairs, []);
     // The numbers do not contradict the link any more, but a person did.
     register(&index, "B/1", &smith("Beth")).await;
     assert_eq!(known_at(&index, who(&index, "A/1")), ["A/1"]);
@@ -197,4 +200,40 @@ async fn telling_apart_is_refused_where_it_cannot_be_and_a_retry_changes_nothing
     assert_eq!(written(&store), 4);
     assert!(matches!(tell("C/1", "A/1", 1).await, Err(IndexError::Conflict(_))), "another use of the key");
     assert!(matches!(index.link(at("A/1"), at("C/1"), decision(1)).await, Err(IndexError::Conflict(_))));
+}
+
+#[tokio::test]
+async fn a_link_whose_ground_is_gone_is_a_task_until_a_person_says_it_again() {
+    let (_, index) = memory().await;
+    register(&index, "A/1", &smith("Anna")).await;
+    register(&index, "B/1", &smith("Beth")).await;
+    index.link(at("A/1"), at("B/1"), decision(1)).await.unwrap();
+    assert_eq!(index.review_queue(9, &[]).unwrap().pairs, [], "what a person saw and decided is no task");
+    // One date is changed later, so that they are two by every field. It stays linked, for a person said so.
+    register(&index, "B/1", &Demographics { birth_date: "1963-11-30".into(), ..smith("Beth") }).await;
+    let queue = index.review_queue(9, &[]).unwrap();
+    let why: Vec<(ReviewKind, &str)> = queue.pairs.iter().map(|pair| (pair.kind(), pair.why.as_str())).collect();
+    let plain = "linked by a person, but what they say now is plainly of two people";
+    assert_eq!(why, [(ReviewKind::RegistrationDisagrees, plain)]);
+    assert_eq!(known_at(&index, who(&index, "A/1")), ["A/1", "B/1"]);
+    index.shared.read().unwrap().check_whole();
+    index.link(at("B/1"), at("A/1"), decision(2)).await.unwrap();
+    assert_eq!(index.review_queue(9, &[]).unwrap().pairs, []);
+    index.shared.read().unwrap().check_whole();
+}
+
+#[tokio::test]
+async fn the_queue_is_read_by_kind_and_counts_all() {
+    let (_, index) = memory().await;
+    register(&index, "A/1", &numbered(ANNA, "John")).await;
+    let zoe = Demographics { birth_date: "1990-03-03".into(), ..numbered(ANNA, "Zoe") };
+    register(&index, "B/1", &zoe).await;
+    register(&index, "A/2", &smith("Anna")).await;
+    register(&index, "B/2", &smith("Beth")).await;
+    let queue = index.review_queue(9, &[ReviewKind::NumberOverlaid]).unwrap();
+    assert_eq!(queue.pairs.iter().map(|pair| pair.kind()).collect::<Vec<_>>(), [ReviewKind::NumberOverlaid]);
+    let all = index.review_queue(9, &[]).unwrap();
+    let counted: u64 = all.counts.iter().map(|count| count.pairs).sum();
+    assert_eq!((counted as usize, &all.counts), (all.pairs.len(), &queue.counts));
+    assert!(all.counts.len() > 1, "{:?}", all.counts);
 }
