@@ -11,6 +11,7 @@
 //!
 //! **Invariant:** no person has two different verified NHS numbers.
 
+use serde::{Deserialize, Serialize};
 use severn_linkage::{
     bulk::ScoredPair,
     decide::{Component, LinkRule, Member, PersonsDecision, Policy, ReviewReason, Says},
@@ -25,11 +26,11 @@ use std::{
 };
 
 /// The place of a registration in the index's memory, and in the population.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Row(pub u32);
 
 /// Why a registration is with others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Rule {
     /// It stands alone.
     #[default]
@@ -41,7 +42,7 @@ pub enum Rule {
 }
 
 /// What was compared between two registrations, and how surely that makes them one person.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Evidence {
     /// log2 of the odds that the two are one person, in thousandths.
     pub millibits: i64,
@@ -57,7 +58,7 @@ impl Evidence {
 }
 
 /// Why a human should look at a pair; what harms most if it is wrong comes first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Doubt {
     /// One NHS number on two people.
     NumberOverlaid,
@@ -98,7 +99,7 @@ impl Doubt {
 }
 
 /// A pair for a human. Pairs stand in the order in which they should be looked at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Review {
     /// Why.
     pub doubt: Doubt,

@@ -108,6 +108,10 @@ pub struct FeedPosition {
     pub heard_at_ms: i64,
 }
 
+/// Every kind of event, as it is stored and shown.
+pub const KINDS: [&str; 7] =
+    ["registered", "changed", "withdrawn", "linked", "unlinked", "do-not-link", "told-apart"];
+
 impl What {
     /// The kind of event, as it is stored and shown.
     pub fn kind(&self) -> &'static str {

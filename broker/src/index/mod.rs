@@ -15,6 +15,8 @@ mod find;
 mod golden;
 mod normalise;
 mod plan;
+mod saver;
+mod snapshot;
 mod state;
 pub mod store;
 mod write;
@@ -22,10 +24,12 @@ mod write;
 pub use event::{Decision, Event, FeedPosition, RegistrationKey, Undone, What};
 pub use find::{CANDIDATES_MAX, Found, Resolved, Search};
 pub use normalise::is_partial_date;
+pub use snapshot::Snapshots;
 pub use state::Feed;
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
+use saver::{Saver, Start};
 use severn_proto::v1::{FeedAnnounce, IndexEvent, ReviewPair};
 use severn_trust::{Clock, Entropy};
 use state::{Decided, State};
@@ -36,14 +40,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use store::{Mark, Store, StoreError};
+use store::{Store, StoreError};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::Instant,
 };
 use uuid::Uuid;
-use write::{Command, Writer};
+use write::{Command, Saved, Writer};
 
 #[cfg(test)]
 mod tests;
@@ -100,6 +104,7 @@ pub struct Refusal {
 pub struct Index {
     shared: Arc<Shared>,
     writer: mpsc::Sender<Command>,
+    saves: mpsc::Sender<Saved>,
     task: JoinHandle<()>,
 }
 
@@ -152,21 +157,45 @@ impl Index {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Index, IndexError> {
-        let mut state = State::default();
+        Index::open_with(None, store, clock, entropy).await
+    }
+
+    /// Opens the index on the events of `store`, from a snapshot if there is one that fits, and writes snapshots.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] if the store cannot be read.
+    pub async fn open_with(
+        snapshots: Option<Snapshots>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Index, IndexError> {
         let confirmed = Mutex::new(Instant::now());
-        let loaded = store.load(Mark::default(), &mut |event| state.apply(&event)).await?;
-        loaded.feeds.iter().for_each(|feed| state.apply_feed(feed));
+        let Start { state, mark, saved } = Start::read(snapshots.as_ref(), &*store).await?;
         let broken = AtomicBool::new(false);
         let shared = Arc::new(Shared { state: RwLock::new(state), store, clock, entropy, broken, confirmed });
-        let mut writer = Writer::new(shared.clone(), loaded.mark);
+        let mut writer = Writer::new(shared.clone(), mark, Saver::new(snapshots, saved));
+        // Nobody is answered yet, so that it may take its time.
+        writer.save_if_due(None).await;
         // Reading everything took a while; nobody is answered from before it.
         writer.catch_up().await?;
         let (commander, commands) = mpsc::channel(WAITING_MAX);
-        let task = tokio::spawn(write::write(writer, commands));
-        Ok(Index { shared, writer: commander, task })
+        let (saves, to_save) = mpsc::channel(1);
+        let task = tokio::spawn(write::write(writer, commands, to_save));
+        Ok(Index { shared, writer: commander, saves, task })
     }
 
-    /// Writes what waits and lets go of the store.
+    /// Writes a snapshot, if enough has come since the last, once what waits is written.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub async fn save(&self) -> Result<(), IndexError> {
+        let (saved, answer) = oneshot::channel();
+        self.saves.send(saved).await.map_err(|_| IndexError::Poisoned)?;
+        answer.await.map_err(|_| IndexError::Poisoned)
+    }
+
+    /// Writes what waits, and a snapshot, and lets go of the store.
     pub async fn close(self) {
         drop(self.writer);
         // A writer that panicked has let go too.

@@ -9,6 +9,7 @@ use store::{Failure, MemoryStore, SqliteStore};
 mod brokers;
 mod histories;
 mod search;
+mod snapshots;
 mod stewards;
 
 /// 1 May 2026.

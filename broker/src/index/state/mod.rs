@@ -9,9 +9,12 @@
 mod block;
 mod history;
 mod person;
+mod saved;
 
 #[cfg(test)]
 mod tests;
+
+pub use saved::{Section, Sections};
 
 use super::{
     decide::{Decisions, Link, Review, Row, Rule},
@@ -23,6 +26,7 @@ use crate::model::{EnterpriseId, SourceId};
 use bytes::Bytes;
 use history::Histories;
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 use severn_linkage::{decide::Policy, model::Model, population::Population};
 use severn_proto::v1::Registration;
 use severn_trust::{NhsNumber, sha256};
@@ -104,7 +108,7 @@ struct Held {
 }
 
 /// An enterprise id and the event that brought it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Aged {
     since: u64,
     id: EnterpriseId,
@@ -372,7 +376,8 @@ impl State {
         let demographics = registration.demographics.unwrap_or_default();
         let profile = Profile::of(&demographics);
         if let Some(number) = profile.facts.number {
-            self.by_number.entry(number).or_default().push(row);
+            let rows = self.by_number.entry(number).or_default();
+            rows.insert(rows.partition_point(|other| *other < row), row);
         }
         let held = &mut self.held[row.0 as usize];
         held.live = true;

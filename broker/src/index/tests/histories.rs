@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Register(usize, Said),
     Withdraw(usize),
     Link(usize, usize),
@@ -15,14 +15,14 @@ enum Step {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Said {
+pub(super) struct Said {
     number: usize,
     verified: bool,
     given: usize,
     born: usize,
 }
 
-const PLACES: [&str; 8] = ["A/1", "A/2", "A/3", "B/1", "B/2", "C/1", "C/2", "C/3"];
+pub(super) const PLACES: [&str; 8] = ["A/1", "A/2", "A/3", "B/1", "B/2", "C/1", "C/2", "C/3"];
 
 fn demographics(said: Said) -> Demographics {
     Demographics {
@@ -41,7 +41,7 @@ fn said() -> impl Strategy<Value = Said> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let place = || 0..PLACES.len();
     prop_oneof![
         5 => (place(), said()).prop_map(|(place, said)| Step::Register(place, said)),
@@ -52,11 +52,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-async fn take(index: &Index, n: usize, step: &Step) {
+pub(super) async fn take(index: &Index, n: usize, step: &Step) {
     let allowed = |error: Option<IndexError>| match error {
         None | Some(IndexError::Conflict(_) | IndexError::UnknownRegistration | IndexError::Invalid { .. }) => {}
         Some(other) => panic!("{other}"),
@@ -91,7 +91,7 @@ async fn take(index: &Index, n: usize, step: &Step) {
     }
 }
 
-fn known_at_place(index: &Index, name: &str) -> Vec<String> {
+pub(super) fn known_at_place(index: &Index, name: &str) -> Vec<String> {
     let RegistrationKey { source, local_id } = at(name);
     match index.resolve(&Search::Registration { source, local_id }).unwrap() {
         Resolved::One(found) => known_at(index, found.person.id),
@@ -108,7 +108,7 @@ fn is_listed(index: &Index, a: &str, b: &str) -> bool {
 }
 
 /// Everything that can be asked of an index, about everybody who ever was in it.
-fn everything(index: &Index, persons: &BTreeSet<EnterpriseId>) -> String {
+pub(super) fn everything(index: &Index, persons: &BTreeSet<EnterpriseId>) -> String {
     let mut all = String::new();
     for person in persons {
         let found = index.locate(*person).unwrap();

@@ -1,0 +1,447 @@
+//! The state in sections of bytes, and back. What follows from the rest is not written but made again. Every field is
+//! named here, on the way out and on the way in: one that is added later does not compile before it has its place.
+//!
+//! **Invariant:** what is written is a function of the events, and what was read goes on as if it had never been written.
+
+use super::{Aged, Cluster, Decided, Feed, Held, State, history::{Histories, SavedLine}, oldest};
+use crate::{
+    index::{
+        decide::{Decisions, Link, Review, Row, Rule, Said},
+        event::RegistrationKey,
+        normalise::Facts,
+        snapshot::Odd,
+    },
+    model::{LocalId, SourceId},
+};
+use bytes::Bytes;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
+use severn_linkage::population::{Population, SavedPostings, SavedRows};
+use severn_trust::{Digest, NhsNumber, sha256};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    hash::Hash,
+    io, thread,
+};
+use uuid::Uuid;
+
+/// What a section holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Section {
+    /// Everything that there is little of.
+    Rest,
+    /// Registrations, so many to a section.
+    Registrations,
+    /// Words and records of the population.
+    Population,
+    /// The index of one kind of key.
+    Postings,
+    /// Lines of histories, so many to a section.
+    Lines,
+}
+
+/// Where sections are read from, by several threads.
+pub trait Sections: Sync {
+    /// How many sections of a kind there are.
+    fn count(&self, kind: Section) -> usize;
+
+    /// A section of a kind, in the order in which they were written.
+    ///
+    /// # Errors
+    /// [`Odd`] if it is not what was written, or missing.
+    fn section(&self, kind: Section, nth: usize) -> Result<Vec<u8>, Odd>;
+}
+
+/// Takes sections one after the other.
+pub type Put<'a> = dyn FnMut(Section, Vec<u8>) -> io::Result<()> + 'a;
+
+/// Registrations, or lines of histories, to a section.
+const IN_A_SECTION: usize = 1 << 16;
+
+/// Registrations whose bytes lie in one piece of memory, which is freed with the last of them.
+const IN_A_PIECE: usize = 64;
+
+/// What there is little of.
+#[derive(Serialize, Deserialize)]
+struct Rest<'a> {
+    sequence: u64,
+    /// The sources of registrations, which name theirs by its place here.
+    sources: Vec<String>,
+    further_ids: Sorted<'a, Row, Vec<Aged>>,
+    links: Vec<SavedLink>,
+    apart: Sorted<'a, Row, BTreeSet<Row>>,
+    different: Sorted<'a, Row, BTreeSet<Row>>,
+    disputed: Sorted<'a, Row, Said>,
+    links_of: Sorted<'a, Row, Vec<u64>>,
+    told_apart: BTreeSet<Row>,
+    decided: BTreeMap<Uuid, SavedDecided>,
+    reviews: Cow<'a, BTreeSet<Review>>,
+    predecessors: Sorted<'a, Row, Vec<Row>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedLink {
+    sequence: u64,
+    a: Row,
+    b: Row,
+    seen: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SavedDecided {
+    Link(Row, Row),
+    Unlink(Row),
+    TellApart(Row, Row),
+}
+
+/// A registration.
+#[derive(Serialize, Deserialize)]
+struct SavedHeld<'a> {
+    source: u32,
+    local_id: &'a str,
+    fingerprint: u128,
+    live: bool,
+    #[serde(serialize_with = "as_bytes")]
+    body: &'a [u8],
+    /// Ten digits, or nothing.
+    #[serde(borrow)]
+    number: Cow<'a, str>,
+    verified: bool,
+    birth: Option<(i16, i8, i8)>,
+    #[serde(serialize_with = "as_bytes")]
+    said: &'a [u8],
+    unusable_number: bool,
+    changed: u64,
+    person: Row,
+    rule: Rule,
+    id: Option<Aged>,
+}
+
+/// A map that is written in the order of its keys.
+struct Sorted<'a, K, V>(Cow<'a, HashMap<K, V>>)
+where
+    HashMap<K, V>: Clone;
+
+impl<K: Serialize + Ord + Clone, V: Serialize + Clone> Serialize for Sorted<'_, K, V> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().collect::<BTreeMap<_, _>>())
+    }
+}
+
+impl<'de, K, V> Deserialize<'de> for Sorted<'_, K, V>
+where
+    K: Deserialize<'de> + Eq + Hash + Clone,
+    V: Deserialize<'de> + Clone,
+{
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Sorted(Cow::Owned(HashMap::deserialize(from)?)))
+    }
+}
+
+impl State {
+    /// Writes everything that does not follow from the rest.
+    ///
+    /// # Errors
+    /// As `put` gives them.
+    pub fn save(&self, put: &mut Put<'_>) -> io::Result<()> {
+        let State {
+            sequence,
+            // Told apart by a digest.
+            model: _,
+            policy: _,
+            population,
+            held,
+            // Made again from the registrations.
+            places: _,
+            by_number: _,
+            clusters: _,
+            carriers: _,
+            further_ids,
+            decisions: Decisions { links, apart, different, disputed },
+            links_of,
+            told_apart,
+            decided,
+            reviews,
+            reviews_of: _,
+            // Their positions are the store's, and the rest is counted again.
+            feeds,
+            histories,
+        } = self;
+        let sources: Vec<String> = feeds.keys().map(ToString::to_string).collect();
+        let place = |key: &RegistrationKey| self.places.get(key).copied().unwrap_or(Row(u32::MAX));
+        let rest = Rest {
+            sequence: *sequence,
+            sources,
+            further_ids: Sorted(Cow::Borrowed(further_ids)),
+            links: links.iter().map(|(sequence, link)| SavedLink::of(*sequence, link)).collect(),
+            apart: Sorted(Cow::Borrowed(apart)),
+            different: Sorted(Cow::Borrowed(different)),
+            disputed: Sorted(Cow::Borrowed(disputed)),
+            links_of: Sorted(Cow::Borrowed(links_of)),
+            told_apart: told_apart.iter().copied().collect(),
+            decided: decided.iter().map(|(key, wanted)| (*key, SavedDecided::of(wanted, place))).collect(),
+            reviews: Cow::Borrowed(reviews),
+            predecessors: Sorted(Cow::Borrowed(histories.predecessors())),
+        };
+        put(Section::Rest, bytes(&rest)?)?;
+        let numbers: HashMap<&SourceId, u32> = feeds.keys().zip(0..).collect();
+        for rows in held.chunks(IN_A_SECTION) {
+            let rows: Vec<SavedHeld<'_>> = rows.iter().map(|held| SavedHeld::of(held, &numbers)).collect();
+            put(Section::Registrations, bytes(&rows)?)?;
+        }
+        put(Section::Population, bytes(&population.rows_to_save())?)?;
+        population.postings_to_save().try_for_each(|postings| put(Section::Postings, bytes(&postings)?))?;
+        histories.lines_to_save(IN_A_SECTION).try_for_each(|lines| put(Section::Lines, bytes(&lines)?))
+    }
+
+    /// What was written, under the model of this state.
+    ///
+    /// # Errors
+    /// [`Odd`] if it cannot be read.
+    pub fn load(self, from: &impl Sections) -> Result<State, Odd> {
+        let State { model, policy, .. } = self;
+        let rest: Rest<'_> = read(&from.section(Section::Rest, 0)?)?;
+        let sources: Vec<SourceId> = rest.sources.iter().map(|id| SourceId(id.as_str().into())).collect();
+        let (population, held) = both(|| load_population(from), || load_held(from, &sources))?;
+        let (places, (mut histories, by_number, carriers)) = both(
+            || Ok(held.iter().zip(0..).map(|(held, row)| (held.key.clone(), Row(row))).collect()),
+            || Ok((load_histories(from)?, by_number(&held), carriers(&held, &rest.further_ids.0))),
+        )?;
+        histories.set_predecessors(rest.predecessors.0.into_owned());
+        let key = |row: Row| held.get(row.0 as usize).map(|held| held.key.clone()).ok_or(Odd::Damaged);
+        let decided: Result<HashMap<Uuid, Decided>, Odd> =
+            rest.decided.into_iter().map(|(id, wanted)| Ok((id, wanted.wanted(key)?))).collect();
+        let links: Result<BTreeMap<u64, Link>, Odd> =
+            rest.links.into_iter().map(|link| Ok((link.sequence, link.link()?))).collect();
+        let decisions = Decisions {
+            links: links?,
+            apart: rest.apart.0.into_owned(),
+            different: rest.different.0.into_owned(),
+            disputed: rest.disputed.0.into_owned(),
+        };
+        Ok(State {
+            sequence: rest.sequence,
+            model,
+            policy,
+            population,
+            clusters: clusters(&held),
+            feeds: feeds(sources, &held),
+            places,
+            by_number,
+            carriers,
+            further_ids: rest.further_ids.0.into_owned(),
+            decisions,
+            links_of: rest.links_of.0.into_owned(),
+            told_apart: rest.told_apart.into_iter().collect::<HashSet<_>>(),
+            decided: decided?,
+            reviews_of: reviews_of(&rest.reviews),
+            reviews: rest.reviews.into_owned(),
+            histories,
+            held,
+        })
+    }
+
+    /// A digest of what scores, and from when on a score links.
+    pub fn model_digest(&self) -> Digest {
+        let mut model = Vec::new();
+        // A model that cannot be written has the digest of none, which fits no other.
+        drop(self.model.write(&mut model));
+        sha256(&[&model, format!("{:?}", self.policy).as_bytes()])
+    }
+}
+
+impl<'a> SavedHeld<'a> {
+    fn of(held: &'a Held, sources: &HashMap<&SourceId, u32>) -> SavedHeld<'a> {
+        let Held { key, fingerprint, live, body, facts, unusable_number, changed, person, rule, id } = held;
+        let Facts { number, verified, birth, said } = facts;
+        SavedHeld {
+            source: sources.get(&key.source).copied().unwrap_or(u32::MAX),
+            local_id: &key.local_id.0,
+            fingerprint: *fingerprint,
+            live: *live,
+            body,
+            number: number.map_or(Cow::Borrowed(""), |number| Cow::Owned(number.digits())),
+            verified: *verified,
+            birth: birth.map(|date| (date.year(), date.month(), date.day())),
+            said,
+            unusable_number: *unusable_number,
+            changed: *changed,
+            person: *person,
+            rule: *rule,
+            id: *id,
+        }
+    }
+
+    fn held(&self, sources: &[SourceId], body: Bytes) -> Result<Held, Odd> {
+        let source = sources.get(self.source as usize).ok_or(Odd::Damaged)?.clone();
+        let birth = self.birth.map(|(year, month, day)| Date::new(year, month, day));
+        Ok(Held {
+            key: RegistrationKey { source, local_id: LocalId(self.local_id.into()) },
+            fingerprint: self.fingerprint,
+            live: self.live,
+            body,
+            facts: Facts {
+                number: number(&self.number)?,
+                verified: self.verified,
+                birth: birth.transpose().map_err(|_| Odd::Damaged)?,
+                said: self.said.try_into().map_err(|_| Odd::Damaged)?,
+            },
+            unusable_number: self.unusable_number,
+            changed: self.changed,
+            person: self.person,
+            rule: self.rule,
+            id: self.id,
+        })
+    }
+}
+
+impl SavedLink {
+    fn of(sequence: u64, link: &Link) -> SavedLink {
+        let Link { a, b, seen } = link;
+        SavedLink { sequence, a: *a, b: *b, seen: seen.iter().map(|number| number.digits()).collect() }
+    }
+
+    fn link(&self) -> Result<Link, Odd> {
+        let seen: Result<BTreeSet<Option<NhsNumber>>, Odd> = self.seen.iter().map(|digits| number(digits)).collect();
+        Ok(Link { a: self.a, b: self.b, seen: seen?.into_iter().flatten().collect() })
+    }
+}
+
+impl SavedDecided {
+    fn of(wanted: &Decided, place: impl Fn(&RegistrationKey) -> Row) -> SavedDecided {
+        match wanted {
+            Decided::Link(a, b) => SavedDecided::Link(place(a), place(b)),
+            Decided::Unlink(registration) => SavedDecided::Unlink(place(registration)),
+            Decided::TellApart(a, b) => SavedDecided::TellApart(place(a), place(b)),
+        }
+    }
+
+    fn wanted(&self, key: impl Fn(Row) -> Result<RegistrationKey, Odd>) -> Result<Decided, Odd> {
+        Ok(match *self {
+            SavedDecided::Link(a, b) => Decided::Link(key(a)?, key(b)?),
+            SavedDecided::Unlink(registration) => Decided::Unlink(key(registration)?),
+            SavedDecided::TellApart(a, b) => Decided::TellApart(key(a)?, key(b)?),
+        })
+    }
+}
+
+fn load_population(from: &impl Sections) -> Result<Population, Odd> {
+    let postings = (0..from.count(Section::Postings)).map(|nth| read(&from.section(Section::Postings, nth)?));
+    let postings: Vec<SavedPostings> = postings.collect::<Result<_, Odd>>()?;
+    let rows: SavedRows = read(&from.section(Section::Population, 0)?)?;
+    Population::from_saved(rows, postings).ok_or(Odd::Damaged)
+}
+
+fn load_held(from: &impl Sections, sources: &[SourceId]) -> Result<Vec<Held>, Odd> {
+    let sections = from.count(Section::Registrations);
+    let mut held = Vec::with_capacity(sections * IN_A_SECTION);
+    for nth in 0..sections {
+        let section = from.section(Section::Registrations, nth)?;
+        let rows: Vec<SavedHeld<'_>> = postcard::from_bytes(&section).map_err(|_| Odd::Damaged)?;
+        for rows in rows.chunks(IN_A_PIECE) {
+            let piece = Bytes::from(rows.iter().map(|row| row.body).collect::<Vec<_>>().concat());
+            let mut from = 0;
+            for row in rows {
+                let to = from + row.body.len();
+                held.push(row.held(sources, piece.slice(from..to))?);
+                from = to;
+            }
+        }
+    }
+    Ok(held)
+}
+
+fn load_histories(from: &impl Sections) -> Result<Histories, Odd> {
+    let mut histories = Histories::default();
+    for nth in 0..from.count(Section::Lines) {
+        let section = from.section(Section::Lines, nth)?;
+        let lines: Vec<SavedLine<'_>> = postcard::from_bytes(&section).map_err(|_| Odd::Damaged)?;
+        lines.into_iter().try_for_each(|line| histories.load(line)).ok_or(Odd::Damaged)?;
+    }
+    Ok(histories)
+}
+
+fn live(held: &[Held]) -> impl Iterator<Item = (Row, &Held)> {
+    (0..).map(Row).zip(held).filter(|(_, held)| held.live)
+}
+
+fn by_number(held: &[Held]) -> HashMap<NhsNumber, Vec<Row>> {
+    let mut by_number = HashMap::<_, Vec<Row>>::with_capacity(held.len() / 2);
+    for (row, held) in live(held) {
+        if let Some(number) = held.facts.number {
+            by_number.entry(number).or_default().push(row);
+        }
+    }
+    by_number
+}
+
+fn carriers(held: &[Held], further: &HashMap<Row, Vec<Aged>>) -> HashMap<crate::model::EnterpriseId, Row> {
+    let own = (0..).map(Row).zip(held).flat_map(|(row, held)| held.id.map(|aged| (aged.id, row)));
+    let further = further.iter().flat_map(|(row, ids)| ids.iter().map(|aged| (aged.id, *row)));
+    own.chain(further).collect()
+}
+
+fn clusters(held: &[Held]) -> HashMap<Row, Cluster> {
+    let mut clusters = HashMap::<Row, Cluster>::new();
+    for (row, held) in (0..).map(Row).zip(held).filter(|(row, held)| held.person != *row) {
+        let alone = || Cluster { rows: vec![held.person], id: None };
+        clusters.entry(held.person).or_insert_with(alone).rows.push(row);
+    }
+    clusters.values_mut().for_each(|cluster| cluster.id = oldest(held, &cluster.rows));
+    clusters
+}
+
+fn reviews_of(reviews: &BTreeSet<Review>) -> HashMap<Row, Vec<Review>> {
+    let mut of = HashMap::<Row, Vec<Review>>::new();
+    for review in reviews {
+        of.entry(review.a).or_default().push(*review);
+        of.entry(review.b).or_default().push(*review);
+    }
+    of
+}
+
+fn feeds(sources: Vec<SourceId>, held: &[Held]) -> BTreeMap<SourceId, Feed> {
+    let mut feeds: BTreeMap<SourceId, Feed> =
+        sources.into_iter().map(|source| (source, Feed::default())).collect();
+    for (_, held) in live(held) {
+        if let Some(feed) = feeds.get_mut(&held.key.source) {
+            feed.registrations += 1;
+            feed.unusable_numbers += u64::from(held.unusable_number);
+        }
+    }
+    feeds
+}
+
+fn number(digits: &str) -> Result<Option<NhsNumber>, Odd> {
+    match digits {
+        "" => Ok(None),
+        digits => NhsNumber::parse(digits).map(Some).map_err(|_| Odd::Damaged),
+    }
+}
+
+/// Both at once, on a thread each.
+fn both<A: Send, B: Send>(
+    a: impl FnOnce() -> Result<A, Odd> + Send,
+    b: impl FnOnce() -> Result<B, Odd> + Send,
+) -> Result<(A, B), Odd> {
+    thread::scope(|scope| {
+        let a = scope.spawn(a);
+        let b = b();
+        let a = a.join().unwrap_or(Err(Odd::Damaged));
+        Ok((a?, b?))
+    })
+}
+
+fn read<T: DeserializeOwned>(section: &[u8]) -> Result<T, Odd> {
+    postcard::from_bytes(section).map_err(|_| Odd::Damaged)
+}
+
+fn bytes(content: &impl Serialize) -> io::Result<Vec<u8>> {
+    postcard::to_stdvec(content).map_err(io::Error::other)
+}
+
+fn as_bytes<S: Serializer>(bytes: &&[u8], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_bytes(bytes)
+}
