@@ -54,6 +54,7 @@
 
 pub mod identity;
 mod normalise;
+pub mod superseded;
 mod names;
 mod similarity;
 mod atoms;

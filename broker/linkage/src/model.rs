@@ -144,9 +144,10 @@ pub struct Model {
 
 pub(crate) type Weights = [[[f64; 2]; LEVELS_MAX]; FIELDS];
 
-const UK: &str = include_str!("../data/default_uk.json");
-
 impl Model {
+    /// The file of [`Model::default_uk`].
+    pub const DEFAULT_UK_FILE: &str = include_str!("../data/default_uk.json");
+
     /// The model that ships with Severn and works from the first registration: learned on made-up people with the
     /// names, households and slips of the United Kingdom (`examples/learn_default.rs`).
     ///
@@ -155,7 +156,7 @@ impl Model {
     #[must_use]
     #[expect(clippy::expect_used, reason = "the file is compiled in, and a test reads it")]
     pub fn default_uk() -> Self {
-        Self::read(UK.as_bytes()).expect("the built-in model is a model")
+        Self::read(Self::DEFAULT_UK_FILE.as_bytes()).expect("the built-in model is a model")
     }
 
     /// Reads a model file.

@@ -1,8 +1,10 @@
 //! What happened to the index, in words that outlive every rule: events are stored for ever and read again at each
 //! start. Shapes only. What an event means for who is who is told in `state`.
 
+use super::scoring::ScoringModel;
 use crate::model::{EnterpriseId, LocalId, SourceId};
 use bytes::Bytes;
+use severn_trust::NhsNumber;
 use std::fmt;
 use uuid::Uuid;
 
@@ -22,10 +24,26 @@ pub struct Event {
     pub sequence: u64,
     /// When: milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: i64,
-    /// The registration concerned.
-    pub registration: RegistrationKey,
-    /// What happened to it.
-    pub what: What,
+    /// What happened, and to what.
+    pub about: About,
+}
+
+/// What an event is about.
+#[derive(Clone, PartialEq, Eq)]
+pub enum About {
+    /// One registration, and what happened to it.
+    Registration(RegistrationKey, What),
+    /// An NHS number that was replaced by another: both mean one person, who goes by the other.
+    Superseded {
+        /// The number that is no longer used.
+        number: NhsNumber,
+        /// The one that replaced it.
+        by: NhsNumber,
+        /// Who said so, and why.
+        decision: Decision,
+    },
+    /// The model that scores from here on.
+    ModelTaken(ScoringModel),
 }
 
 /// What happened to a registration.
@@ -109,8 +127,38 @@ pub struct FeedPosition {
 }
 
 /// Every kind of event, as it is stored and shown.
-pub const KINDS: [&str; 7] =
-    ["registered", "changed", "withdrawn", "linked", "unlinked", "do-not-link", "told-apart"];
+pub const KINDS: [&str; 9] = [
+    "registered",
+    "changed",
+    "withdrawn",
+    "linked",
+    "unlinked",
+    "do-not-link",
+    "told-apart",
+    "superseded",
+    "model-taken",
+];
+
+impl Event {
+    /// The registration concerned, and what happened to it; `None` for an event that is about none.
+    pub fn registration(&self) -> Option<(&RegistrationKey, &What)> {
+        match &self.about {
+            About::Registration(registration, what) => Some((registration, what)),
+            About::Superseded { .. } | About::ModelTaken(_) => None,
+        }
+    }
+}
+
+impl About {
+    /// The kind of event, as it is stored and shown.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            About::Registration(_, what) => what.kind(),
+            About::Superseded { .. } => "superseded",
+            About::ModelTaken(_) => "model-taken",
+        }
+    }
+}
 
 impl What {
     /// The kind of event, as it is stored and shown.
@@ -129,6 +177,7 @@ impl What {
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Event({}, {} at {})", self.sequence, self.what.kind(), self.registration.source)
+        let source = self.registration().map(|(registration, _)| &registration.source);
+        write!(f, "Event({}, {} at {source:?})", self.sequence, self.about.kind())
     }
 }

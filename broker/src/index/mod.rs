@@ -17,21 +17,24 @@ mod normalise;
 mod plan;
 mod saver;
 mod snapshot;
+mod scoring;
 mod state;
 pub mod store;
+mod upkeep;
 mod write;
 
-pub use event::{Decision, Event, FeedPosition, RegistrationKey, Undone, What};
+pub use event::{About, Decision, Event, FeedPosition, RegistrationKey, Undone, What};
 pub use find::{CANDIDATES_MAX, Found, Resolved, Search};
 pub use normalise::is_partial_date;
+pub use scoring::{MODEL_BYTES_MAX, ScoringModel};
 pub use snapshot::Snapshots;
-pub use state::Feed;
+pub use state::{Feed, ModelChanges};
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
 use saver::{Saver, Start};
 use severn_proto::v1::{FeedAnnounce, IndexEvent, ReviewPair};
-use severn_trust::{Clock, Entropy};
+use severn_trust::{Clock, Entropy, NhsNumber};
 use state::{Decided, State};
 use std::{
     collections::BTreeMap,
@@ -46,6 +49,7 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
+use upkeep::Upkeep;
 use uuid::Uuid;
 use write::{Command, Saved, Writer};
 
@@ -179,6 +183,8 @@ impl Index {
         writer.save_if_due(None).await;
         // Reading everything took a while; nobody is answered from before it.
         writer.catch_up().await?;
+        // A program with another model built in must decide as this one did, until it is told to take its own.
+        writer.look_after(Upkeep::FirstModel).await?;
         let (commander, commands) = mpsc::channel(WAITING_MAX);
         let (saves, to_save) = mpsc::channel(1);
         let task = tokio::spawn(write::write(writer, commands, to_save));
@@ -268,6 +274,39 @@ impl Index {
         decision: Decision,
     ) -> Result<(), IndexError> {
         self.ask(|reply| Command::Decide(Decided::TellApart(a, b), decision, reply)).await.map(drop)
+    }
+
+    /// Has another model score from now on: everybody is decided about anew. Returns whether that is news.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] if the store refused; nothing changed then.
+    pub async fn take_model(&self, model: ScoringModel) -> Result<bool, IndexError> {
+        self.ask(|reply| Command::Upkeep(Upkeep::Model(model), reply)).await.map(|events| events > 0)
+    }
+
+    /// The model that scores.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn model(&self) -> Result<ScoringModel, IndexError> {
+        Ok(self.shared.read()?.scoring().clone())
+    }
+
+    /// What [`Index::take_model`] would change; it changes nothing.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn would_change(&self, model: &ScoringModel) -> Result<ModelChanges, IndexError> {
+        Ok(self.shared.read()?.would_change(model))
+    }
+
+    /// Takes note of NHS numbers that were replaced, each by its successor: an old number means whoever the current one
+    /// means. Returns how many of them are news.
+    ///
+    /// # Errors
+    /// [`IndexError::Invalid`] if they contradict each other or what is known; nothing was taken then.
+    pub async fn supersede(&self, numbers: Vec<[NhsNumber; 2]>, by: &str, reason: &str) -> Result<usize, IndexError> {
+        self.ask(|reply| Command::Upkeep(Upkeep::Superseded(numbers, by.into(), reason.into()), reply)).await
     }
 
     /// Pairs that a human should decide, strongest evidence first; at most `limit`, and [`REVIEW_MAX`].

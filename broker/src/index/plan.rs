@@ -4,7 +4,7 @@ use super::{
     IndexError, Refusal,
     check::{LOCAL_ID_BYTES_MAX, TEXT_BYTES_MAX, Wrong, check_local_id, check_registration, latest_date},
     decide::Row,
-    event::{Decision, FeedPosition, RegistrationKey, What},
+    event::{About, Decision, FeedPosition, RegistrationKey, What},
     state::{Decided, State},
 };
 use crate::model::{EnterpriseId, LocalId, SourceId};
@@ -22,7 +22,7 @@ const REASON_CHARS_MIN: usize = 10;
 #[derive(Default)]
 pub struct Planned {
     /// The events, in order; their sequence is given when they are written.
-    pub events: Vec<(RegistrationKey, What)>,
+    pub events: Vec<About>,
     /// Where the feed then stands.
     pub feed: Option<FeedPosition>,
     /// What was not taken.
@@ -92,7 +92,9 @@ pub fn plan_announced(state: &State, announced: &Announced, means: Means<'_>) ->
             }
         };
         match result {
-            Ok(taken) => planned.events.extend(taken.map(|(key, kind)| (key, kind.into_what(means)))),
+            Ok(taken) => {
+                planned.events.extend(taken.map(|(key, kind)| About::Registration(key, kind.into_what(means))))
+            }
             Err(Wrong { field, message }) => planned.refusals.push(Refusal { cursor: last, field, message }),
         }
     }
@@ -172,10 +174,11 @@ pub fn plan_decision(state: &State, wanted: &Decided, decision: &Decision) -> Re
         Decided::Unlink(registration) => plan_unlink(state, registration, decision)?,
         Decided::TellApart(a, b) => plan_told_apart(state, a, b, decision)?,
     };
-    Ok(Planned { events, ..Planned::default() })
+    let events = events.into_iter().map(|(registration, what)| About::Registration(registration, what));
+    Ok(Planned { events: events.collect(), ..Planned::default() })
 }
 
-fn check_decision(decision: &Decision) -> Result<(), IndexError> {
+pub(super) fn check_decision(decision: &Decision) -> Result<(), IndexError> {
     let chars = decision.reason.trim().chars().count();
     if chars < REASON_CHARS_MIN || decision.reason.len() > TEXT_BYTES_MAX {
         let message = format!("give a reason of {REASON_CHARS_MIN} characters to {TEXT_BYTES_MAX} bytes");

@@ -6,11 +6,12 @@
 
 use super::{
     IndexError, Refusal, Shared,
-    event::{Decision, Event, RegistrationKey, What},
+    event::{About, Decision, Event},
     plan::{Announced, Means, Planned, plan_announced, plan_decision},
     saver::Saver,
     state::Decided,
     store::{Batch, Mark, StoreError},
+    upkeep::{Upkeep, plan_upkeep},
 };
 use crate::model::EnterpriseId;
 use std::{
@@ -32,6 +33,8 @@ pub enum Command {
     Announce(Announced, oneshot::Sender<Result<Vec<Refusal>, IndexError>>),
     /// A steward's decision.
     Decide(Decided, Decision, oneshot::Sender<Result<EnterpriseId, IndexError>>),
+    /// What concerns everybody. Gives how many events it came to.
+    Upkeep(Upkeep, oneshot::Sender<Result<usize, IndexError>>),
 }
 
 /// Is told once a snapshot is written.
@@ -65,22 +68,22 @@ pub async fn write(mut writer: Writer, mut commands: mpsc::Receiver<Command>, mu
     }
 }
 
-/// Requests that can be planned side by side: of different sources, or one decision, which depends on everything.
+/// Requests that can be planned side by side: of different sources, or one that depends on everything.
 fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     let mut group = Vec::new();
     let mut sources = HashSet::new();
     while let Some(command) = waiting.pop_front() {
         let fits = match &command {
             Command::Announce(announced, _) => sources.insert(announced.source.clone()),
-            Command::Decide(..) => group.is_empty(),
+            Command::Decide(..) | Command::Upkeep(..) => group.is_empty(),
         };
-        let is_decision = matches!(command, Command::Decide(..));
+        let is_alone = !matches!(command, Command::Announce(..));
         if !fits {
             waiting.push_front(command);
             break;
         }
         group.push(command);
-        if is_decision {
+        if is_alone {
             break;
         }
     }
@@ -131,6 +134,16 @@ impl Writer {
         if self.saver.is_due_at_close(self.read) {
             self.saver.save(self.read, &self.shared).await;
         }
+    }
+
+    /// Does what concerns everybody, before anybody else writes.
+    ///
+    /// # Errors
+    /// As planned, and [`IndexError::Store`] if the store refused.
+    pub async fn look_after(&mut self, upkeep: Upkeep) -> Result<usize, IndexError> {
+        let (reply, answer) = oneshot::channel();
+        self.commit(vec![Command::Upkeep(upkeep, reply)]).await;
+        answer.await.map_err(|_| IndexError::Poisoned)?
     }
 
     async fn commit(&mut self, group: Vec<Command>) {
@@ -197,6 +210,7 @@ impl Writer {
             let plan = match command {
                 Command::Announce(announced, _) => plan_announced(&state, announced, means),
                 Command::Decide(wanted, decision, _) => plan_decision(&state, wanted, decision),
+                Command::Upkeep(upkeep, _) => plan_upkeep(&state, upkeep, means),
             };
             plans.push(plan.map(|mut plan| {
                 let events = number(std::mem::take(&mut plan.events), batch.mark().sequence, at_ms);
@@ -253,9 +267,9 @@ impl Writer {
     }
 }
 
-fn number(events: Vec<(RegistrationKey, What)>, after: u64, at_ms: i64) -> Vec<Event> {
+fn number(events: Vec<About>, after: u64, at_ms: i64) -> Vec<Event> {
     let numbered = (after + 1..).zip(events);
-    numbered.map(|(sequence, (registration, what))| Event { sequence, at_ms, registration, what }).collect()
+    numbered.map(|(sequence, about)| Event { sequence, at_ms, about }).collect()
 }
 
 fn refuse(command: Command, error: &IndexError) {
@@ -263,6 +277,7 @@ fn refuse(command: Command, error: &IndexError) {
     match command {
         Command::Announce(_, reply) => drop(reply.send(Err(error.clone()))),
         Command::Decide(_, _, reply) => drop(reply.send(Err(error.clone()))),
+        Command::Upkeep(_, reply) => drop(reply.send(Err(error.clone()))),
     }
 }
 
@@ -286,5 +301,6 @@ fn apply(shared: &Shared, command: Command, plan: Planned, events: &[Event], at_
             let person = state.find(&registration).and_then(|row| state.id_of(row));
             drop(reply.send(person.ok_or(IndexError::UnknownRegistration)));
         }
+        Command::Upkeep(_, reply) => drop(reply.send(Ok(events.len()))),
     }
 }

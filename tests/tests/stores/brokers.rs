@@ -119,8 +119,8 @@ async fn same_in_the_end(indexes: &[Index; 2]) {
 
 fn check_events(events: &[Event]) {
     let mut keys = BTreeSet::new();
-    for event in events {
-        if let What::Linked { decision, .. } | What::Unlinked { decision, .. } = &event.what {
+    for (_, what) in events.iter().filter_map(Event::registration) {
+        if let What::Linked { decision, .. } | What::Unlinked { decision, .. } = what {
             assert!(keys.insert(decision.idempotency_key), "no decision is carried out twice");
         }
     }
@@ -184,7 +184,7 @@ async fn check_one_decision(stores: Vec<Arc<dyn Store>>) {
     assert_eq!(done.len(), 1, "{refused:?}");
     assert!(refused.iter().all(|said| matches!(said, Err(IndexError::Conflict(_)))), "{refused:?}");
     let (events, _) = everything(&*stores[0]).await;
-    let kinds: Vec<&str> = events.iter().map(|event| event.what.kind()).collect();
+    let kinds: Vec<&str> = events.iter().filter_map(Event::registration).map(|(_, what)| what.kind()).collect();
     assert_eq!(kinds, ["registered", "registered", "registered", "linked", "unlinked", "do-not-link"]);
 }
 

@@ -1,7 +1,7 @@
 //! Snapshots of the state, so that a broker need not derive everything again at each start. A snapshot is never the
 //! truth: it stands for the first events of one history, and whatever is odd about it, all events are read instead.
 //!
-//! **Invariant:** a snapshot is taken over only by a broker with the same rules and the same model, over a store whose
+//! **Invariant:** a snapshot is taken over only by a broker with the same rules, over a store whose
 //! event at that place is the very one; and it is there whole or not at all.
 
 mod file;
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// A digest of everything that the state depends on beside events and model, made when the broker was built.
+/// A digest of everything that the state depends on beside the events, made when the broker was built.
 const RULES: &str = env!("SEVERN_INDEX_RULES");
 
 /// Events since the last snapshot, as a share of all: with it, what is written for snapshots in all is at most so many
@@ -52,8 +52,8 @@ pub enum Odd {
     /// It is not as it was written.
     #[error("it is damaged")]
     Damaged,
-    /// It was written by a broker with other rules or another model.
-    #[error("it was written under other rules or another model")]
+    /// It was written by a broker with other rules.
+    #[error("it was written under other rules")]
     OtherRules,
     /// What is stored is not what it was taken of.
     #[error("it is of another history than the store's")]
@@ -73,7 +73,6 @@ impl From<io::Error> for Odd {
 #[derive(Serialize, Deserialize)]
 struct Head {
     rules: String,
-    model: Digest,
     sequence: u64,
     last: Digest,
 }
@@ -109,7 +108,7 @@ impl Snapshots {
     pub fn write(&self, state: &State, last: Digest) -> io::Result<()> {
         let mut file = Writing::create(&self.path)?;
         state.save(&mut |kind, bytes| file.add(kind as u8, &bytes))?;
-        file.finish(&Head { rules: RULES.into(), model: state.model_digest(), sequence: state.sequence, last })
+        file.finish(&Head { rules: RULES.into(), sequence: state.sequence, last })
     }
 
     /// Reads the snapshot, and the digest of the last event it stands for.
@@ -117,12 +116,11 @@ impl Snapshots {
     /// # Errors
     /// [`Odd`].
     pub fn read(&self) -> Result<(State, Digest), Odd> {
-        let (file, Head { rules, model, sequence, last }) = Reading::open(&self.path)?;
-        let state = State::default();
-        if rules != RULES || model != state.model_digest() {
+        let (file, Head { rules, sequence, last }) = Reading::open::<Head>(&self.path)?;
+        if rules != RULES {
             return Err(Odd::OtherRules);
         }
-        let state = state.load(&file)?;
+        let state = State::load(&file)?;
         match state.sequence == sequence {
             true => Ok((state, last)),
             false => Err(Odd::Damaged),

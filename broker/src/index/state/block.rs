@@ -2,7 +2,7 @@
 
 use super::{Cluster, State, oldest};
 use crate::{
-    index::decide::{self, Decisions, Doubted, Evidence, Known, Review, Row, Rule, decide},
+    index::decide::{self, Decisions, Doubted, Evidence, Known, Means, Review, Row, Rule, decide},
     model::EnterpriseId,
 };
 use severn_linkage::{
@@ -45,7 +45,7 @@ impl State {
             let links = self.links_of.get(&Row(row)).into_iter().flatten();
             links.filter_map(|sequence| self.decisions.links.get(sequence)).flat_map(|l| [l.a.0, l.b.0]).collect()
         };
-        let Closure { rows, pairs } = closure(&self.population, &self.model, &self.policy, &start, &linked);
+        let Closure { rows, pairs } = closure(&self.population, self.scoring.model(), &self.policy, &start, &linked);
         let rows: BTreeSet<Row> = rows.into_iter().map(Row).collect();
         let ends = pairs.iter().flat_map(|pair| [Row(pair.one), Row(pair.two)]);
         Block { outside: ends.filter(|row| !rows.contains(row)).collect(), rows, pairs }
@@ -81,7 +81,7 @@ impl State {
     }
 
     /// What the rules make of a block under `decisions`.
-    pub(super) fn verdict(&self, block: &Block, decisions: &Decisions) -> decide::Verdict {
+    pub(super) fn verdict(&self, means: Means<'_>, block: &Block, decisions: &Decisions) -> decide::Verdict {
         let known = |row: &Row| {
             let held = self.get(*row);
             let number = held.facts.number.map(|number| (number, held.facts.verified));
@@ -89,7 +89,7 @@ impl State {
         };
         let inside: Vec<Known> = block.rows.iter().filter_map(known).collect();
         let outside: Vec<Known> = block.outside.iter().filter_map(known).collect();
-        decide(self.means(), [&inside, &outside], &block.pairs, decisions)
+        decide(means, [&inside, &outside], &block.pairs, decisions)
     }
 
     /// Takes a registration that was never heard of before into its person, if it changes nothing for others: it has no
@@ -117,11 +117,11 @@ impl State {
     }
 
     fn is_near(&self, one: Row, two: Row) -> bool {
-        is_of_concern(&self.model, &self.scored(one, two), &self.policy)
+        is_of_concern(self.scoring.model(), &self.scored(one, two), &self.policy)
     }
 
     fn scored(&self, one: Row, two: Row) -> ScoredPair {
-        ScoredPair::of(&self.population, &self.model, one.0, two.0)
+        ScoredPair::of(&self.population, self.scoring.model(), one.0, two.0)
     }
 
     /// What links a newcomer with each of a person's registrations, and whether it links by itself; `None` unless all
@@ -129,7 +129,7 @@ impl State {
     fn agreement(&self, row: Row, members: &[Row]) -> Option<Vec<(Evidence, bool)>> {
         let judged = members.iter().map(|member| {
             let pair = self.scored(row, *member);
-            (pair, judge(&self.population, &self.model, &pair, &self.policy))
+            (pair, judge(&self.population, self.scoring.model(), &pair, &self.policy))
         });
         let judged: Vec<(ScoredPair, Verdict)> = judged.collect();
         let agrees = |(pair, verdict): &(ScoredPair, Verdict)| {
@@ -173,9 +173,31 @@ impl State {
         self.clusters.insert(first, Cluster { rows: members, id });
     }
 
+    /// Decides anew about everybody whom a change of `seeds` can concern: `touched` hung together with them before it,
+    /// and whoever is `affected` has other candidates since. Gives the id by which each of them went until now.
+    pub(super) fn settle_around(
+        &mut self,
+        seeds: &[Row],
+        touched: impl Iterator<Item = Row>,
+        affected: &[u32],
+    ) -> Vec<(Row, Option<EnterpriseId>)> {
+        let mut open: Vec<Row> = touched.chain(seeds.iter().copied()).collect();
+        open.extend(self.neighbours(affected));
+        let mut block = self.block(&open);
+        let rivals = block.rivals(seeds, &self.policy);
+        if !rivals.is_empty() {
+            open.extend(rivals);
+            block = self.block(&open);
+        }
+        block.rows.extend(open);
+        let before = block.rows.iter().map(|row| (*row, self.id_of(*row))).collect();
+        self.settle(&block);
+        before
+    }
+
     /// Decides anew over a block, which is closed.
     pub(super) fn settle(&mut self, block: &Block) {
-        let verdict = self.verdict(block, &self.decisions_on(block));
+        let verdict = self.verdict(self.means(), block, &self.decisions_on(block));
         for row in &block.rows {
             self.clusters.remove(row);
             self.unlist_reviews(*row);

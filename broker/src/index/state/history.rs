@@ -5,7 +5,7 @@ use super::State;
 use crate::{
     index::{
         decide::{Evidence, Row, Rule},
-        event::{Decision, Event, KINDS, RegistrationKey, What},
+        event::{About, Decision, Event, KINDS, RegistrationKey, What},
     },
     model::EnterpriseId,
 };
@@ -123,7 +123,6 @@ impl Histories {
 impl State {
     /// Notes an event, and for everybody whose person it changed, that it did.
     pub(super) fn write_history(&mut self, event: &Event, seeds: &[Row], before: &[(Row, Option<EnterpriseId>)]) {
-        let row = seeds[0];
         let line = |kind, why, person| Line {
             sequence: event.sequence,
             at_ms: event.at_ms,
@@ -132,19 +131,32 @@ impl State {
             person,
             previous: None,
         };
-        let own_before = before.iter().find(|(r, _)| *r == row).and_then(|(_, id)| *id);
-        // What is withdrawn belongs to nobody afterwards; its last line is kept under the person it left.
-        let own_after = self.id_of(row).or(own_before);
-        self.histories.add(row, line(event.what.kind(), why_of(&event.what), own_after));
-        if let What::ToldApart { decision, .. } = &event.what {
-            // It is told of both persons, for it joins no history of the other.
-            let why = Why::Decision(told_apart(&event.registration, decision));
-            self.histories.add(seeds[1], line(event.what.kind(), why, self.id_of(seeds[1])));
+        let kind = event.about.kind();
+        let mut decided = None;
+        match &event.about {
+            About::Registration(registration, what) => {
+                let row = seeds[0];
+                let own_before = before.iter().find(|(r, _)| *r == row).and_then(|(_, id)| *id);
+                // What is withdrawn belongs to nobody afterwards; its last line is kept under the person it left.
+                let own_after = self.id_of(row).or(own_before);
+                self.histories.add(row, line(kind, why_of(what), own_after));
+                if let What::ToldApart { decision, .. } = what {
+                    // It is told of both persons, for it joins no history of the other.
+                    let why = Why::Decision(told_apart(registration, decision));
+                    self.histories.add(seeds[1], line(kind, why, self.id_of(seeds[1])));
+                }
+                decided = Some(row).filter(|_| matches!(what, What::Linked { .. } | What::Unlinked { .. }));
+            }
+            About::Superseded { decision, .. } => {
+                for row in seeds {
+                    self.histories.add(*row, line(kind, Why::Decision(told(decision)), self.id_of(*row)));
+                }
+            }
+            About::ModelTaken(_) => {}
         }
-        let decided = matches!(event.what, What::Linked { .. } | What::Unlinked { .. });
         for (other, id_before) in before {
             let id_after = self.id_of(*other);
-            if id_after.is_none() || id_after == *id_before || (decided && *other == row) {
+            if id_after.is_none() || id_after == *id_before || decided == Some(*other) {
                 continue;
             }
             match self.get(*other).rule {
@@ -173,7 +185,8 @@ impl State {
             found.extend(lines.map(|(place, line)| (place, row, line)));
         }
         found.sort_unstable_by_key(|(place, ..)| *place);
-        found.into_iter().map(|(_, row, line)| show(&self.get(row).key, line, self.model.version())).collect()
+        let show = |row, line: &Line| show(&self.get(row).key, line, self.model_version_at(line.sequence));
+        found.into_iter().map(|(_, row, line)| show(row, line)).collect()
     }
 }
 
@@ -209,7 +222,7 @@ fn show(key: &RegistrationKey, line: &Line, model_version: &str) -> IndexEvent {
         Why::Source => "its source announced it",
         Why::Rule(Rule::Score(evidence)) => &by_score(evidence, model_version),
         Why::Rule(Rule::Person) => "follows from a person's decision",
-        Why::Rule(Rule::Alone) | Why::NoRule => "nothing joins it to others any more",
+        Why::Rule(Rule::Alone) | Why::NoRule => &format!("nothing joins it to others any more, model {model_version}"),
         Why::Decision(text) => text,
     };
     IndexEvent {

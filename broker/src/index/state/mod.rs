@@ -10,30 +10,31 @@ mod block;
 mod history;
 mod person;
 mod saved;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
 pub use saved::{Section, Sections};
+pub use upkeep::ModelChanges;
 
 use super::{
     decide::{Decisions, Link, Review, Row, Rule},
-    event::{Event, FeedPosition, RegistrationKey, Undone, What},
+    event::{About, Event, FeedPosition, RegistrationKey, Undone, What},
     evidence::with_identity,
     normalise::{Facts, Profile},
+    scoring::ScoringModel,
 };
 use crate::model::{EnterpriseId, SourceId};
+use block::Block;
 use bytes::Bytes;
 use history::Histories;
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
-use severn_linkage::{decide::Policy, model::Model, population::Population};
+use severn_linkage::{decide::Policy, population::Population, superseded::Superseded};
 use severn_proto::v1::Registration;
 use severn_trust::{NhsNumber, sha256};
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::{Arc, LazyLock},
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Who is who.
@@ -41,12 +42,16 @@ pub struct State {
     /// The last event taken.
     pub sequence: u64,
     /// What scores, and from when on a score links.
-    model: Arc<Model>,
+    scoring: ScoringModel,
+    /// The versions of the models that were taken, each with the event since which it scores.
+    models: Vec<(u64, Box<str>)>,
     policy: Policy,
     population: Population,
     held: Vec<Held>,
     places: HashMap<RegistrationKey, Row>,
+    /// The registrations that give a number, or one that it replaced.
     by_number: HashMap<NhsNumber, Vec<Row>>,
+    superseded: Superseded<NhsNumber>,
     /// Persons of two registrations or more, by their first registration.
     clusters: HashMap<Row, Cluster>,
     carriers: HashMap<EnterpriseId, Row>,
@@ -65,15 +70,16 @@ pub struct State {
 
 impl Default for State {
     fn default() -> State {
-        static BUILT_IN: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::default_uk()));
         State {
             sequence: 0,
-            model: Arc::clone(&BUILT_IN),
+            scoring: ScoringModel::built_in(),
+            models: Vec::new(),
             policy: Policy::default(),
             population: Population::new(),
             held: Vec::new(),
             places: HashMap::new(),
             by_number: HashMap::new(),
+            superseded: Superseded::default(),
             clusters: HashMap::new(),
             carriers: HashMap::new(),
             further_ids: HashMap::new(),
@@ -149,34 +155,32 @@ impl State {
     /// Takes one event. Events come in sequence, each once, and are durable.
     pub fn apply(&mut self, event: &Event) {
         self.sequence = event.sequence;
-        let is_new = matches!(event.what, What::Registered { .. }) && !self.places.contains_key(&event.registration);
-        let row = self.place(&event.registration);
+        match &event.about {
+            About::Registration(registration, what) => self.apply_to(registration, what, event),
+            About::Superseded { number, by, .. } => self.supersede(event, *number, *by),
+            About::ModelTaken(model) => self.take_model(event, model),
+        }
+    }
+
+    fn apply_to(&mut self, registration: &RegistrationKey, what: &What, event: &Event) {
+        let is_new = matches!(what, What::Registered { .. }) && !self.places.contains_key(registration);
+        let row = self.place(registration);
         let mut seeds = vec![row];
-        if let What::Linked { with, .. } | What::DoNotLink { with } | What::ToldApart { with, .. } = &event.what {
+        if let What::Linked { with, .. } | What::DoNotLink { with } | What::ToldApart { with, .. } = what {
             seeds.push(self.place(with));
         }
         let own_before = self.id_of(row);
         let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
         let touched = self.block(&seeds);
         let rivals = touched.rivals(&seeds, &self.policy);
-        let affected = self.take(event, &seeds);
+        let affected = self.take(registration, what, event.sequence, &seeds);
         let joined = if is_new && affected.is_empty() { self.join_at_once(row) } else { None };
         let before = joined.unwrap_or_else(|| {
-            let mut open: Vec<Row> = touched.rows.iter().chain(&rivals).chain(&seeds).copied().collect();
-            open.extend(self.neighbours(&affected));
-            let mut block = self.block(&open);
-            let rivals = block.rivals(&seeds, &self.policy);
-            if !rivals.is_empty() {
-                open.extend(rivals);
-                block = self.block(&open);
-            }
-            block.rows.extend(open);
-            let id_before = |r: &Row| (*r, if *r == row { own_before } else { self.id_of(*r) });
-            let before = block.rows.iter().map(id_before).collect();
-            self.settle(&block);
+            let mut before = self.settle_around(&seeds, touched.rows.into_iter().chain(rivals), &affected);
+            before.iter_mut().filter(|(other, _)| *other == row).for_each(|(_, id)| *id = own_before);
             before
         });
-        self.hand_over(event, row, &companions);
+        self.hand_over(what, event.sequence, row, &companions);
         self.write_history(event, &seeds, &before);
     }
 
@@ -276,29 +280,29 @@ impl State {
 
     /// Changes content and decisions as the event says; who is who is settled afterwards. Returns the registrations
     /// for which a value became too common to be followed, or is no longer.
-    fn take(&mut self, event: &Event, seeds: &[Row]) -> Vec<u32> {
+    fn take(&mut self, registration: &RegistrationKey, what: &What, sequence: u64, seeds: &[Row]) -> Vec<u32> {
         let row = seeds[0];
         let mut affected = Vec::new();
-        match &event.what {
+        match what {
             What::Registered { body, person } => {
                 affected.extend(self.drop_content(row));
-                affected.extend(self.set_content(row, body, event.sequence));
+                affected.extend(self.set_content(row, body, sequence));
                 if self.get(row).id.is_none() {
-                    self.give(row, Aged { since: event.sequence, id: *person });
+                    self.give(row, Aged { since: sequence, id: *person });
                 }
             }
             What::Changed { body, .. } => {
                 affected.extend(self.drop_content(row));
-                affected.extend(self.set_content(row, body, event.sequence));
+                affected.extend(self.set_content(row, body, sequence));
             }
             What::Withdrawn => affected.extend(self.drop_content(row)),
             What::Linked { with, decision } => {
-                let decided = Decided::Link(event.registration.clone(), with.clone());
+                let decided = Decided::Link(registration.clone(), with.clone());
                 self.decided.insert(decision.idempotency_key, decided);
-                self.take_link(row, seeds[1], event.sequence);
+                self.take_link(row, seeds[1], sequence);
             }
             What::Unlinked { undone, decision } => {
-                self.decided.insert(decision.idempotency_key, Decided::Unlink(event.registration.clone()));
+                self.decided.insert(decision.idempotency_key, Decided::Unlink(registration.clone()));
                 self.take_unlink(row, *undone);
             }
             What::DoNotLink { .. } => {
@@ -306,7 +310,7 @@ impl State {
                 self.told_apart.extend(seeds);
             }
             What::ToldApart { with, decision } => {
-                let decided = Decided::TellApart(event.registration.clone(), with.clone());
+                let decided = Decided::TellApart(registration.clone(), with.clone());
                 self.decided.insert(decision.idempotency_key, decided);
                 self.take_told_apart(row, seeds[1]);
             }
@@ -373,9 +377,14 @@ impl State {
     fn set_content(&mut self, row: Row, body: &Bytes, sequence: u64) -> Vec<u32> {
         // Bytes that do not decode were never written; should they be, the registration stays and links with nobody.
         let registration = Registration::decode(body.clone()).unwrap_or_default();
-        let demographics = registration.demographics.unwrap_or_default();
-        let profile = Profile::of(&demographics);
-        if let Some(number) = profile.facts.number {
+        let mut demographics = registration.demographics.unwrap_or_default();
+        let mut profile = Profile::of(&demographics);
+        if let Some(given) = profile.facts.number {
+            let number = self.superseded.current(given);
+            if number != given {
+                profile.facts.number = Some(number);
+                demographics.nhs_number = number.digits();
+            }
             let rows = self.by_number.entry(number).or_default();
             rows.insert(rows.partition_point(|other| *other < row), row);
         }
@@ -393,10 +402,10 @@ impl State {
     }
 
     /// Leaves the ids of a registration that left with those it left, or gives it its first.
-    fn hand_over(&mut self, event: &Event, row: Row, companions: &[Row]) {
-        let fresh = match &event.what {
+    fn hand_over(&mut self, what: &What, sequence: u64, row: Row, companions: &[Row]) {
+        let fresh = match what {
             What::Withdrawn => None,
-            What::Changed { person, .. } => Some(Aged { since: event.sequence, id: *person }),
+            What::Changed { person, .. } => Some(Aged { since: sequence, id: *person }),
             _ => return,
         };
         let stayed = fresh.is_some() && companions.iter().any(|other| self.get(*other).person == self.get(row).person);

@@ -34,7 +34,11 @@ impl State {
     fn member(&self, row: Row) -> (Located, Member) {
         let held = self.get(row);
         let located = Located { source: held.key.source.clone(), local_id: held.key.local_id.clone() };
-        let demographics = self.registration(row).demographics.unwrap_or_default();
+        let mut demographics = self.registration(row).demographics.unwrap_or_default();
+        if let Some(number) = held.facts.number {
+            // Shown is the number in use, whichever the source still gives.
+            demographics.nhs_number = number.digits();
+        }
         (located, Member { demographics, changed: held.changed })
     }
 
@@ -54,14 +58,14 @@ impl State {
         (facts, self.decisions.disputes(row, &facts.said))
     }
 
-    /// The registrations that give this number.
+    /// The registrations that give this number, one that it replaced or one that replaced it.
     pub fn with_number(&self, number: NhsNumber) -> &[Row] {
-        self.by_number.get(&number).map(Vec::as_slice).unwrap_or_default()
+        self.by_number.get(&self.superseded.current(number)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What scores, and where the registrations stand.
     pub fn means(&self) -> Means<'_> {
-        Means { population: &self.population, model: &self.model, policy: &self.policy }
+        Means { population: &self.population, model: self.scoring.model(), policy: &self.policy }
     }
 
     /// The pairs that a human should decide, at most `limit`: what harms most if it is wrong first, then what reaches
@@ -72,7 +76,7 @@ impl State {
 
     fn review_pair(&self, review: &Review) -> ReviewPair {
         let comparison = self.population.compare(review.a.0, review.b.0);
-        let score = self.model.score(&comparison);
+        let score = self.scoring.model().score(&comparison);
         let reason = |reason: FieldReason| wire::FieldReason {
             field: reason.field.name().into(),
             level: reason.level.into(),
@@ -84,8 +88,8 @@ impl State {
             why: doubt_text(review.doubt).into(),
             probability: score.probability,
             bits: score.bits,
-            reasons: self.model.explain(&comparison).into_iter().map(reason).collect(),
-            model_version: self.model.version().into(),
+            reasons: self.scoring.model().explain(&comparison).into_iter().map(reason).collect(),
+            model_version: self.scoring.model().version().into(),
         }
     }
 
@@ -95,7 +99,7 @@ impl State {
         let mut decisions = self.decisions_on(&block);
         decisions.take_back(&self.taken_back(a, b));
         decisions.links.insert(u64::MAX, self.link_of(a, b));
-        let verdict = self.verdict(&block, &decisions);
+        let verdict = self.verdict(self.means(), &block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
         verdict.persons.iter().any(|person| has(person, a) && has(person, b))
     }
@@ -116,7 +120,7 @@ impl State {
         let block = self.block(&[row]);
         let mut decisions = self.decisions_on(&block);
         decisions.links.retain(|_, link| link.a != row && link.b != row);
-        let verdict = self.verdict(&block, &decisions);
+        let verdict = self.verdict(self.means(), &block, &decisions);
         let has = |person: &[(Row, Rule)], row| person.iter().any(|(member, _)| *member == row);
         let left = verdict.persons.into_iter().find(|person| has(person, row)).unwrap_or_default();
         let key = |row: &Row| self.get(*row).key.clone();

@@ -9,6 +9,7 @@ use crate::{
         decide::{Decisions, Link, Review, Row, Rule, Said},
         event::RegistrationKey,
         normalise::Facts,
+        scoring::ScoringModel,
         snapshot::Odd,
     },
     model::{LocalId, SourceId},
@@ -16,8 +17,12 @@ use crate::{
 use bytes::Bytes;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
-use severn_linkage::population::{Population, SavedPostings, SavedRows};
-use severn_trust::{Digest, NhsNumber, sha256};
+use severn_linkage::{
+    decide::Policy,
+    population::{Population, SavedPostings, SavedRows},
+    superseded::Superseded,
+};
+use severn_trust::NhsNumber;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -32,6 +37,8 @@ use uuid::Uuid;
 pub enum Section {
     /// Everything that there is little of.
     Rest,
+    /// The file of the model that scores, if it is not the built-in one.
+    Model,
     /// Registrations, so many to a section.
     Registrations,
     /// Words and records of the population.
@@ -67,6 +74,8 @@ const IN_A_PIECE: usize = 64;
 #[derive(Serialize, Deserialize)]
 struct Rest<'a> {
     sequence: u64,
+    models: Cow<'a, Vec<(u64, Box<str>)>>,
+    superseded: BTreeMap<String, String>,
     /// The sources of registrations, which name theirs by its place here.
     sources: Vec<String>,
     further_ids: Sorted<'a, Row, Vec<Aged>>,
@@ -148,14 +157,16 @@ impl State {
     pub fn save(&self, put: &mut Put<'_>) -> io::Result<()> {
         let State {
             sequence,
-            // Told apart by a digest.
-            model: _,
+            scoring,
+            models,
+            // Part of the rules, which are told apart by a digest.
             policy: _,
             population,
             held,
             // Made again from the registrations.
             places: _,
             by_number: _,
+            superseded,
             clusters: _,
             carriers: _,
             further_ids,
@@ -173,6 +184,8 @@ impl State {
         let place = |key: &RegistrationKey| self.places.get(key).copied().unwrap_or(Row(u32::MAX));
         let rest = Rest {
             sequence: *sequence,
+            models: Cow::Borrowed(models),
+            superseded: superseded.replaced().map(|(number, by)| (number.digits(), by.digits())).collect(),
             sources,
             further_ids: Sorted(Cow::Borrowed(further_ids)),
             links: links.iter().map(|(sequence, link)| SavedLink::of(*sequence, link)).collect(),
@@ -186,6 +199,9 @@ impl State {
             predecessors: Sorted(Cow::Borrowed(histories.predecessors())),
         };
         put(Section::Rest, bytes(&rest)?)?;
+        if *scoring != ScoringModel::built_in() {
+            put(Section::Model, scoring.file().to_vec())?;
+        }
         let numbers: HashMap<&SourceId, u32> = feeds.keys().zip(0..).collect();
         for rows in held.chunks(IN_A_SECTION) {
             let rows: Vec<SavedHeld<'_>> = rows.iter().map(|held| SavedHeld::of(held, &numbers)).collect();
@@ -196,12 +212,11 @@ impl State {
         histories.lines_to_save(IN_A_SECTION).try_for_each(|lines| put(Section::Lines, bytes(&lines)?))
     }
 
-    /// What was written, under the model of this state.
+    /// What was written.
     ///
     /// # Errors
     /// [`Odd`] if it cannot be read.
-    pub fn load(self, from: &impl Sections) -> Result<State, Odd> {
-        let State { model, policy, .. } = self;
+    pub fn load(from: &impl Sections) -> Result<State, Odd> {
         let rest: Rest<'_> = read(&from.section(Section::Rest, 0)?)?;
         let sources: Vec<SourceId> = rest.sources.iter().map(|id| SourceId(id.as_str().into())).collect();
         let (population, held) = both(|| load_population(from), || load_held(from, &sources))?;
@@ -223,13 +238,15 @@ impl State {
         };
         Ok(State {
             sequence: rest.sequence,
-            model,
-            policy,
+            scoring: load_scoring(from)?,
+            models: rest.models.into_owned(),
+            policy: Policy::default(),
             population,
             clusters: clusters(&held),
             feeds: feeds(sources, &held),
             places,
             by_number,
+            superseded: superseded(&rest.superseded)?,
             carriers,
             further_ids: rest.further_ids.0.into_owned(),
             decisions,
@@ -241,14 +258,6 @@ impl State {
             histories,
             held,
         })
-    }
-
-    /// A digest of what scores, and from when on a score links.
-    pub fn model_digest(&self) -> Digest {
-        let mut model = Vec::new();
-        // A model that cannot be written has the digest of none, which fits no other.
-        drop(self.model.write(&mut model));
-        sha256(&[&model, format!("{:?}", self.policy).as_bytes()])
     }
 }
 
@@ -351,6 +360,22 @@ fn load_held(from: &impl Sections, sources: &[SourceId]) -> Result<Vec<Held>, Od
         }
     }
     Ok(held)
+}
+
+fn load_scoring(from: &impl Sections) -> Result<ScoringModel, Odd> {
+    match from.count(Section::Model) {
+        0 => Ok(ScoringModel::built_in()),
+        _ => ScoringModel::read(from.section(Section::Model, 0)?.into()).map_err(|_| Odd::Damaged),
+    }
+}
+
+fn superseded(replaced: &BTreeMap<String, String>) -> Result<Superseded<NhsNumber>, Odd> {
+    let mut superseded = Superseded::default();
+    for (old, new) in replaced {
+        let (Some(old), Some(new)) = (number(old)?, number(new)?) else { return Err(Odd::Damaged) };
+        superseded.replace(old, new).map_err(|_| Odd::Damaged)?;
+    }
+    Ok(superseded)
 }
 
 fn load_histories(from: &impl Sections) -> Result<Histories, Odd> {

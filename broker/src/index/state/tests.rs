@@ -37,7 +37,7 @@ impl State {
     pub fn check_whole(&self) {
         let everybody: Vec<Row> = (0..).take(self.held.len()).map(Row).collect();
         let block = self.block(&everybody);
-        let verdict = self.verdict(&block, &self.decisions_on(&block));
+        let verdict = self.verdict(self.means(), &block, &self.decisions_on(&block));
         for person in &verdict.persons {
             let person: Vec<Row> = person.iter().map(|(row, _)| *row).collect();
             for row in &person {

@@ -1,8 +1,8 @@
 //! A whole index as one file of lines, to move it between stores and to back it up. One JSON object a line:
 //!
 //! ```text
-//! {"begin":{"format":"severn-index","version":1}}
-//! {"event":{"sequence":1,"at_ms":…,"kind":"registered","source_id":…,"local_id":…,"body":"0a03…","enterprise_id":…}}
+//! {"begin":{"format":"severn-index","version":2}}
+//! {"event":{"sequence":2,"at_ms":…,"kind":"registered","source_id":…,"local_id":…,"body":"0a03…","enterprise_id":…}}
 //! {"feed":{"source_id":…,"epoch":…,"feed_cursor":…,"heard_at_ms":…}}
 //! {"end":{"events":1,"feeds":1,"sha256":"…"}}
 //! ```
@@ -14,7 +14,10 @@ use super::{
     Batch, InSequence, Mark, Store, StoreError,
     columns::{EventRow, FeedRow},
 };
-use crate::index::event::{Event, FeedPosition};
+use crate::index::{
+    event::{Event, FeedPosition},
+    scoring::MODEL_BYTES_MAX,
+};
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use severn_trust::hex;
@@ -25,13 +28,16 @@ use std::{
 };
 
 const FORMAT: &str = "severn-index";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The first version that can be read; it knew fewer kinds of events.
+const VERSION_MIN: u32 = 1;
 
 /// Events handed to a store together.
 const EVENTS_MAX: usize = 1_000;
 
-/// Bytes of one line, at most: a registration in hexadecimal, and room for the rest.
-const LINE_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of one line, at most: a model in hexadecimal, and room for the rest.
+const LINE_BYTES_MAX: u64 = 2 * MODEL_BYTES_MAX as u64 + 64 * 1024;
 
 /// What an index holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,9 +189,10 @@ impl Archive {
         };
         let first = archive.read_line().map_err(|_| refused(path, &"is no export of an index"))?;
         match serde_json::from_slice(&first) {
-            Ok(Line::Begin { format, version: VERSION }) if format == FORMAT => Ok(archive),
+            Ok(Line::Begin { format, version: VERSION_MIN..=VERSION }) if format == FORMAT => Ok(archive),
             Ok(Line::Begin { format, version }) if format == FORMAT => {
-                let message = format!("has the version {version}; this broker reads version {VERSION}");
+                let message =
+                    format!("has the version {version}; this broker reads versions {VERSION_MIN} to {VERSION}");
                 Err(refused(path, &message))
             }
             _ => Err(refused(path, &"is no export of an index")),

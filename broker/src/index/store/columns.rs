@@ -3,25 +3,28 @@
 
 use super::StoreError;
 use crate::{
-    index::event::{Decision, Event, FeedPosition, RegistrationKey, Undone, What},
+    index::{
+        event::{About, Decision, Event, FeedPosition, RegistrationKey, Undone, What},
+        scoring::ScoringModel,
+    },
     model::{EnterpriseId, LocalId, SourceId},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use severn_trust::{hex, unhex};
+use severn_trust::{NhsNumber, hex, unhex};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
 
 /// The form of what is stored. A store of another version is refused.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 pub const SCHEMA: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS index_events (
         sequence BIGINT NOT NULL PRIMARY KEY,
         at_ms BIGINT NOT NULL,
         kind TEXT NOT NULL,
-        source_id TEXT NOT NULL,
-        local_id TEXT NOT NULL,
+        source_id TEXT,
+        local_id TEXT,
         body BYTEA,
         enterprise_id TEXT,
         other_source_id TEXT,
@@ -29,7 +32,9 @@ pub const SCHEMA: [&str; 3] = [
         undone TEXT,
         decided_by TEXT,
         reason TEXT,
-        idempotency_key TEXT
+        idempotency_key TEXT,
+        nhs_number TEXT,
+        superseded_by TEXT
     )",
     "CREATE TABLE IF NOT EXISTS index_feeds (
         source_id TEXT NOT NULL PRIMARY KEY,
@@ -80,7 +85,8 @@ impl Head {
         match found == SCHEMA_VERSION {
             true => Ok(()),
             false => Err(StoreError::Refused(format!(
-                "it has the form {found} and this broker reads form {SCHEMA_VERSION}; use the broker that wrote it"
+                "it has the form {found} and this broker reads form {SCHEMA_VERSION}; export it with the broker that \
+                 wrote it, and import that into a new folder or database"
             ))),
         }
     }
@@ -93,8 +99,10 @@ pub struct EventRow {
     pub sequence: i64,
     pub at_ms: i64,
     pub kind: String,
-    pub source_id: String,
-    pub local_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_id: Option<String>,
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -116,6 +124,10 @@ pub struct EventRow {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nhs_number: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
 }
 
 /// A feed's position, one field for each column but the batch that moved it.
@@ -133,32 +145,44 @@ impl From<&Event> for EventRow {
         let mut row = EventRow {
             sequence: event.sequence.cast_signed(),
             at_ms: event.at_ms,
-            kind: event.what.kind().to_owned(),
-            source_id: event.registration.source.to_string(),
-            local_id: event.registration.local_id.0.to_string(),
+            kind: event.about.kind().to_owned(),
             ..EventRow::default()
         };
-        match &event.what {
-            What::Registered { body, person } | What::Changed { body, person } => {
-                row.body = Some(body.to_vec());
-                row.enterprise_id = Some(person.to_string());
-            }
-            What::Withdrawn => {}
-            What::Linked { with, decision } | What::ToldApart { with, decision } => {
-                row.set_other(with);
+        match &event.about {
+            About::Registration(registration, what) => row.set_registration(registration, what),
+            About::Superseded { number, by, decision } => {
+                row.nhs_number = Some(number.digits());
+                row.superseded_by = Some(by.digits());
                 row.set_decision(decision);
             }
-            What::Unlinked { undone, decision } => {
-                row.undone = Some(undone_word(*undone).to_owned());
-                row.set_decision(decision);
-            }
-            What::DoNotLink { with } => row.set_other(with),
+            About::ModelTaken(model) => row.body = Some(model.file().to_vec()),
         }
         row
     }
 }
 
 impl EventRow {
+    fn set_registration(&mut self, registration: &RegistrationKey, what: &What) {
+        self.source_id = Some(registration.source.to_string());
+        self.local_id = Some(registration.local_id.0.to_string());
+        match what {
+            What::Registered { body, person } | What::Changed { body, person } => {
+                self.body = Some(body.to_vec());
+                self.enterprise_id = Some(person.to_string());
+            }
+            What::Withdrawn => {}
+            What::Linked { with, decision } | What::ToldApart { with, decision } => {
+                self.set_other(with);
+                self.set_decision(decision);
+            }
+            What::Unlinked { undone, decision } => {
+                self.undone = Some(undone_word(*undone).to_owned());
+                self.set_decision(decision);
+            }
+            What::DoNotLink { with } => self.set_other(with),
+        }
+    }
+
     fn set_other(&mut self, with: &RegistrationKey) {
         self.other_source_id = Some(with.source.to_string());
         self.other_local_id = Some(with.local_id.0.to_string());
@@ -175,22 +199,48 @@ impl TryFrom<EventRow> for Event {
     type Error = StoreError;
 
     fn try_from(mut row: EventRow) -> Result<Event, StoreError> {
-        let what = match row.kind.as_str() {
-            "registered" => What::Registered { body: row.body()?, person: row.person()? },
-            "changed" => What::Changed { body: row.body()?, person: row.person()? },
-            "withdrawn" => What::Withdrawn,
-            "linked" => What::Linked { with: row.other()?, decision: row.decision()? },
-            "unlinked" => What::Unlinked { undone: row.undone()?, decision: row.decision()? },
-            "do-not-link" => What::DoNotLink { with: row.other()? },
-            "told-apart" => What::ToldApart { with: row.other()?, decision: row.decision()? },
-            _ => return Err(row.damaged("is of a kind that this version does not know")),
+        let about = match row.kind.as_str() {
+            "superseded" => About::Superseded {
+                number: row.number(row.nhs_number.as_ref(), "nhs_number")?,
+                by: row.number(row.superseded_by.as_ref(), "superseded_by")?,
+                decision: row.decision()?,
+            },
+            "model-taken" => About::ModelTaken(row.model()?),
+            _ => About::Registration(row.registration()?, row.what()?),
         };
-        let registration = key(&row.source_id, &row.local_id);
-        Ok(Event { sequence: row.sequence.cast_unsigned(), at_ms: row.at_ms, registration, what })
+        Ok(Event { sequence: row.sequence.cast_unsigned(), at_ms: row.at_ms, about })
     }
 }
 
 impl EventRow {
+    fn what(&mut self) -> Result<What, StoreError> {
+        Ok(match self.kind.as_str() {
+            "registered" => What::Registered { body: self.body()?, person: self.person()? },
+            "changed" => What::Changed { body: self.body()?, person: self.person()? },
+            "withdrawn" => What::Withdrawn,
+            "linked" => What::Linked { with: self.other()?, decision: self.decision()? },
+            "unlinked" => What::Unlinked { undone: self.undone()?, decision: self.decision()? },
+            "do-not-link" => What::DoNotLink { with: self.other()? },
+            "told-apart" => What::ToldApart { with: self.other()?, decision: self.decision()? },
+            _ => return Err(self.damaged("is of a kind that this version does not know")),
+        })
+    }
+
+    fn registration(&self) -> Result<RegistrationKey, StoreError> {
+        let source = self.present(self.source_id.as_ref(), "source_id")?;
+        Ok(key(source, self.present(self.local_id.as_ref(), "local_id")?))
+    }
+
+    fn number(&self, value: Option<&String>, column: &str) -> Result<NhsNumber, StoreError> {
+        let text = self.present(value, column)?;
+        NhsNumber::parse(text).map_err(|_| self.damaged(&format!("has a {column} that is no NHS number")))
+    }
+
+    fn model(&mut self) -> Result<ScoringModel, StoreError> {
+        let file = self.body()?;
+        ScoringModel::read(file).map_err(|error| self.damaged(&format!("cannot be followed: {error}")))
+    }
+
     fn damaged(&self, how: &str) -> StoreError {
         StoreError::Damaged(format!("event {} {how}", self.sequence))
     }
@@ -292,6 +342,8 @@ where
             decided_by: row.try_get("decided_by")?,
             reason: row.try_get("reason")?,
             idempotency_key: row.try_get("idempotency_key")?,
+            nhs_number: row.try_get("nhs_number")?,
+            superseded_by: row.try_get("superseded_by")?,
         })
     }
 }

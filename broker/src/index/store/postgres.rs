@@ -43,9 +43,9 @@ const MOVE_HEAD: &str = "WITH moved AS (UPDATE index_head SET sequence = $1, bat
     SELECT pg_notify('severn_index', batch::text)::text FROM moved";
 
 const INSERT_EVENTS: &str = "INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
-    other_source_id, other_local_id, undone, decided_by, reason, idempotency_key) \
+    other_source_id, other_local_id, undone, decided_by, reason, idempotency_key, nhs_number, superseded_by) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], \
-    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])";
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])";
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
@@ -344,8 +344,8 @@ async fn insert_events(connection: &mut PgConnection, rows: Vec<EventRow>) -> Re
         .bind(rows.iter().map(|r| r.sequence).collect::<Vec<_>>())
         .bind(rows.iter().map(|r| r.at_ms).collect::<Vec<_>>())
         .bind(rows.iter().map(|r| r.kind.clone()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|r| r.source_id.clone()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|r| r.local_id.clone()).collect::<Vec<_>>())
+        .bind(text(|r| &r.source_id))
+        .bind(text(|r| &r.local_id))
         .bind(rows.iter().map(|r| r.body.clone()).collect::<Vec<_>>())
         .bind(text(|r| &r.enterprise_id))
         .bind(text(|r| &r.other_source_id))
@@ -354,6 +354,8 @@ async fn insert_events(connection: &mut PgConnection, rows: Vec<EventRow>) -> Re
         .bind(text(|r| &r.decided_by))
         .bind(text(|r| &r.reason))
         .bind(text(|r| &r.idempotency_key))
+        .bind(text(|r| &r.nhs_number))
+        .bind(text(|r| &r.superseded_by))
         .execute(connection)
         .await
         .map(drop)

@@ -18,10 +18,11 @@ use tokio::{fs, sync::Mutex};
 
 /// Rows come as one JSON array: one statement for many, and one way to SQLite's thread and back.
 const INSERT_EVENTS: &str = "INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
-    other_source_id, other_local_id, undone, decided_by, reason, idempotency_key) \
+    other_source_id, other_local_id, undone, decided_by, reason, idempotency_key, nhs_number, superseded_by) \
     SELECT value->>'sequence', value->>'at_ms', value->>'kind', value->>'source_id', value->>'local_id', \
     unhex(value->>'body'), value->>'enterprise_id', value->>'other_source_id', value->>'other_local_id', \
-    value->>'undone', value->>'decided_by', value->>'reason', value->>'idempotency_key' FROM json_each($1)";
+    value->>'undone', value->>'decided_by', value->>'reason', value->>'idempotency_key', \
+    value->>'nhs_number', value->>'superseded_by' FROM json_each($1)";
 
 const MOVE_HEAD: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequence = $3 AND batch = $4";
 

@@ -1,11 +1,15 @@
 use super::*;
 use crate::{
-    index::event::{Decision, RegistrationKey, Undone, What},
+    index::{
+        event::{About, Decision, RegistrationKey, Undone, What},
+        scoring::ScoringModel,
+    },
     model::{EnterpriseId, LocalId, SourceId},
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use servers::{ROOT_PASSWORD, Server};
+use severn_trust::NhsNumber;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
@@ -39,8 +43,13 @@ fn events() -> Vec<Event> {
         What::ToldApart { with: key("2"), decision: decision() },
         What::Withdrawn,
     ];
-    let numbered = (1..).zip(kinds);
-    numbered.map(|(sequence, what)| Event { sequence, at_ms: 5, registration: key("1' -- \"\\ é🏥"), what }).collect()
+    let number = |text| NhsNumber::parse(text).unwrap();
+    let [superseded, by] = [number("9434765919"), number("9990000018")];
+    let about = kinds.map(|what| About::Registration(key("1' -- \"\\ é🏥"), what)).into_iter().chain([
+        About::Superseded { number: superseded, by, decision: decision() },
+        About::ModelTaken(ScoringModel::small("another")),
+    ]);
+    (1..).zip(about).map(|(sequence, about)| Event { sequence, at_ms: 5, about }).collect()
 }
 
 fn feed(source: &str, cursor: u64) -> FeedPosition {
@@ -147,7 +156,7 @@ async fn check_store(place: &dyn Place) {
     store.append(&one).await.unwrap();
     let two = batch(one.mark(), &events[3..], &[feed("A", 4)]);
     store.append(&two).await.unwrap();
-    assert_eq!(two.mark(), Mark { sequence: 8, batch: 2 });
+    assert_eq!(two.mark(), Mark { sequence: 10, batch: 2 });
     let expected = (events.clone(), Loaded { mark: two.mark(), feeds: vec![feed("A", 4), feed("B", 1)] });
     assert_eq!(load(&*store).await, expected);
     let news = (events[3..].to_vec(), Loaded { mark: two.mark(), feeds: vec![feed("A", 4)] });
@@ -166,7 +175,7 @@ async fn check_store(place: &dyn Place) {
     let feed_only = batch(two.mark(), &[], &[feed("A", 5)]);
     store.append(&feed_only).await.unwrap();
     assert_eq!(load_after(&*store, two.mark()).await.1.feeds, [feed("A", 5)]);
-    let ahead = Mark { sequence: 8, batch: 4 };
+    let ahead = Mark { sequence: 10, batch: 4 };
     assert!(matches!(store.load(ahead, &mut |_| ()).await, Err(StoreError::Damaged(_))), "it holds less than was read");
     check_replace(&*store, feed_only.mark()).await;
 }
@@ -251,9 +260,9 @@ async fn postgres_is_a_store() {
     let first = batch(Mark::default(), &events()[..3], &[]);
     lossy.open().await.append(&first).await.unwrap();
     check_lost(&lossy).await;
-    lossy.run("UPDATE index_head SET schema_version = 2").await;
+    lossy.run("UPDATE index_head SET schema_version = 3").await;
     let error = lossy.try_open().await.map(drop).unwrap_err().to_string();
-    assert!(error.contains("form 2"), "{error}");
+    assert!(error.contains("form 3"), "{error}");
     lossy.run("ALTER DATABASE lossy SET synchronous_commit = off").await;
     let error = lossy.try_open().await.map(drop).unwrap_err().to_string();
     assert!(error.contains("synchronous_commit"), "{error}");
@@ -365,7 +374,7 @@ async fn one_broker_at_a_time_has_a_folder_and_others_may_read() {
     let reader = SqliteStore::open_to_read(folder).await.unwrap();
     assert_eq!(reader.count().await.unwrap(), Counts { events: 3, feeds: 0 });
     store.append(&batch(first.mark(), &events()[3..], &[])).await.unwrap();
-    assert_eq!(reader.count().await.unwrap(), Counts { events: 8, feeds: 0 });
+    assert_eq!(reader.count().await.unwrap(), Counts { events: 10, feeds: 0 });
     drop(store);
     let store = place.open().await;
     assert_eq!(load(&*store).await.0, events());
@@ -390,8 +399,9 @@ async fn an_export_moves_everything_between_all_stores() {
     ];
     // More than a store is handed at a time.
     let mut many = events();
-    let withdrawn = |sequence| Event { sequence, at_ms: 6, registration: key("x"), what: What::Withdrawn };
-    many.extend((9..=2_500).map(withdrawn));
+    let about = || About::Registration(key("x"), What::Withdrawn);
+    let withdrawn = |sequence| Event { sequence, at_ms: 6, about: about() };
+    many.extend((11..=2_500).map(withdrawn));
     let source = places[0].open().await;
     source.append(&batch(Mark::default(), &many, &[feed("A", 3), feed("B", 4)])).await.unwrap();
     let counts = Counts { events: 2_500, feeds: 2 };
@@ -415,7 +425,7 @@ async fn an_export_moves_everything_between_all_stores() {
 async fn a_damaged_export_is_refused_whatever_the_damage() {
     let folder = tempfile::tempdir().unwrap();
     let store = MemoryStore::default();
-    store.append(&batch(Mark::default(), &events(), &[feed("A", 3)])).await.unwrap();
+    store.append(&batch(Mark::default(), &events()[..9], &[feed("A", 3)])).await.unwrap();
     let good = folder.path().join("good");
     exported(&store, &good).await;
     let text = std::fs::read_to_string(&good).unwrap();
@@ -429,7 +439,9 @@ async fn a_damaged_export_is_refused_whatever_the_damage() {
         format!("{text}\n"),
         format!("{text}{}\n", lines[1]),
         text.replace("\"at_ms\":5", "\"at_ms\":6"),
-        text.replace("\"version\":1", "\"version\":2"),
+        text.replace("\"version\":2", "\"version\":1"),
+        text.replace("\"version\":2", "\"version\":3"),
+        text.replace("\"superseded_by\":\"9", "\"superseded_by\":\"8"),
         text.replace("\"kind\":\"withdrawn\"", "\"kind\":\"forgotten\""),
         text.replace("\"local_id\"", "\"local\""),
         text.replace("00ff27", "00ff2"),
@@ -448,7 +460,24 @@ async fn a_damaged_export_is_refused_whatever_the_damage() {
         let error = Archive::check(&file).unwrap_err();
         assert!(!error.to_string().contains("O'Brien"), "no message repeats what is in the file: {error}");
     }
-    assert_eq!(Archive::check(&good).unwrap(), Counts { events: 8, feeds: 1 });
+    assert_eq!(Archive::check(&good).unwrap(), Counts { events: 9, feeds: 1 });
+}
+
+/// What a broker wrote that knew neither models nor superseded numbers.
+#[tokio::test]
+async fn an_export_of_the_first_version_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = MemoryStore::default();
+    store.append(&batch(Mark::default(), &events()[..8], &[])).await.unwrap();
+    let new = folder.path().join("new");
+    exported(&store, &new).await;
+    let text = std::fs::read_to_string(&new).unwrap().replace("\"version\":2", "\"version\":1");
+    let before_end = text.find("{\"end\"").unwrap();
+    let digest = severn_trust::hex(&severn_trust::sha256(&[&text.as_bytes()[..before_end]]));
+    let old = folder.path().join("old");
+    let end = format!("{{\"end\":{{\"events\":8,\"feeds\":0,\"sha256\":\"{digest}\"}}}}\n");
+    std::fs::write(&old, text[..before_end].to_owned() + &end).unwrap();
+    assert_eq!(Archive::check(&old).unwrap(), Counts { events: 8, feeds: 0 });
 }
 
 #[tokio::test]

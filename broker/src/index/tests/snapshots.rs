@@ -46,10 +46,10 @@ fn file(folder: &Path) -> std::path::PathBuf {
 async fn a_cut_or_changed_snapshot_is_as_good_as_none() {
     let folder = tempfile::tempdir().unwrap();
     let store = closed_in(folder.path(), 1).await;
-    assert_eq!(start(folder.path(), &store).await, (6, ANNAS.map(str::to_owned).to_vec()));
+    assert_eq!(start(folder.path(), &store).await, (7, ANNAS.map(str::to_owned).to_vec()));
     let good = fs::read(file(folder.path())).unwrap();
     let snapshots = Snapshots::within(folder.path());
-    for at in (0..good.len()).step_by(17) {
+    for at in (0..good.len()).step_by(good.len() / 300) {
         let mut flipped = good.clone();
         flipped[at] ^= 1 << (at % 8);
         for wrong in [&good[..at], &flipped] {
@@ -72,7 +72,7 @@ async fn a_snapshot_of_another_history_is_as_good_as_none() {
     assert_eq!((saved, anna), (0, ANNAS.map(str::to_owned).to_vec()));
     // Put back to a backup, the store holds less.
     let shorter = MemoryStore::default();
-    let first = Batch { events: store.events()[..2].to_vec(), ..Batch::default() };
+    let first = Batch { events: store.events()[..3].to_vec(), ..Batch::default() };
     shorter.append(&first).await.unwrap();
     assert_eq!(start(folder.path(), &shorter).await, (0, vec!["A/1".to_owned(), "B/1".to_owned()]));
     assert!(matches!(Snapshots::within(Path::new("/nowhere")).read(), Err(Odd::Missing)));
@@ -83,19 +83,19 @@ async fn a_snapshot_is_written_when_enough_has_come_and_when_the_index_is_closed
     let folder = tempfile::tempdir().unwrap();
     let store = MemoryStore::default();
     let saved = || Snapshots::within(folder.path()).read().map(|(state, _)| state.sequence).unwrap_or_default();
-    let index = open_in(folder.path(), 3, &store, 1).await;
+    let index = open_in(folder.path(), 4, &store, 1).await;
     register(&index, "A/1", &smith("Anna")).await;
     register(&index, "A/2", &smith("Beth")).await;
-    assert_eq!(saved(), 0, "two events are not enough");
+    assert_eq!(saved(), 0, "the model and two registrations are not enough");
     register(&index, "A/3", &smith("Cleo")).await;
     index.locate(who(&index, "A/1")).unwrap();
     register(&index, "A/4", &smith("Dora")).await;
-    assert_eq!(saved(), 3, "three are");
+    assert_eq!(saved(), 4, "three are");
     index.save().await.unwrap();
-    assert_eq!(saved(), 4, "told to");
+    assert_eq!(saved(), 5, "told to");
     register(&index, "A/5", &smith("Edna")).await;
     index.close().await;
-    assert_eq!(saved(), 5, "and closed");
+    assert_eq!(saved(), 6, "and closed");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn snapshots_are_due_by_share_and_never_in_the_way_of_following_others() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
 
     #[test]
     fn a_snapshot_and_the_rest_give_what_all_events_give(steps in prop::collection::vec(step(), 1..40), every in 1..30_u64) {
@@ -127,8 +127,14 @@ async fn compare(steps: &[Step], every: u64) {
     let store = MemoryStore::default();
     let index = open_in(folder.path(), every, &store, 1).await;
     let mut persons = BTreeSet::new();
+    let [anna, beth] = [ANNA, BETH].map(|digits| NhsNumber::parse(digits).unwrap());
     for (n, step) in steps.iter().enumerate() {
         take(&index, n, step).await;
+        match n {
+            4 => drop(index.supersede(vec![[anna, beth]], "S1", "said by the national service").await.unwrap()),
+            9 => drop(index.take_model(ScoringModel::small("another")).await.unwrap()),
+            _ => {}
+        }
         persons.extend(PLACES.iter().filter(|p| !known_at_place(&index, p).is_empty()).map(|p| who(&index, p)));
     }
     let snapshots = Snapshots::within(folder.path());
