@@ -3,6 +3,7 @@
 //! **Invariant:** identifiers of people are types whose `Debug` shows nothing, so that no log line can leak one.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use severn_proto::{
     v1::{
         Dataset, DatasetOutcome, Demographics, FetchOpened, Outcome, Reason, ReasonCode, RequestContext, Seal,
@@ -15,7 +16,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// The broker's name for a person.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EnterpriseId(pub Uuid);
 
 impl fmt::Debug for EnterpriseId {

@@ -12,7 +12,7 @@ use crate::{
     audit::Audit,
     config::Config,
     fanout::{Fanout, Registry},
-    index::Index,
+    index::{Index, Snapshots},
     model::SourceId,
     retrieve::Broker,
     service,
@@ -146,15 +146,17 @@ async fn serve_until(
         info!("broker stops");
         let _ = told.send(());
     };
+    let index = Arc::clone(&broker.index);
     let serving = service::serve(broker, incoming, config.listen.connection, stop);
     let drained = async move {
         drop(stopping.await);
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        served = serving => served.map_err(|error| anyhow::anyhow!("the server failed: {error}")),
-        () = drained => Ok(()),
+        served = serving => served.map_err(|error| anyhow::anyhow!("the server failed: {error}"))?,
+        () = drained => (),
     }
+    Ok(index.save().await?)
 }
 
 async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> {
@@ -165,7 +167,8 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
         Trail::open(Arc::new(disk), Arc::clone(&clock), signing_key("data.audit_key", &config.data.audit_key)?)?;
     let store = index::open_store(config).await?;
     let entropy = Arc::new(SystemEntropy::default());
-    let index = Index::open(store, Arc::clone(&clock), entropy).await.context("cannot read the index")?;
+    let index = Index::open_with(Some(Snapshots::within(folder)), store, Arc::clone(&clock), entropy).await;
+    let index = index.context("cannot read the index")?;
     let keys = IssuerKeys::open(&config.tokens.audience, &config.tokens.issuers, Arc::clone(&clock))?;
     let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;
     let registry = Registry::new(config.registered(), config.fanout.in_flight_max);

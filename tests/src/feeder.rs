@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use uuid::Uuid;
 
 /// Announcements between two pauses.
-const UNTIL_PAUSE: u64 = 64;
+const UNTIL_PAUSE: u64 = 4;
 
 /// A source's feed.
 pub struct Feeder<'a> {
@@ -26,7 +26,7 @@ pub struct Feeder<'a> {
     pub source_id: String,
     /// The feed's epoch.
     pub epoch: Uuid,
-    /// How long it rests after every 64 announcements; zero for not at all.
+    /// How long it rests after every 4 announcements; zero for not at all.
     pub pause: Duration,
 }
 
@@ -87,7 +87,8 @@ impl Feeder<'_> {
 }
 
 /// Somebody of a name and birth date of their own.
-fn person(n: u64) -> Demographics {
+#[must_use]
+pub fn person(n: u64) -> Demographics {
     // Letters only: digits are no part of a name, and all would be namesakes.
     let letters: String = n.to_string().bytes().map(|digit| char::from(b'a' + digit - b'0')).collect();
     let name = HumanName { family: format!("Family{letters}"), given: vec!["Given".into()], ..HumanName::default() };

@@ -6,4 +6,5 @@ pub mod keys;
 pub mod linkage;
 pub mod people;
 pub mod records;
+pub mod steward;
 pub mod world;

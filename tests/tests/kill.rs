@@ -27,7 +27,7 @@ async fn what_was_acknowledged_survives_fifty_kills() {
     let data = folder.path().join("broker-1");
     let random = Seeded::new(20_261_122);
     // Writes are in flight all the time, but each start has to read all that was ever written.
-    let pause = Duration::from_millis(60);
+    let pause = Duration::from_millis(15);
     let feeder = Feeder { rig: &rig, source_id: Rig::source_id(0), epoch: EPOCH, pause };
     let acknowledged = AtomicU64::new(0);
     let mut sealed = 0_u64;
@@ -61,7 +61,7 @@ async fn what_was_acknowledged_survives_fifty_kills() {
         sealed += answered;
     }
     let acknowledged = acknowledged.into_inner();
-    assert!(acknowledged > 1000 && sealed > 50, "{acknowledged} acknowledged and {sealed} sealed are too few to tell");
+    assert!(acknowledged > 500 && sealed > 50, "{acknowledged} acknowledged and {sealed} sealed are too few to tell");
     let (_broker, port) = rig.broker_in(&data, &ports).await.expect("the broker starts at last");
     let mut target = Target::new(&rig, port, true).expect("a target");
     target.find().await.expect("the one person is still known");

@@ -4,6 +4,7 @@ use crate::names::{GROUPS_MAX, groups_of, root_of};
 use crate::normalise::hash_bytes;
 use crate::similarity::soundex;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// Number of a word in [`Atoms`]; zero is "missing".
 pub(crate) type AtomId = u32;
@@ -12,7 +13,7 @@ pub(crate) type AtomId = u32;
 const LAYER_START: AtomId = 1 << 31;
 
 /// What is known of one word or words ("MARY", "SMITH JONES").
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Atom {
     /// Hash of the letters without gaps: "SMITH JONES" and "SMITHJONES" are one. Zero only for the missing word.
     pub whole: u64,
@@ -41,9 +42,12 @@ impl Atom {
 }
 
 /// All words, by number. Words are never taken out: a population's vocabulary is small and soon complete.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Atoms {
     atoms: Vec<Atom>,
     text: Vec<u8>,
+    /// Follows from the rest.
+    #[serde(skip)]
     ids: FxHashMap<u64, AtomId>,
 }
 
@@ -67,6 +71,13 @@ impl Atoms {
             self.atoms.push(atom);
         }
         id
+    }
+
+    /// Finds all words again, where they were read without that.
+    pub fn index(&mut self) {
+        let Self { atoms, text, ids } = self;
+        let word = |atom: &Atom| &text[atom.start as usize..][..usize::from(atom.length)];
+        *ids = (1..).zip(atoms.iter().skip(1)).map(|(id, atom)| (hash_bytes(word(atom), WORD_SEED), id)).collect();
     }
 
     fn find(&self, word: &str) -> Option<AtomId> {

@@ -9,9 +9,10 @@ use crate::normalise::{
     name::NameParts,
     place::{PlaceParts, Postcode},
 };
+use serde::{Deserialize, Serialize};
 
 /// The current values of one registration.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// NHS number, its top bit set if verified; zero if missing.
     nhs: u64,
@@ -29,7 +30,7 @@ pub(crate) struct Record {
 }
 
 /// The words of one name.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NameIds {
     pub given: AtomId,
     pub middle: AtomId,
@@ -37,7 +38,7 @@ pub(crate) struct NameIds {
 }
 
 /// One address.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PlaceIds {
     pub numbers: u32,
     pub street: AtomId,
@@ -51,7 +52,7 @@ impl PlaceIds {
 }
 
 /// Every value beyond the current ones that a registration ever had.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Former {
     pub names: Vec<NameIds>,
     pub places: Vec<PlaceIds>,

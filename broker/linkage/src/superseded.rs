@@ -61,6 +61,11 @@ impl<N: Copy + Eq + Hash> Superseded<N> {
         }
     }
 
+    /// Each number that was replaced, and by which.
+    pub fn replaced(&self) -> impl Iterator<Item = (N, N)> {
+        self.by.iter().map(|(number, by)| (*number, *by))
+    }
+
     /// How many numbers were replaced.
     #[must_use]
     pub fn len(&self) -> usize {

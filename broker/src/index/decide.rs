@@ -18,6 +18,7 @@ mod decisions;
 pub use decisions::{Decisions, Effect, Link};
 
 use changed::changed;
+use serde::{Deserialize, Serialize};
 use severn_linkage::{
     bulk::ScoredPair,
     decide::{
@@ -35,11 +36,11 @@ use std::{
 };
 
 /// The place of a registration in the index's memory, and in the population.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Row(pub u32);
 
 /// Why a registration is with others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Rule {
     /// It stands alone.
     #[default]
@@ -51,7 +52,7 @@ pub enum Rule {
 }
 
 /// What was compared between two registrations, and how surely that makes them one person.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Evidence {
     /// log2 of the odds that the two are one person, in thousandths.
     pub millibits: i64,
@@ -67,7 +68,7 @@ impl Evidence {
 }
 
 /// Why a human should look at a pair; what harms most if it is wrong comes first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Doubt {
     /// Its source changed a registration into somebody else, and this is whose it was.
     ChangedFrom,
@@ -114,7 +115,7 @@ impl Doubt {
 }
 
 /// A pair for a human. Pairs stand in the order in which they should be looked at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Review {
     /// Why.
     pub doubt: Doubt,

@@ -4,6 +4,7 @@
 use super::scoring::ScoringModel;
 use crate::model::{EnterpriseId, LocalId, SourceId};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use severn_trust::NhsNumber;
 use std::fmt;
 use uuid::Uuid;
@@ -120,7 +121,7 @@ pub enum Undone {
 }
 
 /// A steward's decision.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Who decided: the user's id in their organisation.
     pub by: String,
@@ -142,6 +143,21 @@ pub struct FeedPosition {
     /// When that was announced: milliseconds since 1970-01-01T00:00:00Z.
     pub heard_at_ms: i64,
 }
+
+/// Every kind of event, as it is stored and shown.
+pub const KINDS: [&str; 11] = [
+    "registered",
+    "changed",
+    "withdrawn",
+    "linked",
+    "unlinked",
+    "do-not-link",
+    "told-apart",
+    "postponed",
+    "taken-back",
+    "superseded",
+    "model-taken",
+];
 
 impl Event {
     /// The registration concerned, and what happened to it; `None` for an event that is about none.

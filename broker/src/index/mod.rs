@@ -17,6 +17,8 @@ mod load;
 mod normalise;
 mod plan;
 mod quality;
+mod saver;
+mod snapshot;
 mod scoring;
 mod signature;
 mod state;
@@ -30,10 +32,12 @@ pub use load::LoadedLine;
 pub use quality::{LOCAL_IDS_MAX, Naming};
 pub use scoring::{MODEL_BYTES_MAX, ScoringModel};
 pub use signature::{SignatureError, check_signature, sign_model};
+pub use snapshot::Snapshots;
 pub use state::{Feed, ModelChanges, Wanted};
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
+use saver::{Saver, Start};
 use severn_linkage::{
     model::{ModelError, ModelFile},
     superseded::Superseded,
@@ -51,7 +55,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use store::{Mark, Store, StoreError};
+use store::{Store, StoreError};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -59,7 +63,7 @@ use tokio::{
 };
 use upkeep::Upkeep;
 use uuid::Uuid;
-use write::{Command, Writer};
+use write::{Command, Saved, Writer};
 
 #[cfg(test)]
 mod tests;
@@ -127,6 +131,7 @@ pub struct Refusal {
 pub struct Index {
     shared: Arc<Shared>,
     writer: mpsc::Sender<Command>,
+    saves: mpsc::Sender<Saved>,
     task: JoinHandle<()>,
     /// Held by whoever counts what is long to count.
     counting: tokio::sync::Mutex<()>,
@@ -181,23 +186,47 @@ impl Index {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Index, IndexError> {
-        let mut state = State::default();
+        Index::open_with(None, store, clock, entropy).await
+    }
+
+    /// Opens the index on the events of `store`, from a snapshot if there is one that fits, and writes snapshots.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] if the store cannot be read.
+    pub async fn open_with(
+        snapshots: Option<Snapshots>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Index, IndexError> {
         let confirmed = Mutex::new(Instant::now());
-        let loaded = store.load(Mark::default(), &mut |event| state.apply(&event)).await?;
-        loaded.feeds.iter().for_each(|feed| state.apply_feed(feed));
+        let Start { state, mark, saved } = Start::read(snapshots.as_ref(), &*store).await?;
         let broken = AtomicBool::new(false);
         let shared = Arc::new(Shared { state: RwLock::new(state), store, clock, entropy, broken, confirmed });
-        let mut writer = Writer::new(shared.clone(), loaded.mark);
+        let mut writer = Writer::new(shared.clone(), mark, Saver::new(snapshots, saved));
+        // Nobody is answered yet, so that it may take its time.
+        writer.save_if_due(None).await;
         // Reading everything took a while; nobody is answered from before it.
         writer.catch_up().await?;
         // A program with another model built in must decide as this one did, until it is told to take its own.
         writer.look_after(Upkeep::FirstModel).await?;
         let (commander, commands) = mpsc::channel(WAITING_MAX);
-        let task = tokio::spawn(write::write(writer, commands));
-        Ok(Index { shared, writer: commander, task, counting: tokio::sync::Mutex::default() })
+        let (saves, to_save) = mpsc::channel(1);
+        let task = tokio::spawn(write::write(writer, commands, to_save));
+        Ok(Index { shared, writer: commander, saves, task, counting: tokio::sync::Mutex::default() })
     }
 
-    /// Writes what waits and lets go of the store.
+    /// Writes a snapshot, if enough has come since the last, once what waits is written.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub async fn save(&self) -> Result<(), IndexError> {
+        let (saved, answer) = oneshot::channel();
+        self.saves.send(saved).await.map_err(|_| IndexError::Poisoned)?;
+        answer.await.map_err(|_| IndexError::Poisoned)
+    }
+
+    /// Writes what waits, and a snapshot, and lets go of the store.
     pub async fn close(self) {
         drop(self.writer);
         // A writer that panicked has let go too.

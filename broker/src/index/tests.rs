@@ -12,6 +12,7 @@ mod histories;
 mod quality;
 mod rubbish;
 mod search;
+mod snapshots;
 mod stewards;
 mod suspended;
 mod undo;

@@ -9,6 +9,7 @@ use super::{
     event::{About, Decision, Event},
     load::{LoadedLine, plan_load},
     plan::{Announced, Means, Planned, plan_announced, plan_decision},
+    saver::Saver,
     state::Decided,
     store::{Batch, Mark, StoreError},
     upkeep::{Upkeep, plan_upkeep},
@@ -17,6 +18,7 @@ use crate::model::EnterpriseId;
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -38,25 +40,34 @@ pub enum Command {
     Upkeep(Upkeep, oneshot::Sender<Result<usize, IndexError>>),
 }
 
+/// Is told once a snapshot is written.
+pub type Saved = oneshot::Sender<()>;
+
 /// How often a group is planned again because another broker came first. Each time, one of them has got on.
 const TURNS_MAX: usize = 1_000;
 
 /// Writes until nobody can ask any more.
-pub async fn write(mut writer: Writer, mut commands: mpsc::Receiver<Command>) {
+pub async fn write(mut writer: Writer, mut commands: mpsc::Receiver<Command>, mut saves: mpsc::Receiver<Saved>) {
     let mut waiting = VecDeque::new();
     let mut received = Vec::with_capacity(GROUP_MAX);
     loop {
         while waiting.is_empty() {
             tokio::select! {
                 taken = commands.recv_many(&mut received, GROUP_MAX) => match taken {
-                    0 => return,
+                    0 => return writer.save().await,
                     _ => waiting.extend(received.drain(..)),
                 },
+                Some(saved) = saves.recv() => {
+                    writer.save().await;
+                    // Who asked may have gone.
+                    let _ = saved.send(());
+                }
                 () = writer.shared.store.changed(writer.read), if !writer.shared.is_broken() => writer.follow().await,
             }
         }
         let group = next_group(&mut waiting);
         writer.commit(group).await;
+        writer.save_if_due(writer.shared.store.shared_for()).await;
     }
 }
 
@@ -90,6 +101,7 @@ pub struct Writer {
     read: Mark,
     /// Whether the last attempt to follow others failed; said once.
     lost: bool,
+    saver: Saver,
 }
 
 /// What a group of requests comes to.
@@ -109,8 +121,22 @@ pub enum News {
 
 impl Writer {
     /// A writer for a state that was built from everything up to `read`.
-    pub fn new(shared: Arc<Shared>, read: Mark) -> Writer {
-        Writer { shared, read, lost: false }
+    pub fn new(shared: Arc<Shared>, read: Mark, saver: Saver) -> Writer {
+        Writer { shared, read, lost: false, saver }
+    }
+
+    /// Writes a snapshot if enough has come since the last, for an index that must look at its store every `shared_for`.
+    pub async fn save_if_due(&mut self, shared_for: Option<Duration>) {
+        if self.saver.is_due(self.read, shared_for) {
+            self.saver.save(self.read, &self.shared).await;
+        }
+    }
+
+    /// Writes a snapshot before the end, unless the last will do.
+    async fn save(&mut self) {
+        if self.saver.is_due_at_close(self.read) {
+            self.saver.save(self.read, &self.shared).await;
+        }
     }
 
     /// Does what concerns everybody, before anybody else writes.
@@ -209,6 +235,7 @@ impl Writer {
             Ok(_) if was_lost => tracing::info!("index reads again what other brokers write"),
             _ => {}
         }
+        self.save_if_due(self.shared.store.shared_for()).await;
     }
 
     /// Takes what was written since the last reading, all of it at once, so that no query sees half of a change.

@@ -1,9 +1,11 @@
 //! The NHS number: ten digits, the last of which checks the others (modulus 11, NHS Data Dictionary).
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A number whose check digit is right. `Debug` does not show it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A number whose check digit is right. `Debug` does not show it. Serialised as an integer, and checked when it is read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "u64", try_from = "u64")]
 pub struct NhsNumber(u64);
 
 /// Why a text is no NHS number.
@@ -18,6 +20,20 @@ pub enum NhsNumberError {
     /// All digits alike, as in a placeholder.
     #[error("this NHS number is a placeholder; leave it empty where none is known")]
     Placeholder,
+}
+
+impl From<NhsNumber> for u64 {
+    fn from(number: NhsNumber) -> u64 {
+        number.0
+    }
+}
+
+impl TryFrom<u64> for NhsNumber {
+    type Error = NhsNumberError;
+
+    fn try_from(number: u64) -> Result<NhsNumber, NhsNumberError> {
+        NhsNumber::parse(&format!("{number:010}"))
+    }
 }
 
 impl NhsNumber {

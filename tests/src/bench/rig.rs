@@ -154,14 +154,14 @@ impl Rig {
         anyhow::bail!("the broker does not listen")
     }
 
-    /// Starts a steward who decides about the index that the broker of `data` has, or shares.
+    /// Starts a steward who decides about the index that the broker of `data` has, or shares, and a source beside them.
     ///
     /// # Errors
     /// If it does not start.
-    pub fn steward(&self, data: &Path) -> Result<Process> {
+    pub fn steward(&self, data: &Path, source: &str) -> Result<Process> {
         let config = data.join("broker.toml");
         fs::write(&config, self.config(data, &[], 0)?)?;
-        self.start(&["steward", &config.to_string_lossy()], true)
+        self.start(&["steward", &config.to_string_lossy(), source], true)
     }
 
     async fn register(&self, data: &Path, count: usize) -> Result<()> {

@@ -6,17 +6,9 @@ use super::{
     floor::{self, Floor},
     rig::Rig,
 };
-use crate::records::registration;
 use anyhow::{Context as _, Result, bail};
-use severn_broker::{
-    config::Config,
-    index::{Decision, Index, IndexError, RegistrationKey},
-    model::{LocalId, SourceId},
-};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler};
-use severn_proto::v1::{Demographics, FeedAnnounce, feed_announce::Change};
-use severn_trust::{SystemClock, SystemEntropy, new_uuid};
-use std::{ffi::OsString, io::Write as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{ffi::OsString, io::Write as _, path::Path, process::ExitCode, time::Duration};
 use tokio::{io::AsyncReadExt as _, runtime::Builder};
 
 fn on_one_thread(work: impl Future<Output = Result<()>>) -> Result<()> {
@@ -97,49 +89,4 @@ pub fn broker(arguments: &[String]) -> ExitCode {
     });
     let config = arguments.first().cloned().unwrap_or_default();
     severn_broker::program::run(["severn-broker", "serve", "--config", &config].map(OsString::from))
-}
-
-/// `steward CONFIG`: opens the index that the configuration names, knows a few people there, and links and unlinks them
-/// for ever. Prints the idempotency key of every decision once it is acknowledged.
-///
-/// # Errors
-/// If the index cannot be opened, or refuses what it must take.
-pub fn steward(arguments: &[String]) -> Result<()> {
-    let [config] = arguments else { bail!("usage: steward CONFIG") };
-    let config = Config::load(Path::new(config))?;
-    on_one_thread(async {
-        let store = severn_broker::program::open_store(&config).await?;
-        let entropy = Arc::new(SystemEntropy::default());
-        let index = Index::open(store, Arc::new(SystemClock), entropy.clone()).await?;
-        let people: Vec<RegistrationKey> = (0..4).map(|n| at(&Rig::source_id(n))).collect();
-        for key in &people {
-            let person = Demographics { birth_date: "1980-02-01".into(), ..Demographics::default() };
-            let change = Some(Change::Registered(registration(&key.source.0, &key.local_id.0, person)));
-            index.announce(&key.source, uuid::Uuid::nil(), vec![FeedAnnounce { cursor: 1, change }]).await?;
-        }
-        ready("ready")?;
-        for n in 0.. {
-            let (a, b) = (&people[n % 4], &people[(n + 1 + n / 4 % 3) % 4]);
-            for links in [true, false] {
-                let key = new_uuid(&SystemClock, &*entropy);
-                let reason = "seen both passports".to_owned();
-                let decision = Decision { by: "steward".into(), reason, idempotency_key: key };
-                let decided = match links {
-                    true => index.link(a.clone(), b.clone(), decision).await,
-                    false => index.unlink(b.clone(), decision).await,
-                };
-                match decided {
-                    Ok(_) => ready(&key.to_string())?,
-                    // The other steward was there first.
-                    Err(IndexError::Conflict(_)) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(())
-    })
-}
-
-fn at(source_id: &str) -> RegistrationKey {
-    RegistrationKey { source: SourceId(source_id.into()), local_id: LocalId("1".into()) }
 }

@@ -7,7 +7,7 @@ fn main() -> ExitCode {
     match arguments.split_first() {
         Some((role, _)) if role == "severn-broker" => severn_broker::program::run(std::env::args_os().skip(1)),
         Some((role, rest)) if role == "broker" => tests::bench::roles::broker(rest),
-        Some((role, rest)) if role == "steward" => ended(&tests::bench::roles::steward(rest)),
+        Some((role, rest)) if role == "steward" => ended(&tests::steward::run(rest)),
         Some((role, rest)) if role == "adapters" => ended(&tests::bench::roles::adapters(rest)),
         _ => ExitCode::FAILURE,
     }

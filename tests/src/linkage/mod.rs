@@ -2,6 +2,7 @@
 //! comes out. Every call of the engine stands in `engine.rs`.
 
 mod child;
+mod durable;
 mod engine;
 mod febrl;
 mod output;
@@ -17,6 +18,7 @@ mod truth;
 use crate::people::Plan;
 use anyhow::{Result, bail};
 use clap::Parser;
+use durable::Durable;
 use engine::{Bulk, Online};
 use output::Trace;
 use peer::Peer;
@@ -48,6 +50,9 @@ pub struct Options {
     /// Registrations to make up for the search: about 2.2 are one person's.
     #[arg(long, default_value_t = 7_000_000)]
     search_records: usize,
+    /// Registrations to make up for the index on disk; 0 leaves it out.
+    #[arg(long, default_value_t = 7_000_000)]
+    index_records: usize,
     /// The folder with FEBRL's `dataset4a.csv` and `dataset4b.csv`.
     #[arg(long)]
     febrl: Option<PathBuf>,
@@ -81,10 +86,13 @@ struct Measured {
 /// # Errors
 /// If an argument is not understood, or a part cannot be run.
 pub fn run(arguments: &[String]) -> Result<()> {
-    if let Some((role, paths)) =
-        arguments.split_first().filter(|(role, _)| ["bulk", "inspect", "trace"].contains(&role.as_str()))
-    {
-        return engine::play(role, &paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+    if let Some((role, paths)) = arguments.split_first() {
+        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        match role.as_str() {
+            "bulk" | "inspect" | "trace" => return engine::play(role, &paths),
+            "fill" | "start" | "register" => return durable::play(role, &paths),
+            _ => {}
+        }
     }
     let program = std::iter::once("linkage-bench").chain(arguments.iter().map(String::as_str));
     let options = match Options::try_parse_from(program) {
@@ -118,7 +126,8 @@ fn measure_all(options: &Options) -> Result<report::Report> {
     }
     let febrl = options.febrl.as_deref().map(|data| febrl::measure(data, &folder.path().join("febrl"))).transpose()?;
     let search = (options.search_records > 0).then(|| search(options, folder.path())).transpose()?;
-    Ok(report::Report::new(name, measured, febrl, search))
+    let durable = (options.index_records > 0).then(|| durable(options, folder.path())).transpose()?;
+    Ok(report::Report::new(name, measured, febrl, search).with_durable(durable))
 }
 
 fn measure(set: &Set, folder: &Path, with_numbers: bool, peer: Option<&str>) -> Result<Measured> {
@@ -152,6 +161,12 @@ fn measure(set: &Set, folder: &Path, with_numbers: bool, peer: Option<&str>) -> 
         online,
         splink: peer.map(|python| peer::run(python, set, folder, with_numbers)).transpose()?,
     })
+}
+
+/// An index on disk, in a folder that is gone afterwards.
+fn durable(options: &Options, folder: &Path) -> Result<Durable> {
+    let plan = Plan { registrations: options.index_records, seed: options.seed.wrapping_add(2) };
+    durable::measure(plan, &folder.join("durable"))
 }
 
 /// A search in a large index, with the model of the run with NHS numbers.

@@ -2,6 +2,7 @@
 
 use super::{
     Measured,
+    durable::{self, Durable},
     engine::Online,
     febrl::Febrl,
     quality::Outcome,
@@ -18,6 +19,7 @@ pub struct Report {
     measured: Vec<Measured>,
     febrl: Option<Febrl>,
     search: Option<Online>,
+    durable: Option<Durable>,
 }
 
 impl Report {
@@ -30,7 +32,15 @@ impl Report {
             rows.push(Row::new("FEBRL 4, p ≥ .95: wrong links", febrl.from_95.wrong as f64, AtMost(0.0)));
         }
         rows.extend(search.iter().flat_map(online));
-        Report { set, rows, measured, febrl, search }
+        Report { set, rows, measured, febrl, search, durable: None }
+    }
+
+    /// With what was measured of an index on disk.
+    #[must_use]
+    pub fn with_durable(mut self, durable: Option<Durable>) -> Report {
+        self.rows.extend(durable.iter().flat_map(durable::table));
+        self.durable = durable;
+        self
     }
 
     /// Prints the table.

@@ -1,12 +1,13 @@
 //! `kill -9` of brokers that share a database, with writes in flight: nothing acknowledged is lost or there twice, and
 //! the broker that lives is held up by nothing that the other had begun.
 
-use super::{EPOCH, everything, open, open_database, section};
+use super::{EPOCH, everything, open, open_database, section, who};
 use crate::servers::{ROOT_PASSWORD, Server};
 use severn_broker::index::{
-    Event, What,
+    Event, Index, Snapshots, What,
     store::{PostgresSettings, SqliteStore, Store},
 };
+use severn_trust::SystemClock;
 use std::{
     collections::BTreeMap,
     fs,
@@ -32,14 +33,17 @@ const KILLS_MIN: usize = 20;
 const KILLS_MAX: usize = 200;
 
 /// Fewer announcements of a source would tell too little.
-const ANNOUNCED_MIN: u64 = 1_000;
+const ANNOUNCED_MIN: u64 = 500;
 
 /// Fewer decisions would tell too little.
-const DECIDED_MIN: usize = 100;
+const DECIDED_MIN: u64 = 100;
+
+/// Fewer snapshots that a kill cut off would tell too little.
+const SNAPSHOTS_CUT_MIN: u64 = 5;
 
 /// Keeps a source's feed open, now to one broker and now to the other, as the connections break.
 async fn keep_announcing(rig: &Rig, source_id: &str, ports: [u16; 2], acknowledged: &AtomicU64) {
-    let feeder = Feeder { rig, source_id: source_id.to_owned(), epoch: EPOCH, pause: Duration::ZERO };
+    let feeder = Feeder { rig, source_id: source_id.to_owned(), epoch: EPOCH, pause: Duration::from_millis(10) };
     for turn in 0.. {
         feeder.announce(ports[turn % 2], acknowledged).await.expect("the broker keeps the contract");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -144,56 +148,145 @@ async fn what_was_acknowledged_survives_kills_of_either_broker() {
     }
 }
 
-/// Two stewards decide about the same people, each at a broker of their own; one after the other is killed.
-fn decide_and_kill(stewards: &mut [(&PathBuf, Option<Process>)], rig: &Rig) -> Vec<String> {
-    let random = Seeded::new(5);
-    let mut acknowledged = Vec::new();
-    for turn in 0..KILLS_MAX {
-        if turn >= KILLS_MIN && acknowledged.len() > DECIDED_MIN {
-            break;
-        }
-        for (data, running) in stewards.iter_mut() {
-            if running.is_none() {
-                *running = Some(rig.steward(data).expect("the steward starts"));
+/// What stewards acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    /// The keys of their decisions.
+    decisions: Vec<String>,
+    /// How far the feeds of their sources are.
+    cursors: BTreeMap<String, u64>,
+    /// How often one was killed while it wrote a snapshot.
+    snapshots_cut: usize,
+}
+
+impl Acknowledged {
+    fn take(&mut self, mut process: Process, data: &Path) {
+        assert_eq!(process.said.trim(), "ready", "it could open the index");
+        for line in process.kill_and_read().expect("it was running") {
+            match line.split_once(' ') {
+                Some((source, cursor)) => {
+                    let last = self.cursors.entry(source.to_owned()).or_default();
+                    *last = cursor.parse::<u64>().expect("a cursor").max(*last);
+                }
+                None => self.decisions.push(line),
             }
         }
-        std::thread::sleep(Duration::from_millis(20 + random.next() % 80));
-        let victim = turn % stewards.len();
-        let mut process = stewards[victim].1.take().expect("it runs");
-        assert_eq!(process.said.trim(), "ready", "it could open the index");
-        acknowledged.extend(process.kill_and_read().expect("it was running"));
+        self.snapshots_cut += usize::from(data.join("index.snapshot.next").exists());
     }
-    for (_, running) in stewards.iter_mut() {
-        acknowledged.extend(running.take().map_or(Vec::new(), |mut p| p.kill_and_read().expect("it was running")));
+}
+
+/// Stewards decide about the same people, each at a broker of their own; one after the other is killed, so often.
+fn decide_and_kill(data: &[PathBuf], rig: &Rig, kills: usize, seed: u64) -> Acknowledged {
+    let random = Seeded::new(seed);
+    let mut acknowledged = Acknowledged::default();
+    let mut running: Vec<Option<Process>> = data.iter().map(|_| None).collect();
+    for turn in 0..kills {
+        for (n, (data, running)) in data.iter().zip(&mut running).enumerate() {
+            if running.is_none() {
+                *running = Some(rig.steward(data, &format!("F{n}")).expect("the steward starts"));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(40 + random.next() % 200));
+        let victim = turn % data.len();
+        acknowledged.take(running[victim].take().expect("it runs"), &data[victim]);
+    }
+    for (process, data) in running.into_iter().zip(data) {
+        process.into_iter().for_each(|process| acknowledged.take(process, data));
     }
     acknowledged
 }
 
-async fn check_acknowledged(store: Arc<dyn Store>, acknowledged: &[String]) {
-    let (events, _) = everything(&*store).await;
-    let keys = events.iter().filter_map(Event::registration).filter_map(|(_, what)| match what {
-        What::Linked { decision, .. } | What::Unlinked { decision, .. } => Some(decision.idempotency_key.to_string()),
+/// Nothing that was acknowledged is lost or there twice, and what a snapshot gives is what all events give.
+async fn check(store: Arc<dyn Store>, data: &Path, acknowledged: &Acknowledged) {
+    let (events, feeds) = everything(&*store).await;
+    let keys = events.iter().filter_map(|event| match event.registration()?.1 {
+        What::Linked { decision, .. } | What::Unlinked { decision, .. } | What::ToldApart { decision, .. } => {
+            Some(decision.idempotency_key.to_string())
+        }
         _ => None,
     });
-    let mut times: BTreeMap<String, u64> = BTreeMap::new();
-    keys.for_each(|key| *times.entry(key).or_default() += 1);
-    assert!(acknowledged.len() > DECIDED_MIN, "{} are too few to tell", acknowledged.len());
-    assert!(acknowledged.iter().all(|key| times.contains_key(key)), "no acknowledged decision is lost");
-    assert!(times.values().all(|times| *times == 1), "none is there twice");
-    open(store, 1).await;
+    let decisions = times(keys);
+    assert!(acknowledged.decisions.iter().all(|key| decisions.contains_key(key)), "no decision is lost");
+    assert!(decisions.values().all(|times| *times == 1), "none is there twice");
+    let registered = |event: &Event| event.registration().map(|(key, _)| key.clone()).filter(|_| is_registered(event));
+    let registrations = times(events.iter().filter_map(registered));
+    assert!(registrations.values().all(|times| *times == 1), "no registration is there twice");
+    for (id, acknowledged) in &acknowledged.cursors {
+        let of_source = registrations.keys().filter(|key| *key.source.0 == **id).count() as u64;
+        assert!(of_source >= *acknowledged, "source {id}: {of_source} of {acknowledged} acknowledged");
+        let feed = feeds.iter().find(|feed| *feed.source.0 == **id).expect("its feed is known");
+        assert_eq!(feed.cursor, of_source, "the feed stands where its registrations end");
+    }
+    let from_snapshot = Index::open_with(
+        Some(Snapshots::within(data)),
+        Arc::clone(&store),
+        Arc::new(SystemClock),
+        Arc::new(Seeded::new(1)),
+    );
+    let from_snapshot = from_snapshot.await.expect("it opens");
+    let from_events = open(store, 1).await;
+    for key in registrations.keys() {
+        assert!(who(&from_events, key).is_some(), "every registration is known");
+        assert_eq!(who(&from_snapshot, key), who(&from_events, key));
+    }
 }
 
-#[tokio::test]
-async fn decisions_survive_kills_on_every_store() {
+fn is_registered(event: &Event) -> bool {
+    event.registration().is_some_and(|(_, what)| matches!(what, What::Registered { .. }))
+}
+
+fn times<K: Ord>(all: impl Iterator<Item = K>) -> BTreeMap<K, u64> {
+    let mut times = BTreeMap::new();
+    all.for_each(|one| *times.entry(one).or_default() += 1);
+    times
+}
+
+/// As many series side by side as keep two processors busy: most of the time they wait for a process to start.
+const SERIES: usize = 4;
+
+/// Kills in each series on the embedded store, and of the pair on PostgreSQL.
+const KILLS_IN_A_SERIES: usize = 55;
+const KILLS_OF_PAIR: usize = 40;
+
+#[test]
+fn decisions_feeds_and_snapshots_survive_kills_on_the_embedded_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rig = Rig::new(folder.path(), PathBuf::from(env!("CARGO_BIN_EXE_party")), 0).expect("a rig");
+    let folders: Vec<PathBuf> = (0..SERIES).map(|n| folder.path().join(format!("series{n}"))).collect();
+    let acknowledged: Vec<Acknowledged> = std::thread::scope(|scope| {
+        let series = folders.iter().zip(1..).map(|(data, seed)| {
+            let rig = &rig;
+            scope.spawn(move || {
+                fs::create_dir(data).expect("a folder");
+                decide_and_kill(std::slice::from_ref(data), rig, KILLS_IN_A_SERIES, seed)
+            })
+        });
+        let series: Vec<_> = series.collect();
+        series.into_iter().map(|series| series.join().expect("a series ends")).collect()
+    });
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for (data, acknowledged) in folders.iter().zip(&acknowledged) {
+        runtime.block_on(async {
+            let store = SqliteStore::open(data).await.expect("it opens");
+            check(Arc::new(store), data, acknowledged).await;
+        });
+    }
+    let count = |of: fn(&Acknowledged) -> u64| acknowledged.iter().map(of).sum::<u64>();
+    let announced = count(|series| series.cursors.values().sum());
+    let decided = count(|series| series.decisions.len() as u64);
+    let cut = count(|series| series.snapshots_cut as u64);
+    assert!(announced > ANNOUNCED_MIN && decided > DECIDED_MIN, "{announced} and {decided} are too few to tell");
+    assert!(cut >= SNAPSHOTS_CUT_MIN, "only {cut} snapshots were cut off by a kill");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decisions_feeds_and_snapshots_survive_kills_of_either_broker() {
     let server = Server::postgres();
     let folder = tempfile::tempdir().expect("a folder");
     let (rig, settings) = rig(folder.path(), &server, 0);
     let data = ["one", "two"].map(|name| folder.path().join(name));
     data.iter().for_each(|data| fs::create_dir(data).expect("a folder"));
-    let acknowledged = decide_and_kill(&mut [(&data[0], None), (&data[1], None)], &rig);
-    check_acknowledged(open_database(&settings).await, &acknowledged).await;
-
-    let embedded = Rig { index: String::new(), ..rig };
-    let acknowledged = decide_and_kill(&mut [(&data[0], None)], &embedded);
-    check_acknowledged(Arc::new(SqliteStore::open(&data[0]).await.expect("it opens")), &acknowledged).await;
+    let acknowledged = decide_and_kill(&data, &rig, KILLS_OF_PAIR, 5);
+    check(open_database(&settings).await, &data[0], &acknowledged).await;
+    assert!(acknowledged.decisions.len() as u64 > DECIDED_MIN, "{} are too few to tell", acknowledged.decisions.len());
 }

@@ -1,9 +1,10 @@
 //! Dates, whole or partial, packed so that comparing them is comparing numbers.
 
 use crate::normalise::mix;
+use serde::{Deserialize, Serialize};
 
 /// A date that may lack its day, or its month and day. Zero is "missing".
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Date(u32);
 
 impl Date {

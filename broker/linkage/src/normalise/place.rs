@@ -4,10 +4,11 @@
 use crate::identity::Address;
 use crate::normalise::{fold, hash_bytes};
 use crate::similarity::is_number_slip;
+use serde::{Deserialize, Serialize};
 
 /// A postcode in 32 bits. UK postcodes keep their parts (area, district, sector, unit); others are their digits, or a
 /// hash of the text.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Postcode(u32);
 
 const FOREIGN: u32 = 1 << 31;

@@ -7,8 +7,10 @@
 //! keeps what followed from candidates is told whose must be derived again ([`Changed::affected`]).
 
 mod postings;
+mod saved;
 
 pub(crate) use postings::{Entry, Found, Postings};
+pub use saved::{SavedPostings, SavedRows};
 
 use crate::atoms::{Atoms, Layer, Words};
 use crate::compare::{Comparison, Side, compare_sides};

@@ -49,7 +49,12 @@ impl Postings {
         entries.sort_unstable();
         entries.dedup();
         entries.shrink_to_fit();
-        let mut postings = Self { sorted: entries, ..Self::default() };
+        Self::of_sorted(entries)
+    }
+
+    /// Takes entries in order, each once.
+    pub fn of_sorted(sorted: Vec<Entry>) -> Self {
+        let mut postings = Self { sorted, ..Self::default() };
         postings.index();
         postings
     }
@@ -170,7 +175,7 @@ impl Postings {
     }
 
     /// Every entry that stands, in order.
-    fn entries(&self) -> impl Iterator<Item = Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
         let mut recent = self.recent.iter().copied().peekable();
         let mut sorted =
             self.sorted.iter().copied().filter(|entry| self.gone.is_empty() || !self.gone.contains(entry)).peekable();

@@ -123,3 +123,42 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn what_was_written_down_goes_on_as_if_it_never_was(
+        said in prop::collection::vec((0..12_u32, 0..5_usize, 0..4_usize, any::<bool>()), 1..60),
+        cut in 0..60_usize,
+    ) {
+        let take = |population: &mut Population, (row, given, family, stays): (u32, usize, usize, bool)| {
+            if !stays {
+                return population.remove(row);
+            }
+            let given = ["Rosalind", "Rose", "John", "Ann Mary", ""][given];
+            insert(population, row, [given, ["Okafor", "O'Brien", "Smith-Jones", ""][family], "1958-03-14", "LS6 2AB"])
+        };
+        let written = |population: &Population| {
+            let rows = serde_json::to_string(&population.rows_to_save()).unwrap();
+            let postings: Vec<String> =
+                population.postings_to_save().map(|postings| serde_json::to_string(&postings).unwrap()).collect();
+            (rows, postings)
+        };
+        let read = |(rows, postings): (String, Vec<String>)| {
+            let postings = postings.iter().map(|postings| serde_json::from_str(postings).unwrap()).collect();
+            Population::from_saved(serde_json::from_str(&rows).unwrap(), postings).unwrap()
+        };
+        let mut whole = Population::new();
+        let mut cut_off = Population::new();
+        for (nth, said) in said.into_iter().enumerate() {
+            if nth == cut {
+                cut_off = read(written(&cut_off));
+            }
+            prop_assert_eq!(take(&mut whole, said), take(&mut cut_off, said));
+        }
+        prop_assert_eq!(whole.len(), cut_off.len());
+        for row in whole.rows() {
+            prop_assert_eq!(whole.candidates(row), cut_off.candidates(row));
+        }
+        prop_assert_eq!(written(&whole), written(&cut_off));
+    }
+}

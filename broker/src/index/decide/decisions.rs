@@ -4,11 +4,12 @@
 
 use super::{Row, Said};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use severn_trust::NhsNumber;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A person's link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// One registration.
     pub a: Row,
@@ -50,7 +51,7 @@ impl Suspended {
 }
 
 /// What one event does to what was decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// A person linked two.
     Link {

@@ -29,15 +29,15 @@ pub enum Decided {
 
 /// A decision that was taken.
 pub struct Taken {
-    at_ms: i64,
-    kind: &'static str,
-    decision: Decision,
+    pub(super) at_ms: i64,
+    pub(super) kind: &'static str,
+    pub(super) decision: Decision,
     /// The registration concerned, and then the others.
-    rows: Vec<Row>,
-    until_ms: i64,
+    pub(super) rows: Vec<Row>,
+    pub(super) until_ms: i64,
     /// The decision that this one took back.
-    takes_back: Option<u64>,
-    taken_back_by: Option<u64>,
+    pub(super) takes_back: Option<u64>,
+    pub(super) taken_back_by: Option<u64>,
 }
 
 impl Taken {
@@ -81,10 +81,10 @@ impl Wanted {
 /// Everything that was decided, and what it did.
 #[derive(Default)]
 pub(super) struct Journal {
-    effects: BTreeMap<u64, Effect>,
-    effects_of: HashMap<Row, BTreeSet<u64>>,
-    taken: BTreeMap<u64, Taken>,
-    asked: HashMap<Uuid, Decided>,
+    pub(super) effects: BTreeMap<u64, Effect>,
+    pub(super) effects_of: HashMap<Row, BTreeSet<u64>>,
+    pub(super) taken: BTreeMap<u64, Taken>,
+    pub(super) asked: HashMap<Uuid, Decided>,
 }
 
 impl Journal {
@@ -325,7 +325,6 @@ impl State {
     }
 
     /// What the whole journal comes to.
-    #[cfg(test)]
     pub(super) fn derive_all(&self) -> Decisions {
         self.derive(&self.journal.effects.keys().copied().collect())
     }

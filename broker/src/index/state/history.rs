@@ -5,24 +5,31 @@ use super::State;
 use crate::{
     index::{
         decide::{Evidence, Row, Rule},
-        event::{About, Decision, Event, RegistrationKey, What},
+        event::{About, Decision, Event, KINDS, RegistrationKey, What},
     },
     model::EnterpriseId,
 };
+use serde::{Deserialize, Serialize};
 use severn_linkage::levels::{ALL_FIELDS, Levels};
 use severn_proto::v1::{IndexEvent, RegistrationRef};
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 /// The lines of all histories. Each registration's lines are chained from its last.
 #[derive(Default)]
 pub(super) struct Histories {
     lines: Vec<Line>,
-    last: HashMap<Row, u32>,
+    /// By row.
+    last: Vec<Option<u32>>,
     /// Registrations that left their ids to another.
     predecessors: HashMap<Row, Vec<Row>>,
-    /// For each id that was handed on: when, and who carried it until then; oldest first.
-    handed_on: HashMap<EnterpriseId, Vec<(i64, Row)>>,
+    handed_on: HashMap<EnterpriseId, HandedOn>,
 }
+
+/// When an id was handed on (milliseconds since 1970), and who carried it until then; oldest first.
+pub(super) type HandedOn = Vec<(i64, Row)>;
 
 pub(super) struct Line {
     pub(super) sequence: u64,
@@ -34,12 +41,31 @@ pub(super) struct Line {
     previous: Option<u32>,
 }
 
+#[derive(Clone, Serialize, Deserialize)]
 enum Why {
     Source,
     Rule(Rule),
     NoRule,
     Suspended,
     Decision(Box<str>),
+}
+
+/// A line as it is written, with the registration whose it is.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SavedLine<'a> {
+    row: Row,
+    sequence: u64,
+    at_ms: i64,
+    kind: &'a str,
+    why: Cow<'a, Why>,
+    person: Option<EnterpriseId>,
+}
+
+impl<'a> SavedLine<'a> {
+    fn of((line, row): (&'a Line, &Row)) -> SavedLine<'a> {
+        let Line { sequence, at_ms, kind, why, person, previous: _ } = line;
+        SavedLine { row: *row, sequence: *sequence, at_ms: *at_ms, kind, why: Cow::Borrowed(why), person: *person }
+    }
 }
 
 impl Histories {
@@ -71,15 +97,56 @@ impl Histories {
     fn add(&mut self, row: Row, mut line: Line) {
         // Beyond four thousand million lines a history would end; memory does so before.
         let place = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
-        line.previous = self.last.insert(row, place);
+        let at = row.0 as usize;
+        if at >= self.last.len() {
+            self.last.resize(at + 1, None);
+        }
+        line.previous = self.last[at].replace(place);
         self.lines.push(line);
+    }
+
+    /// Registrations that left their ids to another.
+    pub(super) fn predecessors(&self) -> &HashMap<Row, Vec<Row>> {
+        &self.predecessors
+    }
+
+    /// The lines, oldest first, so many at once.
+    pub(super) fn lines_to_save(&self, at_once: usize) -> impl Iterator<Item = Vec<SavedLine<'_>>> {
+        let Histories { lines, last, predecessors: _, handed_on: _ } = self;
+        let mut rows = vec![Row(u32::MAX); lines.len()];
+        for row in (0..).map(Row).take(last.len()) {
+            self.of(row).for_each(|(place, _)| rows[place as usize] = row);
+        }
+        let starts = (0..lines.len()).step_by(at_once);
+        starts.map(move |from| lines[from..].iter().zip(&rows[from..]).take(at_once).map(SavedLine::of).collect())
+    }
+
+    /// Takes over a line after those before it; `None` if it is of an unknown kind.
+    pub(super) fn load(&mut self, line: SavedLine<'_>) -> Option<()> {
+        let SavedLine { row, sequence, at_ms, kind, why, person } = line;
+        let kind = KINDS.into_iter().find(|known| *known == kind)?;
+        self.add(row, Line { sequence, at_ms, kind, why: why.into_owned(), person, previous: None });
+        Some(())
+    }
+
+    /// The ids that were handed on.
+    pub(super) fn handed_on(&self) -> &HashMap<EnterpriseId, HandedOn> {
+        &self.handed_on
+    }
+
+    /// Takes over who left which ids to another.
+    pub(super) fn inherited(
+        &mut self,
+        predecessors: HashMap<Row, Vec<Row>>,
+        handed_on: HashMap<EnterpriseId, HandedOn>,
+    ) {
+        (self.predecessors, self.handed_on) = (predecessors, handed_on);
     }
 
     pub(super) fn of(&self, row: Row) -> impl Iterator<Item = (u32, &Line)> {
         let line = |place: u32| self.lines.get(place as usize).map(|line| (place, line));
-        std::iter::successors(self.last.get(&row).and_then(|place| line(*place)), move |(_, l)| {
-            l.previous.and_then(line)
-        })
+        let last = self.last.get(row.0 as usize).copied().flatten();
+        std::iter::successors(last.and_then(line), move |(_, l)| l.previous.and_then(line))
     }
 }
 

@@ -14,12 +14,14 @@ mod person;
 mod quality;
 mod queue;
 mod suspend;
+mod saved;
 mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
 pub use decided::{Decided, Wanted};
+pub use saved::{Section, Sections};
 pub use upkeep::ModelChanges;
 
 use super::{
@@ -36,6 +38,7 @@ use decided::Journal;
 use history::Histories;
 use prost::Message as _;
 use queue::Postponed;
+use serde::{Deserialize, Serialize};
 use severn_linkage::{decide::Policy, population::Population, superseded::Superseded};
 use severn_proto::v1::Registration;
 use severn_trust::{NhsNumber, sha256};
@@ -121,7 +124,7 @@ struct Held {
 }
 
 /// An enterprise id and the event that brought it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Aged {
     since: u64,
     id: EnterpriseId,
@@ -322,7 +325,8 @@ impl State {
                 profile.facts.number = Some(number);
                 demographics.nhs_number = number.digits();
             }
-            self.by_number.entry(number).or_default().push(row);
+            let rows = self.by_number.entry(number).or_default();
+            rows.insert(rows.partition_point(|other| *other < row), row);
         }
         let held = &mut self.held[row.0 as usize];
         held.live = true;

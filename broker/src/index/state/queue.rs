@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::index::decide::{Doubt, Doubted, Review, Row};
+use serde::{Deserialize, Serialize};
 use severn_linkage::score::FieldReason;
 use severn_proto::v1::{self as wire, ReviewCount, ReviewKind, ReviewPair, ReviewQueueResponse};
 use std::{
@@ -10,6 +11,7 @@ use std::{
 };
 
 /// A pair about which nobody is asked for a while.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Postponed {
     /// Until when: milliseconds since 1970-01-01T00:00:00Z.
     pub until_ms: i64,

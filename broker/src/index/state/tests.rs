@@ -1,6 +1,38 @@
 use super::*;
 
 impl State {
+    /// Asserts that nothing tells two states of one history apart, down to what is made again at a start.
+    pub fn check_same(&self, other: &State) {
+        assert_eq!(self.sections(), other.sections());
+        assert_eq!(self.places, other.places);
+        assert_eq!(self.by_number, other.by_number);
+        assert_eq!(self.carriers, other.carriers);
+        assert_eq!(self.feeds, other.feeds);
+        let clusters = |state: &State| {
+            let clusters = state.clusters.iter().map(|(first, c)| (*first, (c.rows.clone(), c.id.map(|aged| aged.id))));
+            clusters.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(clusters(self), clusters(other));
+        let reviews_of = |state: &State| {
+            let of = state.reviews_of.iter().map(|(row, reviews)| (*row, reviews.iter().copied().collect()));
+            of.collect::<BTreeMap<Row, BTreeSet<Review>>>()
+        };
+        assert_eq!(reviews_of(self), reviews_of(other));
+        let bodies = |state: &State| state.held.iter().map(|held| held.body.clone()).collect::<Vec<_>>();
+        assert_eq!(bodies(self), bodies(other));
+    }
+
+    /// All that is written of it.
+    pub fn sections(&self) -> Vec<(Section, Vec<u8>)> {
+        let mut sections = Vec::new();
+        self.save(&mut |section, bytes| {
+            sections.push((section, bytes));
+            Ok(())
+        })
+        .unwrap();
+        sections
+    }
+
     /// Asserts that what was settled part by part is what the rules make of everything at once.
     pub fn check_whole(&self) {
         let everybody: Vec<Row> = (0..).take(self.held.len()).map(Row).collect();

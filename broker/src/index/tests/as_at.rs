@@ -1,6 +1,7 @@
 //! Who a person was at a moment in the past.
 
 use super::*;
+use store::Mark;
 
 /// Everything that happens to registrations: joins, moves, decisions, withdrawals and returns.
 async fn story() -> (MemoryStore, Index) {
