@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use uuid::Uuid;
 
 /// Events after which another snapshot is written: so few that many kills come while one is.
-const SNAPSHOT_EVERY: u64 = 24;
+const SNAPSHOT_EVERY: u64 = 4;
 
 /// Announcements at once, at most.
 const AT_ONCE_MAX: u64 = 8;

@@ -6,7 +6,7 @@
 use super::{
     Shared, StoreError,
     event::Event,
-    snapshot::{Odd, Snapshots},
+    snapshot::{Last, Odd, Snapshots},
     state::State,
     store::{Mark, Store, digest},
 };
@@ -77,35 +77,35 @@ impl Start {
 /// Writes snapshots.
 pub struct Saver {
     snapshots: Option<Snapshots>,
-    /// For how many events the last one stands, or the last attempt at one.
-    saved: u64,
+    last: Last,
 }
 
 impl Saver {
     /// One that goes on from a snapshot that stands for so many events.
     pub fn new(snapshots: Option<Snapshots>, saved: u64) -> Saver {
-        Saver { snapshots, saved }
+        Saver { snapshots, last: Last { sequence: saved, at: Instant::now(), took: Duration::ZERO } }
     }
 
     /// Whether enough has come since the last, for an index that must look at its store every `shared_for`.
     pub fn is_due(&self, read: Mark, shared_for: Option<Duration>) -> bool {
-        let due = |s: &Snapshots| s.is_due(self.saved, read.sequence, shared_for);
+        let due = |s: &Snapshots| s.is_due(&self.last, read.sequence, shared_for);
         self.snapshots.as_ref().is_some_and(due)
     }
 
     /// Whether so much has come that it is better to write one before the end.
     pub fn is_due_at_close(&self, read: Mark) -> bool {
-        self.snapshots.is_some() && Snapshots::is_due_at_close(self.saved, read.sequence)
+        self.snapshots.is_some() && Snapshots::is_due_at_close(&self.last, read.sequence)
     }
 
     /// Writes one for the state, which stands at `read`. A failure is said, and nothing else comes of it.
     pub async fn save(&mut self, read: Mark, shared: &Arc<Shared>) {
         let Some(snapshots) = self.snapshots.clone() else { return };
-        self.saved = read.sequence;
         let began = Instant::now();
-        match write(snapshots, read, shared).await {
+        let written = write(snapshots, read, shared).await;
+        self.last = Last { sequence: read.sequence, at: Instant::now(), took: began.elapsed() };
+        match written {
             Ok(()) => {
-                let took_ms = began.elapsed().as_millis() as u64;
+                let took_ms = self.last.took.as_millis() as u64;
                 tracing::info!(events = read.sequence, took_ms, "index has written a snapshot");
             }
             Err(error) => tracing::warn!(%error, "index cannot write a snapshot; its next start takes longer"),

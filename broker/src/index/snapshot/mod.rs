@@ -15,16 +15,17 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// A digest of everything that the state depends on beside the events, made when the broker was built.
 const RULES: &str = env!("SEVERN_INDEX_RULES");
 
-/// Events since the last snapshot, as a share of all: with it, what is written for snapshots in all is at most so many
-/// times what a snapshot takes, and a start reads at most this share of the events.
-const SHARE: u64 = 8;
-
-/// Fewer events are read about as fast as a snapshot.
+/// Events since the last snapshot, at least: a start reads fewer in a few seconds.
 const EVENTS_MIN: u64 = 50_000;
+
+/// For how long none is written after one, as a multiple of what that took: a source that brings millions waits for
+/// snapshots a twentieth of the time at most.
+const PAUSE: u32 = 20;
 
 /// Closing takes no longer for a few events more: they are read again instead.
 const SHARE_AT_CLOSE: u64 = 128;
@@ -37,7 +38,18 @@ const EVENTS_A_SECOND: u64 = 250_000;
 pub struct Snapshots {
     path: PathBuf,
     events_min: u64,
-    share: u64,
+    pause: u32,
+}
+
+/// The last snapshot, or the last attempt at one.
+#[derive(Clone, Copy, Debug)]
+pub struct Last {
+    /// For how many events it stands; 0 for none.
+    pub sequence: u64,
+    /// When it was done.
+    pub at: Instant,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Why a snapshot is not taken over. The texts name no person.
@@ -80,25 +92,25 @@ struct Head {
 impl Snapshots {
     /// In the file `index.snapshot` of the broker's folder.
     pub fn within(folder: &Path) -> Snapshots {
-        Snapshots { path: folder.join("index.snapshot"), events_min: EVENTS_MIN, share: SHARE }
+        Snapshots { path: folder.join("index.snapshot"), events_min: EVENTS_MIN, pause: PAUSE }
     }
 
-    /// Writes one whenever so many events have come, however many there are already.
+    /// Writes one whenever so many events have come, however long it takes.
     #[must_use]
     pub fn at_least_every(self, events: u64) -> Snapshots {
-        Snapshots { events_min: events, share: u64::MAX, ..self }
+        Snapshots { events_min: events, pause: 0, ..self }
     }
 
-    /// Whether a snapshot is due at `sequence` when the last stands for `before`. Where the index must look at the store
-    /// every `shared_for`, a snapshot must not take much of that.
-    pub fn is_due(&self, before: u64, sequence: u64, shared_for: Option<Duration>) -> bool {
+    /// Whether a snapshot is due at `sequence`. Where the index must look at the store every `shared_for`, a snapshot must
+    /// not take much of that.
+    pub fn is_due(&self, last: &Last, sequence: u64, shared_for: Option<Duration>) -> bool {
         let is_quick = shared_for.is_none_or(|longest| Duration::from_secs(sequence / EVENTS_A_SECOND) < longest / 4);
-        is_quick && sequence - before >= self.events_min.max(sequence / self.share)
+        is_quick && sequence - last.sequence >= self.events_min && last.at.elapsed() >= last.took * self.pause
     }
 
     /// Whether a broker that stops should write one.
-    pub fn is_due_at_close(before: u64, sequence: u64) -> bool {
-        sequence - before > sequence / SHARE_AT_CLOSE
+    pub fn is_due_at_close(last: &Last, sequence: u64) -> bool {
+        sequence - last.sequence > sequence / SHARE_AT_CLOSE
     }
 
     /// Writes a snapshot of `state`, whose last event has the digest `last`.

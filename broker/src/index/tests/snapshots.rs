@@ -5,9 +5,9 @@ use super::{
     histories::{PLACES, Step, everything, known_at_place, run, step, take},
     *,
 };
-use crate::index::{saver::Start, snapshot::Odd, store::Batch};
+use crate::index::{saver::Start, snapshot::{Last, Odd}, store::Batch};
 use proptest::prelude::*;
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 async fn open_in(folder: &Path, every: u64, store: &MemoryStore, seed: i64) -> Index {
     let clock = Arc::new(TestClock(AtomicI64::new(NOW_MS + seed)));
@@ -98,18 +98,22 @@ async fn a_snapshot_is_written_when_enough_has_come_and_when_the_index_is_closed
     assert_eq!(saved(), 6, "and closed");
 }
 
-#[test]
-fn snapshots_are_due_by_share_and_never_in_the_way_of_following_others() {
+#[tokio::test(start_paused = true)]
+async fn snapshots_take_little_of_the_time_and_are_never_in_the_way_of_following_others() {
     let snapshots = Snapshots::within(Path::new("/nowhere"));
-    for (before, sequence, due) in
-        [(0, 49_999, false), (0, 50_000, true), (8_000_000, 8_500_000, false), (8_000_000, 9_500_000, true)]
+    let second = Duration::from_secs(1);
+    let last = |sequence| Last { sequence, at: Instant::now(), took: second };
+    let before = [0, 8_000_000].map(last);
+    assert!(!snapshots.is_due(&before[0], 60_000, None), "one has just been written");
+    tokio::time::advance(20 * second).await;
+    for (last, sequence, due) in
+        [(0, 49_999, false), (0, 50_000, true), (1, 8_049_999, false), (1, 8_050_000, true)]
     {
-        assert_eq!(snapshots.is_due(before, sequence, None), due, "{before} {sequence}");
+        assert_eq!(snapshots.is_due(&before[last], sequence, None), due, "{sequence}");
     }
-    let five_seconds = Some(std::time::Duration::from_secs(5));
-    assert!(snapshots.is_due(0, 100_000, five_seconds));
-    assert!(!snapshots.is_due(0, 5_000_000, five_seconds));
-    assert!(Snapshots::is_due_at_close(0, 1) && !Snapshots::is_due_at_close(1_000_000, 1_000_001));
+    assert!(snapshots.is_due(&before[0], 100_000, Some(5 * second)));
+    assert!(!snapshots.is_due(&before[0], 5_000_000, Some(5 * second)));
+    assert!(Snapshots::is_due_at_close(&last(0), 1) && !Snapshots::is_due_at_close(&last(1_000_000), 1_000_001));
 }
 
 proptest! {
