@@ -5,11 +5,11 @@
 
 use severn_link::{Dialler as _, Identity};
 use severn_proto::v1::{
-    AccessReportRequest, Dataset, FeedAnnounce, FeedHello, FeedRequest, FetchDocumentRequest, FindPersonRequest,
-    HistoryRequest, LinkRequest, ListSourcesRequest, PurposeOfUse, RegistrationRef, RequestContext,
-    RetrieveRecordRequest, RetrieveRecordUnaryRequest, ReviewQueueRequest, TellApartRequest, UnlinkRequest,
-    feed_announce::Change, feed_request::Message, patient_index_client::PatientIndexClient,
-    record_broker_client::RecordBrokerClient,
+    AccessReportRequest, Dataset, DecisionsRequest, FeedAnnounce, FeedHello, FeedRequest, FetchDocumentRequest,
+    FindPersonRequest, HistoryRequest, LinkRequest, ListSourcesRequest, OwnQualityRequest, PostponeRequest,
+    PurposeOfUse, RegistrationRef, RequestContext, RetrieveRecordRequest, RetrieveRecordUnaryRequest,
+    ReviewQueueRequest, SourceQualityRequest, TakeBackRequest, TellApartRequest, UnlinkRequest, feed_announce::Change,
+    feed_request::Message, patient_index_client::PatientIndexClient, record_broker_client::RecordBrokerClient,
 };
 use severn_trust::{ALL_DATASETS, Clock as _, Commitments, PersonKeys, Proof, SystemEntropy, new_uuid};
 use tests::{
@@ -325,6 +325,50 @@ async fn telling_apart_says_which_field_is_wrong() {
     }
     let by_a_clinician = TellApartRequest { context: context(&world, "R8000"), ..good };
     refused(steward(&world).tell_apart(by_a_clinician).await, Code::PermissionDenied, "steward", "a clinician");
+}
+
+#[tokio::test(start_paused = true)]
+async fn deciding_later_and_taking_back_say_which_field_is_wrong() {
+    let world = world().await;
+    let reference = |local_id: &str| Some(RegistrationRef { source_id: "A".into(), local_id: local_id.into() });
+    let good = PostponeRequest {
+        context: None,
+        a: reference("1"),
+        b: reference("9"),
+        until_ms: world.clock.now_ms() + 1_000_000,
+        reason: "the practice will ring back".into(),
+        idempotency_key: SOMEBODY.into(),
+    };
+    for (what, request, code, names) in [
+        ("no registration", PostponeRequest { a: None, ..good.clone() }, Code::InvalidArgument, "a: give"),
+        ("a short reason", PostponeRequest { reason: "later".into(), ..good.clone() }, Code::InvalidArgument, "reason"),
+        ("for ever", PostponeRequest { until_ms: i64::MAX, ..good.clone() }, Code::InvalidArgument, "until_ms"),
+        ("an unknown registration", good.clone(), Code::NotFound, "registration"),
+    ] {
+        let request = PostponeRequest { context: context(&world, "R9100"), ..request };
+        refused(steward(&world).postpone(request).await, code, names, what);
+    }
+    let back = |reason: &str| TakeBackRequest {
+        context: context(&world, "R9100"),
+        decision: 1,
+        reason: reason.into(),
+        idempotency_key: SOMEBODY.into(),
+    };
+    refused(steward(&world).take_back(back("no")).await, Code::InvalidArgument, "reason", "a short reason");
+    let nothing = back("it was never decided");
+    refused(steward(&world).take_back(nothing).await, Code::InvalidArgument, "decision", "no decision");
+    let decisions = |by: &str, limit: u32| DecisionsRequest {
+        context: context(&world, "R9100"),
+        by: by.into(),
+        limit,
+        ..DecisionsRequest::default()
+    };
+    refused(steward(&world).decisions(decisions("", 1001)).await, Code::InvalidArgument, "limit", "too many");
+    refused(steward(&world).decisions(decisions("\u{7}", 1)).await, Code::InvalidArgument, "by", "a bell");
+    let quality = |source_id: String| SourceQualityRequest { context: context(&world, "R9100"), source_id };
+    let long = steward(&world).source_quality(quality("x".repeat(65))).await;
+    refused(long, Code::InvalidArgument, "source_id", "a long source");
+    refused(steward(&world).own_quality(OwnQualityRequest {}).await, Code::PermissionDenied, "adapters", "an app");
 }
 
 #[tokio::test(start_paused = true)]

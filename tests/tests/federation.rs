@@ -318,6 +318,49 @@ async fn a_steward_links_and_unlinks_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_a_steward_reads_or_decides_is_in_the_trail_and_can_be_taken_back() {
+    let other = Demographics { birth_date: "2001-09-09".into(), names: Vec::new(), ..anne() };
+    let world = World::start(vec![knowing_anne("A"), MadeUp::new("B").knowing("7", other, vec![])], &[]).await;
+    let reference =
+        |source: &str, local_id: &str| RegistrationRef { source_id: source.into(), local_id: local_id.into() };
+    let pair = || (reference("A", "1"), reference("B", "7"));
+    let (steward, clinician) = (world.client("R9100"), world.client("R8000"));
+    let why = |words: &str| steward.decide(words).expect("a decision");
+    let waiting = async || steward.review_queue(0, &[]).await.expect("a queue").pairs.len();
+    assert_eq!(waiting().await, 1);
+    let (a, b) = pair();
+    let tomorrow_ms = steward.now_ms() + 24 * 3_600_000;
+    assert!(clinician.postpone(a.clone(), b.clone(), tomorrow_ms, &why("not for a clinician")).await.is_err());
+    steward.postpone(a, b, tomorrow_ms, &why("the practice will ring back")).await.expect("postponed");
+    assert_eq!(waiting().await, 0);
+    let (a, b) = pair();
+    steward.tell_apart(a, b, &why("two people by their photographs")).await.expect("told apart");
+    assert!(clinician.decisions("", 0, 0).await.is_err(), "a clinician may not");
+    assert_eq!(world.client("R9200").decisions("", 0, 0).await.expect("for auditors too").len(), 2);
+    let decisions = steward.decisions("", 0, 0).await.expect("decisions");
+    let kinds: Vec<&str> = decisions.iter().map(|decision| decision.kind.as_str()).collect();
+    assert_eq!(kinds, ["told-apart", "postponed"]);
+    assert_eq!(steward.decisions("nobody", 0, 0).await.expect("decisions"), []);
+    let told_apart = decisions[0].sequence;
+    assert!(clinician.take_back(told_apart, &why("not for a clinician")).await.is_err());
+    for _ in 0..2 {
+        steward.take_back(told_apart, &why("the photographs were mixed up")).await.expect("taken back, once");
+    }
+    assert_eq!(steward.decisions("", 0, 0).await.expect("decisions").len(), 3);
+    assert_eq!(waiting().await, 0, "it is decided later again");
+    steward.history(&id_of(&world, &anne()).await).await.expect("a history");
+    let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
+    for action in ["review_queue", "postpone", "tell_apart", "decisions", "take_back", "history"] {
+        assert!(trail.contains(&format!("\"action\":\"{action}\"")), "{action} is in the trail");
+    }
+    for words in ["the practice will ring back", "two people by their photographs", "the photographs were mixed up"] {
+        assert!(trail.contains(words), "so is why: {words}");
+    }
+    let refused = trail.lines().filter(|line| line.contains("\"action\":\"refused\"")).count();
+    assert_eq!(refused, 3, "and so is who was refused");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_is_told_of_its_own_registrations_only_and_a_steward_of_all() {
     let unnumbered = Demographics { nhs_number: String::new(), ..anne() };
     let world = World::start(vec![knowing_anne("A"), MadeUp::new("B").knowing("b-7", unnumbered, vec![])], &[]).await;

@@ -27,7 +27,7 @@ pub struct AccessSettings {
     /// Names of the roles that may correct links.
     #[serde(default)]
     pub stewards: Vec<String>,
-    /// Names of the roles that may read the access report of any person.
+    /// Names of the roles that may read the access report of any person, and what stewards decided.
     #[serde(default)]
     pub auditors: Vec<String>,
     /// How often people may be looked for.
