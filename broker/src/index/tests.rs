@@ -11,6 +11,7 @@ mod histories;
 mod search;
 mod stewards;
 mod upkeep;
+mod world;
 
 /// 1 May 2026.
 const NOW_MS: i64 = 1_777_593_600_000;

@@ -14,7 +14,7 @@ use severn_proto::v1::{IndexEvent, RegistrationRef};
 use std::collections::{BTreeSet, HashMap};
 
 /// The lines of all histories. Each registration's lines are chained from its last.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Histories {
     lines: Vec<Line>,
     last: HashMap<Row, u32>,
@@ -22,6 +22,7 @@ pub(super) struct Histories {
     predecessors: HashMap<Row, Vec<Row>>,
 }
 
+#[derive(PartialEq, Eq)]
 struct Line {
     sequence: u64,
     at_ms: i64,
@@ -31,6 +32,7 @@ struct Line {
     previous: Option<u32>,
 }
 
+#[derive(PartialEq, Eq)]
 enum Why {
     Source,
     Rule(Rule),

@@ -31,3 +31,45 @@ impl State {
         assert_eq!(known as usize, self.held.iter().filter(|held| held.live).count());
     }
 }
+
+impl State {
+    /// Asserts that a fresh build of the same registrations and decisions, all at once, comes to the same persons.
+    pub fn check_rebuilt(&self) {
+        let mut fresh = State { scoring: self.scoring.clone(), policy: self.policy, ..State::default() };
+        fresh.superseded = self.superseded.clone();
+        fresh.decisions = self.decisions.clone();
+        fresh.links_of = self.links_of.clone();
+        for held in &self.held {
+            let row = fresh.place(&held.key);
+            if held.live {
+                fresh.set_content(row, &held.body, held.changed);
+            }
+            fresh.get_mut(row).id = held.id;
+        }
+        fresh.population.index_bulk(1);
+        fresh.settle_all();
+        fresh.check_same_persons(self);
+    }
+
+    /// Asserts that two states that took the same events are the same.
+    pub fn check_same(&self, other: &State) {
+        self.check_same_persons(other);
+        assert!(self.carriers == other.carriers && self.further_ids == other.further_ids);
+        assert!(self.histories == other.histories, "one history");
+        assert!(self.decided == other.decided && self.told_apart == other.told_apart);
+    }
+
+    fn check_same_persons(&self, other: &State) {
+        assert_eq!(self.held.len(), other.held.len());
+        for (own, its) in self.held.iter().zip(&other.held) {
+            assert_eq!((&own.key, own.live, own.person, own.rule), (&its.key, its.live, its.person, its.rule));
+            assert!(own.id == its.id && (!own.live || (own.facts == its.facts && own.body == its.body)));
+        }
+        let persons = |state: &State| -> BTreeMap<Row, (Vec<Row>, Option<EnterpriseId>)> {
+            let cluster = |(row, cluster): (&Row, &Cluster)| (*row, (cluster.rows.clone(), cluster.id.map(|id| id.id)));
+            state.clusters.iter().map(cluster).collect()
+        };
+        assert_eq!(persons(self), persons(other));
+        assert_eq!(self.reviews, other.reviews);
+    }
+}
