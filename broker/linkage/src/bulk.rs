@@ -8,6 +8,7 @@ use crate::keys::{KINDS, keys_of};
 use crate::model::Model;
 use crate::population::{Entry, Population, Postings};
 use crate::score::Score;
+use std::ops::Range;
 
 /// A pair of rows with its score; `one` is the smaller row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,28 +83,35 @@ fn pairs_of(
     cut: &mut Vec<u32>,
 ) -> Vec<Vec<(u32, u32)>> {
     let share = (to - from).div_ceil(threads.max(1)).max(1);
-    let mut parts = Vec::new();
-    std::thread::scope(|scope| {
-        let ranges = (from..to).step_by(share).map(|from| from as u32..(from + share).min(to) as u32);
-        let workers: Vec<_> = ranges
-            .map(|rows| {
-                scope.spawn(move || {
-                    let mut pairs = Vec::new();
-                    let mut cut = Vec::new();
-                    population.pairs(&rows, &mut pairs, &mut cut);
-                    pairs.sort_unstable();
-                    pairs.dedup();
-                    (pairs, cut)
-                })
-            })
-            .collect();
-        for worker in workers {
-            let (pairs, rows) = worker.join().unwrap_or_default();
-            parts.push(pairs);
-            cut.extend(rows);
-        }
-    });
+    let pairs_within = |rows: Range<u32>| {
+        let mut pairs = Vec::new();
+        let mut cut = Vec::new();
+        population.pairs(&rows, &mut pairs, &mut cut);
+        pairs.sort_unstable();
+        pairs.dedup();
+        (pairs, cut)
+    };
+    let ranges = (from..to).step_by(share).map(|from| from as u32..(from + share).min(to) as u32);
+    let parts = side_by_side(threads, ranges, pairs_within);
+    let (parts, cuts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    cut.extend(cuts.into_iter().flatten());
     parts
+}
+
+/// Does the work of each part, on a thread of its own if several are wanted; the results come in the order of the parts.
+fn side_by_side<P: Send, T: Send + Default>(
+    threads: usize,
+    parts: impl Iterator<Item = P>,
+    work: impl Fn(P) -> T + Sync,
+) -> Vec<T> {
+    if threads <= 1 {
+        return parts.map(work).collect();
+    }
+    std::thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap_or_default()).collect()
+    })
 }
 
 fn score_pairs(
@@ -116,13 +124,8 @@ fn score_pairs(
     let score = |(one, two): (u32, u32)| ScoredPair::of(population, model, one, two);
     scores.clear();
     let share = pairs.len().div_ceil(threads.max(1)).max(1);
-    std::thread::scope(|scope| {
-        let parts = pairs.chunks(share).map(|part| scope.spawn(|| part.iter().copied().map(score).collect::<Vec<_>>()));
-        let workers: Vec<_> = parts.collect();
-        for worker in workers {
-            scores.extend(worker.join().unwrap_or_default());
-        }
-    });
+    let scored = side_by_side(threads, pairs.chunks(share), |part| part.iter().copied().map(score).collect::<Vec<_>>());
+    scores.extend(scored.into_iter().flatten());
 }
 
 /// Everything at once: pairs of concern, their components, and what was decided about each.
@@ -171,13 +174,8 @@ pub fn decide_all(
 pub(crate) fn build_postings(population: &Population, threads: usize) -> Vec<Postings> {
     let threads = threads.max(1);
     let share = population.row_limit().div_ceil(threads).max(1);
-    let mut parts: Vec<Vec<Vec<Entry>>> = Vec::new();
-    std::thread::scope(|scope| {
-        let starts = (0..population.row_limit()).step_by(share);
-        let workers: Vec<_> =
-            starts.map(|from| scope.spawn(move || entries_of(population, from, from + share))).collect();
-        parts.extend(workers.into_iter().map(|worker| worker.join().unwrap_or_default()));
-    });
+    let starts = (0..population.row_limit()).step_by(share);
+    let parts = side_by_side(threads, starts, |from| entries_of(population, from, from + share));
     let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();
     for part in parts {
         for (all, own) in entries.iter_mut().zip(part) {
@@ -188,11 +186,7 @@ pub(crate) fn build_postings(population: &Population, threads: usize) -> Vec<Pos
     // Kinds are sorted side by side, as many at once as there are threads.
     let mut entries = entries.into_iter().peekable();
     while entries.peek().is_some() {
-        let now: Vec<Vec<Entry>> = entries.by_ref().take(threads).collect();
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = now.into_iter().map(|own| scope.spawn(|| Postings::build(own))).collect();
-            postings.extend(workers.into_iter().map(|worker| worker.join().unwrap_or_default()));
-        });
+        postings.extend(side_by_side(threads, entries.by_ref().take(threads), Postings::build));
     }
     postings
 }

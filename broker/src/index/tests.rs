@@ -13,10 +13,12 @@ mod quality;
 mod rubbish;
 mod search;
 mod snapshots;
+mod steps;
 mod stewards;
 mod suspended;
 mod undo;
 mod upkeep;
+mod world;
 
 /// 1 May 2026.
 const NOW_MS: i64 = 1_777_593_600_000;

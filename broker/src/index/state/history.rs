@@ -18,7 +18,7 @@ use std::{
 };
 
 /// The lines of all histories. Each registration's lines are chained from its last.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Histories {
     lines: Vec<Line>,
     /// By row.
@@ -31,6 +31,7 @@ pub(super) struct Histories {
 /// When an id was handed on (milliseconds since 1970), and who carried it until then; oldest first.
 pub(super) type HandedOn = Vec<(i64, Row)>;
 
+#[derive(PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) sequence: u64,
     pub(super) at_ms: i64,
@@ -41,7 +42,7 @@ pub(super) struct Line {
     previous: Option<u32>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Why {
     Source,
     Rule(Rule),

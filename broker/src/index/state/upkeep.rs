@@ -22,6 +22,9 @@ use std::{
     thread::available_parallelism,
 };
 
+/// Registrations that one thread looks at sooner than several.
+const ALONE_MAX: usize = 10_000;
+
 /// What another model would change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModelChanges {
@@ -136,7 +139,7 @@ impl State {
     }
 
     /// Decides about everybody anew, and gives the id by which each went before.
-    fn settle_all(&mut self) -> Vec<(Row, Option<EnterpriseId>)> {
+    pub(super) fn settle_all(&mut self) -> Vec<(Row, Option<EnterpriseId>)> {
         let everybody = || (0..self.held.len() as u32).map(Row);
         let before = everybody().map(|row| (row, self.id_of(row))).collect();
         let blocks = self.blocks(self.means());
@@ -157,7 +160,7 @@ impl State {
     /// Everybody who hangs together with somebody, as `means` see it.
     fn blocks(&self, means: Means<'_>) -> Vec<Block> {
         let Means { population, model, policy } = means;
-        let threads = available_parallelism().map_or(1, usize::from);
+        let threads = if population.len() < ALONE_MAX { 1 } else { available_parallelism().map_or(1, usize::from) };
         let mut pairs = Vec::new();
         score_all(population, model, threads, &mut |scored, _| {
             pairs.extend(scored.iter().filter(|pair| is_of_concern(model, pair, policy)));

@@ -1,204 +1,185 @@
-//! Random histories: whatever happened, opening the store again gives the same index, and the order in which
-//! registrations arrived does not matter for who is who.
+//! Random histories: whatever happened, a fresh build of what it came to gives the same index, so does reading the
+//! events again, and the order in which registrations arrived does not matter for who is who.
 
-use super::*;
-use proptest::prelude::*;
+use super::world::{PLACES, Step, World, said, step};
+use crate::index::state::State;
+use proptest::{prelude::*, test_runner::RngAlgorithm};
 use std::collections::BTreeSet;
 
-#[derive(Clone, Debug)]
-pub enum Step {
-    Register(usize, Said),
-    Withdraw(usize),
-    Link(usize, usize),
-    Unlink(usize),
-    TellApart(usize, usize),
+/// Histories for each of the test functions, which run side by side: a hundred thousand together.
+const HISTORIES: u32 = 10_000;
+
+fn cases(cases: u32) -> ProptestConfig {
+    let rng_algorithm = RngAlgorithm::XorShift;
+    ProptestConfig { failure_persistence: None, rng_algorithm, ..ProptestConfig::with_cases(cases) }
 }
 
-#[derive(Clone, Copy, Debug)]
-pub struct Said {
-    number: usize,
-    verified: bool,
-    given: usize,
-    born: usize,
-}
+/// What a person decided about two registrations stands until a person decides otherwise.
+#[derive(Default)]
+struct ToldApart(BTreeSet<[usize; 2]>);
 
-pub const PLACES: [&str; 8] = ["A/1", "A/2", "A/3", "B/1", "B/2", "C/1", "C/2", "C/3"];
-
-fn demographics(said: Said) -> Demographics {
-    Demographics {
-        nhs_number_verified: said.verified,
-        birth_date: ["1980-02-01", "1980-02-01", "1990-03-03", "1980"][said.born].into(),
-        ..numbered(["", "", ANNA, BETH, "rubbish"][said.number], ["Anna", "Beth"][said.given])
+impl ToldApart {
+    fn follow(&mut self, world: &World, step: &Step) {
+        if let Step::TellApart(a, b) = step
+            && a != b
+            && world.id(*a).is_some()
+            && world.id(*b).is_some()
+            && world.id(*a) != world.id(*b)
+        {
+            self.0.insert([*a, *b]);
+        }
+        if let Step::Link(..) = step {
+            self.0.retain(|[a, b]| world.id(*a) != world.id(*b));
+        }
+        for [a, b] in &self.0 {
+            assert!(world.id(*a).is_none() || world.id(*a) != world.id(*b), "told apart, they stay apart");
+        }
     }
 }
 
-fn said() -> impl Strategy<Value = Said> {
-    (0..5_usize, any::<bool>(), 0..2_usize, 0..4_usize).prop_map(|(number, verified, given, born)| Said {
-        number,
-        verified,
-        given,
-        born,
-    })
+/// One history, looked at after each step and at its end.
+fn check_history(steps: &[Step]) {
+    let mut world = World::new();
+    let mut told_apart = ToldApart::default();
+    for step in steps {
+        world.take(step);
+        told_apart.follow(&world, step);
+    }
+    world.state.check_whole();
+    world.state.check_rebuilt();
+    let mut again = State::default();
+    world.events.iter().for_each(|event| again.apply(event));
+    again.check_same(&world.state);
 }
 
-pub fn step() -> impl Strategy<Value = Step> {
-    let place = || 0..PLACES.len();
-    prop_oneof![
-        5 => (place(), said()).prop_map(|(place, said)| Step::Register(place, said)),
-        1 => place().prop_map(Step::Withdraw),
-        2 => (place(), place()).prop_map(|(a, b)| Step::Link(a, b)),
-        2 => place().prop_map(Step::Unlink),
-        1 => (place(), place()).prop_map(|(a, b)| Step::TellApart(a, b)),
-    ]
-}
-
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
-
-pub async fn take(index: &Index, n: usize, step: &Step) {
-    let allowed = |error: Option<IndexError>| match error {
-        None | Some(IndexError::Conflict(_) | IndexError::UnknownRegistration | IndexError::Invalid { .. }) => {}
-        Some(other) => panic!("{other}"),
+macro_rules! random_histories_equal_a_fresh_build {
+    ($($name:ident),*) => {
+        proptest! {
+            #![proptest_config(cases(HISTORIES))]
+            $(#[test]
+            fn $name(steps in prop::collection::vec(step(), 1..16)) {
+                check_history(&steps);
+            })*
+        }
     };
-    let decision = decision(n as u128 + 1);
+}
+
+random_histories_equal_a_fresh_build!(
+    random_histories_equal_a_fresh_build_0,
+    random_histories_equal_a_fresh_build_1,
+    random_histories_equal_a_fresh_build_2,
+    random_histories_equal_a_fresh_build_3,
+    random_histories_equal_a_fresh_build_4,
+    random_histories_equal_a_fresh_build_5,
+    random_histories_equal_a_fresh_build_6,
+    random_histories_equal_a_fresh_build_7,
+    random_histories_equal_a_fresh_build_8,
+    random_histories_equal_a_fresh_build_9
+);
+
+/// The answer to every question, after a history and after reading its events again.
+fn check_told(steps: &[Step]) {
+    let mut world = World::new();
+    for step in steps {
+        world.take(step);
+        world.state.check_whole();
+    }
+    let mut again = World::new();
+    for event in &world.events {
+        again.state.apply(event);
+        again.events.push(event.clone());
+    }
+    assert_eq!(world.told(), again.told());
+}
+
+/// Whether a step decides something about one of two registrations.
+fn decides(step: &Step, about: [usize; 2]) -> bool {
     match step {
-        Step::Register(place, said) => register(index, PLACES[*place], &demographics(*said)).await,
-        Step::Withdraw(place) => withdraw(index, PLACES[*place]).await,
-        Step::Link(a, b) => {
-            let result = index.link(at(PLACES[*a]), at(PLACES[*b]), decision).await;
-            if result.is_ok() {
-                assert_eq!(who(index, PLACES[*a]), who(index, PLACES[*b]), "a link that was taken joins");
-            }
-            allowed(result.err());
-        }
-        Step::Unlink(place) => {
-            let companions = known_at_place(index, PLACES[*place]);
-            let result = index.unlink(at(PLACES[*place]), decision).await;
-            if result.is_ok() {
-                assert!(known_at_place(index, PLACES[*place]).len() < companions.len(), "an unlink takes out");
-            }
-            allowed(result.err());
-        }
-        Step::TellApart(a, b) => {
-            let result = index.tell_apart(at(PLACES[*a]), at(PLACES[*b]), decision).await;
-            if result.is_ok() {
-                assert_ne!(who(index, PLACES[*a]), who(index, PLACES[*b]), "they are apart");
-                assert!(!is_listed(index, PLACES[*a], PLACES[*b]), "nobody is asked about them any more");
-            }
-            allowed(result.err());
-        }
+        Step::Link(a, b) | Step::TellApart(a, b) => about.contains(a) || about.contains(b),
+        Step::Unlink(place) => about.contains(place),
+        _ => false,
     }
 }
 
-pub fn known_at_place(index: &Index, name: &str) -> Vec<String> {
-    let RegistrationKey { source, local_id } = at(name);
-    match index.resolve(&Search::Registration { source, local_id }).unwrap() {
-        Resolved::One(found) => known_at(index, found.person.id),
-        _ => vec![],
+/// Whether a step concerns nobody of a person that a link made, so that the link can be undone as if it had never been.
+fn is_elsewhere(world: &World, step: &Step, linked: usize) -> bool {
+    let is_with = |place: &usize| world.id(*place).is_some() && world.id(*place) == world.id(linked);
+    match step {
+        // Whoever leaves a person leaves the ids there, and who was there depends on the link.
+        Step::Register(place, _) => world.id(*place).is_none(),
+        Step::Withdraw(place) | Step::Unlink(place) => !is_with(place),
+        Step::Link(a, b) | Step::TellApart(a, b) => !is_with(a) && !is_with(b),
+        Step::Supersede(..) | Step::TakeModel(_) => true,
     }
 }
 
-fn is_listed(index: &Index, a: &str, b: &str) -> bool {
-    let own = |r: &Option<Registration>| r.as_ref().map(|r| (r.source_id.clone(), r.local_id.clone().unwrap().value));
-    let named = |name| Some((at(name).source.to_string(), at(name).local_id.0.to_string()));
-    let ends = [named(a), named(b)];
-    let queue = index.review_queue(100, &[]).unwrap().pairs;
-    queue.iter().map(|pair| [own(&pair.a), own(&pair.b)]).any(|pair| pair.iter().all(|end| ends.contains(end)))
-}
-
-/// Everything that can be asked of an index, about everybody who ever was in it.
-pub fn everything(index: &Index, persons: &BTreeSet<EnterpriseId>) -> String {
-    let mut all = String::new();
-    for person in persons {
-        let found = index.locate(*person).unwrap();
-        all += &format!("{person} is {:?} {:?}\n", found.as_ref().map(|p| p.id.to_string()), known_at(index, *person));
-        all += &format!("{:?}\n{:?}\n", found.map(|p| p.golden), index.history(*person).unwrap());
+/// A link is undone after whatever else happened: everybody goes by the ids, and is with those, that they would be if it
+/// had never been.
+fn check_undone(before: &[Step], [a, b]: [usize; 2], after: &[Step]) -> bool {
+    let (mut linked, mut never) = (World::new(), World::new());
+    // An unlink undoes every link of a registration, and a link takes back what was decided against it.
+    for step in before.iter().filter(|step| !decides(step, [a, b])) {
+        linked.take(step);
+        never.take(step);
     }
-    for birth_date in ["1980-02-01", "1990-03-03"] {
-        for number in [ANNA, BETH] {
-            all += &format!("{}\n", found(index, &by_number(number, birth_date)));
+    if linked.id(a).is_none() || linked.id(a) == linked.id(b) {
+        return false;
+    }
+    linked.take(&Step::Link(a, b));
+    if linked.id(a) != linked.id(b) {
+        return false;
+    }
+    for step in after {
+        if !is_elsewhere(&linked, step, a) {
+            continue;
+        }
+        linked.take(step);
+        never.take(step);
+        if linked.id(a) != linked.id(b) || never.id(a) == never.id(b) {
+            // The link rests, or is what everybody thinks by now.
+            return false;
         }
     }
-    let feeds = index.feed_states().unwrap();
-    all + &format!(
-        "{:?}\n{:?}\n",
-        index.review_queue(100, &[]).unwrap().pairs,
-        feeds.values().map(|f| (f.position, f.registrations)).collect::<Vec<_>>()
-    )
-}
-
-fn partition(index: &Index) -> BTreeSet<Vec<String>> {
-    PLACES.iter().map(|name| known_at_place(index, name)).filter(|rows| !rows.is_empty()).collect()
-}
-
-/// The pairs that a person told apart, and did not join since.
-fn follow(told_apart: &mut BTreeSet<[usize; 2]>, index: &Index, step: &Step) {
-    if let Step::TellApart(a, b) = step
-        && a != b
-        && [a, b].iter().all(|place| !known_at_place(index, PLACES[**place]).is_empty())
-        && who(index, PLACES[*a]) != who(index, PLACES[*b])
-    {
-        told_apart.insert([*a, *b]);
-    }
-    if let Step::Link(..) = step {
-        told_apart.retain(|[a, b]| known_at_place(index, PLACES[*a]) != known_at_place(index, PLACES[*b]));
-    }
+    linked.take(&Step::Unlink(b));
+    assert_eq!(linked.who_is_who(), never.who_is_who(), "{before:?}, linked {a} {b}, {after:?}");
+    true
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+    #![proptest_config(cases(500))]
 
     #[test]
-    fn opening_again_gives_the_same_index(steps in prop::collection::vec(step(), 1..40)) {
-        run(async {
-            let (store, index) = memory().await;
-            let (mut persons, mut told_apart) = (BTreeSet::new(), BTreeSet::new());
-            for (n, step) in steps.iter().enumerate() {
-                take(&index, n, step).await;
-                index.shared.read().unwrap().check_whole();
-                follow(&mut told_apart, &index, step);
-                for [a, b] in &told_apart {
-                    let rows = known_at_place(&index, PLACES[*a]);
-                    assert!(!rows.contains(&PLACES[*b].to_owned()), "told apart, they stay apart");
-                    assert!(!is_listed(&index, PLACES[*a], PLACES[*b]), "and nobody is asked again");
-                }
-                persons.extend(PLACES.iter().filter(|p| !known_at_place(&index, p).is_empty()).map(|p| who(&index, p)));
-            }
-            let reopened = open(Arc::new(store), 9).await;
-            assert_eq!(everything(&index, &persons), everything(&reopened, &persons));
-        });
+    fn reading_the_events_again_gives_the_same_answers(steps in prop::collection::vec(step(), 1..40)) {
+        check_told(&steps);
     }
 
     #[test]
-    fn the_order_of_arrival_does_not_matter(said in prop::collection::vec(said(), PLACES.len()), turn in 1..PLACES.len()) {
-        run(async {
-            let (_, forward) = memory().await;
-            let (_, turned) = memory().await;
-            for n in 0..PLACES.len() {
-                register(&forward, PLACES[n], &demographics(said[n])).await;
-                // Every other place from the far end, so that both neighbours and order change.
-                let m = PLACES.len() - 1 - (n * 3 + turn) % PLACES.len();
-                register(&turned, PLACES[m], &demographics(said[m])).await;
-            }
-            assert_eq!(partition(&forward), partition(&turned));
-        });
+    fn an_unlink_at_any_time_gives_back_who_was_who(
+        before in prop::collection::vec(step(), 4..16),
+        link in [0..PLACES.len(), 0..PLACES.len()],
+        after in prop::collection::vec(step(), 0..10),
+    ) {
+        check_undone(&before, link, &after);
     }
 
     #[test]
-    fn an_unlink_undoes_a_link(said in prop::collection::vec(said(), PLACES.len()), a in 0..PLACES.len(), b in 0..PLACES.len()) {
-        run(async {
-            let (_, index) = memory().await;
-            for n in 0..PLACES.len() {
-                register(&index, PLACES[n], &demographics(said[n])).await;
-            }
-            let ids = || PLACES.iter().map(|p| who(&index, p)).collect::<Vec<_>>();
-            let before = ids();
-            let joined = index.link(at(PLACES[a]), at(PLACES[b]), decision(1)).await.is_ok() && ids() != before;
-            if joined {
-                index.unlink(at(PLACES[b]), decision(2)).await.unwrap();
-                assert_eq!(ids(), before, "the same persons under the same ids");
-            }
-        });
+    fn one_by_one_in_any_order_and_all_at_once_give_the_same(said in prop::collection::vec(said(), PLACES.len()), turn in 1..PLACES.len()) {
+        let (mut forward, mut turned) = (World::new(), World::new());
+        let mut loaded = World::new();
+        loaded.load(said.iter().copied().enumerate().rev());
+        for n in 0..PLACES.len() {
+            forward.take(&Step::Register(n, said[n]));
+            // Every other place from the far end, so that both neighbours and order change.
+            let m = PLACES.len() - 1 - (n * 3 + turn) % PLACES.len();
+            turned.take(&Step::Register(m, said[m]));
+        }
+        // All at once gives the same too: persons, reviews and scores.
+        for world in [&forward, &turned, &loaded] {
+            world.state.check_rebuilt();
+        }
+        prop_assert_eq!(forward.partition(), turned.partition());
+        prop_assert_eq!(forward.partition(), loaded.partition());
+        prop_assert_eq!(forward.reviews(), turned.reviews());
+        prop_assert_eq!(forward.reviews(), loaded.reviews());
     }
 }

@@ -2,10 +2,14 @@
 //! good as none.
 
 use super::{
-    histories::{PLACES, Step, everything, known_at_place, run, step, take},
+    steps::{PLACES, Step, everything, known_at_place, run, step, take},
     *,
 };
-use crate::index::{saver::Start, snapshot::{Last, Odd}, store::Batch};
+use crate::index::{
+    saver::Start,
+    snapshot::{Last, Odd},
+    store::Batch,
+};
 use proptest::prelude::*;
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
@@ -106,9 +110,7 @@ async fn snapshots_take_little_of_the_time_and_are_never_in_the_way_of_following
     let before = [0, 8_000_000].map(last);
     assert!(!snapshots.is_due(&before[0], 60_000, None), "one has just been written");
     tokio::time::advance(20 * second).await;
-    for (last, sequence, due) in
-        [(0, 49_999, false), (0, 50_000, true), (1, 8_049_999, false), (1, 8_050_000, true)]
-    {
+    for (last, sequence, due) in [(0, 49_999, false), (0, 50_000, true), (1, 8_049_999, false), (1, 8_050_000, true)] {
         assert_eq!(snapshots.is_due(&before[last], sequence, None), due, "{sequence}");
     }
     assert!(snapshots.is_due(&before[0], 100_000, Some(5 * second)));

@@ -1,7 +1,7 @@
 //! Deciding later, taking back, and what stewards decided.
 
 use super::{
-    histories::{PLACES, Step, everything, known_at_place, run, step, take},
+    steps::{PLACES, Step, everything, known_at_place, run, step, take},
     *,
 };
 use proptest::prelude::*;
