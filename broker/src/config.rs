@@ -73,6 +73,8 @@ pub struct DataSection {
 pub struct IndexSection {
     /// A database that several brokers share; without it, a file in `data.folder`, for this broker alone.
     pub postgres: Option<PostgresSettings>,
+    /// Files, each with one public key as a JWK: whose models the index takes.
+    pub model_keys: Vec<PathBuf>,
 }
 
 /// Whose tokens are believed.
@@ -217,7 +219,7 @@ impl Config {
             &mut self.data.audit_key,
             &mut self.data.statement_key,
         ];
-        for path in files.into_iter().chain(issuer_files).chain(database_files) {
+        for path in files.into_iter().chain(issuer_files).chain(database_files).chain(&mut self.index.model_keys) {
             *path = folder.join(&path);
         }
     }

@@ -2,6 +2,8 @@
 
 mod index;
 mod linking;
+mod loading;
+mod scoring;
 
 pub use index::open_store;
 

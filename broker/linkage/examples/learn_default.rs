@@ -4,6 +4,7 @@
 
 use severn_linkage::model::{Model, ModelFile, Reliability};
 use severn_linkage::offline::{ModelChoice, Options, Outputs, link};
+use severn_linkage::superseded::Superseded;
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
@@ -16,7 +17,12 @@ const BANDS: [f64; 8] = [0.0, 0.1, 0.5, 0.8, 0.95, 0.99, 0.999, 0.9999];
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, people, truth, date] = &arguments[..] else { return Err("give PEOPLE.csv TRUTH.csv DATE".into()) };
-    let options = Options { model: ModelChoice::Train { seed: 20261 }, threshold: 0.999, threads: 2 };
+    let options = Options {
+        model: ModelChoice::Train { seed: 20261 },
+        threshold: 0.999,
+        threads: 2,
+        superseded: Superseded::default(),
+    };
     let (mut links, mut pairs) = (Vec::new(), Vec::new());
     let outputs = Outputs { links: &mut links, pairs: Some(&mut pairs) };
     let linked = link(File::open(people)?, outputs, &options, &|_| ())?;

@@ -24,6 +24,9 @@ pub struct ModelFile {
     pub trained: Trained,
     /// How many pairs of each class there are.
     pub classes: Classes,
+    /// When registrations are linked, and when a person must look.
+    #[serde(default)]
+    pub thresholds: Thresholds,
     /// The levels of each field.
     pub fields: Vec<FieldShares>,
     /// Fields that do not agree independently.
@@ -32,6 +35,65 @@ pub struct ModelFile {
     pub reliability: Vec<Reliability>,
     /// How common values are.
     pub frequencies: Frequencies,
+    /// A signature over [`ModelFile::signed_bytes`]; whoever signs says what stands in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+}
+
+impl ModelFile {
+    /// What is signed: everything but the signature, as JSON without blanks, fields in the order of this type.
+    ///
+    /// # Errors
+    /// If the file cannot be written as JSON.
+    pub fn signed_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        Ok(serde_json::to_vec(&Self { signature: None, ..self.clone() })?)
+    }
+}
+
+/// When registrations are linked, and when a person must look.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// Linked automatically from this probability on.
+    pub automatic_min: f64,
+    /// Reviewed from this probability on.
+    pub review_min: f64,
+    /// Two with one NHS number are a number overlaid if the rest makes them less likely than this to be one person.
+    /// Far below even: who marries and moves at once still has her birth date, given name and number.
+    pub overlaid_below: f64,
+    /// By how many bits a link must beat the second-best person.
+    pub lead_bits: f64,
+    /// Two persons are joined only if each two of their registrations are at least this likely to be one person.
+    pub joined_min: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { automatic_min: 0.999, review_min: 0.5, overlaid_below: 0.01, lead_bits: 3.0, joined_min: 0.01 }
+    }
+}
+
+impl Thresholds {
+    fn check(&self) -> Result<(), ModelError> {
+        let Self { automatic_min, review_min, overlaid_below, lead_bits, joined_min } = *self;
+        for (name, value) in [
+            ("thresholds.automatic_min", automatic_min),
+            ("thresholds.review_min", review_min),
+            ("thresholds.overlaid_below", overlaid_below),
+            ("thresholds.joined_min", joined_min),
+        ] {
+            if !(value > 0.0 && value < 1.0) {
+                return Err(ModelError::Share(name, value));
+            }
+        }
+        if !(0.5..=automatic_min).contains(&review_min) {
+            return Err(ModelError::Share("thresholds.review_min", review_min));
+        }
+        if !(lead_bits >= 0.0 && lead_bits.is_finite()) {
+            return Err(ModelError::Number("thresholds.lead_bits".into(), lead_bits));
+        }
+        Ok(())
+    }
 }
 
 /// How a model was learned.
@@ -127,6 +189,9 @@ pub enum ModelError {
     /// A number is not a share.
     #[error("the model file holds {1} under `{0}`; a number above 0 is needed")]
     Number(String, f64),
+    /// A number is no probability, or one that does not fit the others.
+    #[error("the model file holds {1} under `{0}`; a probability is needed, and review from .5 up to automatic")]
+    Share(&'static str, f64),
 }
 
 /// A model, ready to score.
@@ -183,6 +248,7 @@ impl Model {
         if file.format != FORMAT {
             return Err(ModelError::Format(file.format));
         }
+        file.thresholds.check()?;
         let weights = weights(&file)?;
         let prior = file.classes.prior();
         if !prior[0].is_finite() || prior[1].is_nan() {

@@ -13,10 +13,12 @@ mod event;
 mod evidence;
 mod find;
 mod golden;
+mod load;
 mod normalise;
 mod plan;
 mod quality;
 mod scoring;
+mod signature;
 mod state;
 pub mod store;
 mod upkeep;
@@ -24,13 +26,20 @@ mod write;
 
 pub use event::{About, Decision, Event, FeedPosition, RegistrationKey, Undone, What};
 pub use find::{CANDIDATES_MAX, Found, Resolved, Search};
+pub use load::LoadedLine;
 pub use normalise::is_partial_date;
 pub use quality::{LOCAL_IDS_MAX, Naming};
 pub use scoring::{MODEL_BYTES_MAX, ScoringModel};
+pub use signature::{SignatureError, check_signature, sign_model};
 pub use state::{Feed, ModelChanges, Wanted};
 
 use crate::model::{EnterpriseId, Person, SourceId};
 use plan::Announced;
+use severn_linkage::{
+    model::{ModelError, ModelFile},
+    superseded::Superseded,
+    train::Training,
+};
 use severn_proto::v1::{FeedAnnounce, IndexEvent, QualityReport, ReviewKind, ReviewQueueResponse, StewardDecision};
 use severn_trust::{Clock, Entropy, NhsNumber};
 use state::{Decided, State};
@@ -225,6 +234,16 @@ impl Index {
         self.ask(|reply| Command::Announce(announced, reply)).await
     }
 
+    /// Takes registrations of any sources as if these had announced them, durable together or not at all. No feed's
+    /// position moves, and what is known as it stands makes no event. Returns how many were news, and which were
+    /// refused: their `cursor` is their line.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] if the store refused; nothing was taken then.
+    pub async fn load(&self, lines: Vec<LoadedLine>) -> Result<(usize, Vec<Refusal>), IndexError> {
+        self.ask(|reply| Command::Load(lines, reply)).await
+    }
+
     /// Links two registrations by a steward's decision, and returns the person both belong to.
     ///
     /// # Errors
@@ -312,6 +331,24 @@ impl Index {
     /// [`IndexError::Poisoned`].
     pub fn model(&self) -> Result<ScoringModel, IndexError> {
         Ok(self.shared.read()?.scoring().clone())
+    }
+
+    /// Learns a model on what the index holds, without labels, and tries it where verified NHS numbers tell who is who.
+    /// It changes nothing here. Takes seconds for a million registrations, during which nothing is taken.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`], and [`IndexError::Invalid`] if what the index holds makes no model.
+    pub fn train(&self, training: &Training<'_>) -> Result<ModelFile, IndexError> {
+        let wrong = |error: ModelError| IndexError::Invalid { field: "index", message: error.to_string() };
+        self.shared.read()?.train(training).map_err(wrong)
+    }
+
+    /// The NHS numbers that were replaced.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn superseded(&self) -> Result<Superseded<NhsNumber>, IndexError> {
+        Ok(self.shared.read()?.superseded().clone())
     }
 
     /// What [`Index::take_model`] would change; it changes nothing.

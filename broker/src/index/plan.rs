@@ -61,7 +61,7 @@ pub fn plan_announced(state: &State, announced: &Announced, means: Means<'_>) ->
     let heard_at_ms = means.clock.now_ms();
     let latest = latest_date(heard_at_ms);
     let mut planned = Planned::default();
-    let mut pending: HashMap<LocalId, Option<Bytes>> = HashMap::new();
+    let mut pending = Pending::new();
     let before = last;
     for announcement in &announced.announcements {
         // A heartbeat repeats the last cursor: it says that the feed is complete up to there, and takes no place.
@@ -80,7 +80,7 @@ pub fn plan_announced(state: &State, announced: &Announced, means: Means<'_>) ->
         last = announcement.cursor;
         let result = match &announcement.change {
             Some(Change::Registered(registration)) => {
-                take_registered(state, registration, (announced, &latest), &mut pending)
+                take_registered(state, registration, (&announced.source, &latest), &mut pending)
             }
             Some(Change::Withdrawn(local_id)) => take_withdrawn(state, local_id, announced, &mut pending),
             Some(Change::Heartbeat(heartbeat)) => {
@@ -104,14 +104,14 @@ pub fn plan_announced(state: &State, announced: &Announced, means: Means<'_>) ->
     Ok(planned)
 }
 
-enum Taken {
+pub(super) enum Taken {
     Registered(Bytes),
     Changed(Bytes),
     Withdrawn,
 }
 
 impl Taken {
-    fn into_what(self, means: Means<'_>) -> What {
+    pub(super) fn into_what(self, means: Means<'_>) -> What {
         let person = || EnterpriseId(new_uuid(means.clock, means.entropy));
         match self {
             Taken::Registered(body) => What::Registered { body, person: person() },
@@ -121,17 +121,18 @@ impl Taken {
     }
 }
 
-type Pending = HashMap<LocalId, Option<Bytes>>;
+/// What the registrations of one source will say once the plan is carried out; `None` for one that is withdrawn.
+pub(super) type Pending = HashMap<LocalId, Option<Bytes>>;
 
-fn take_registered(
+pub(super) fn take_registered(
     state: &State,
     registration: &Registration,
-    (announced, latest): (&Announced, &str),
+    (source, latest): (&SourceId, &str),
     pending: &mut Pending,
 ) -> Result<Option<(RegistrationKey, Taken)>, Wrong> {
-    check_registration(registration, &announced.source, latest)?;
+    check_registration(registration, source, latest)?;
     let value = registration.local_id.as_ref().map(|id| id.value.as_str()).unwrap_or_default();
-    let key = RegistrationKey { source: announced.source.clone(), local_id: LocalId(value.into()) };
+    let key = RegistrationKey { source: source.clone(), local_id: LocalId(value.into()) };
     let body = Bytes::from(registration.encode_to_vec());
     let known = pending.get(&key.local_id).cloned().unwrap_or_else(|| state.body(&key).cloned());
     if known.as_ref() == Some(&body) {

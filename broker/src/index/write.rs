@@ -7,6 +7,7 @@
 use super::{
     IndexError, Refusal, Shared,
     event::{About, Decision, Event},
+    load::{LoadedLine, plan_load},
     plan::{Announced, Means, Planned, plan_announced, plan_decision},
     state::Decided,
     store::{Batch, Mark, StoreError},
@@ -31,6 +32,8 @@ pub enum Command {
     Announce(Announced, oneshot::Sender<Result<Vec<Refusal>, IndexError>>),
     /// A steward's decision. Gives the person to whom the registration belongs then.
     Decide(Decided, Decision, oneshot::Sender<Result<Option<EnterpriseId>, IndexError>>),
+    /// Registrations of any sources. Gives how many events they came to, and which were refused.
+    Load(Vec<LoadedLine>, oneshot::Sender<Result<(usize, Vec<Refusal>), IndexError>>),
     /// What concerns everybody. Gives how many events it came to.
     Upkeep(Upkeep, oneshot::Sender<Result<usize, IndexError>>),
 }
@@ -64,7 +67,7 @@ fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     while let Some(command) = waiting.pop_front() {
         let fits = match &command {
             Command::Announce(announced, _) => sources.insert(announced.source.clone()),
-            Command::Decide(..) | Command::Upkeep(..) => group.is_empty(),
+            Command::Decide(..) | Command::Load(..) | Command::Upkeep(..) => group.is_empty(),
         };
         let is_alone = !matches!(command, Command::Announce(..));
         if !fits {
@@ -184,6 +187,7 @@ impl Writer {
             let plan = match command {
                 Command::Announce(announced, _) => plan_announced(&state, announced, means),
                 Command::Decide(wanted, decision, _) => plan_decision(&state, wanted, decision),
+                Command::Load(lines, _) => Ok(plan_load(&state, lines, means)),
                 Command::Upkeep(upkeep, _) => plan_upkeep(&state, upkeep, means),
             };
             plans.push(plan.map(|mut plan| {
@@ -250,6 +254,7 @@ fn refuse(command: Command, error: &IndexError) {
     match command {
         Command::Announce(_, reply) => drop(reply.send(Err(error.clone()))),
         Command::Decide(_, _, reply) => drop(reply.send(Err(error.clone()))),
+        Command::Load(_, reply) => drop(reply.send(Err(error.clone()))),
         Command::Upkeep(_, reply) => drop(reply.send(Err(error.clone()))),
     }
 }
@@ -280,6 +285,7 @@ fn apply(shared: &Shared, command: Command, plan: Planned, events: &[Event], at_
             // What was decided once may be taken back though its source knows the registration no more.
             drop(reply.send(Ok(person)));
         }
+        Command::Load(_, reply) => drop(reply.send(Ok((events.len(), plan.refusals)))),
         Command::Upkeep(_, reply) => drop(reply.send(Ok(events.len()))),
     }
 }

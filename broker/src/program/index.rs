@@ -4,17 +4,23 @@
 use super::{
     ConfigArgument,
     linking::{self, LinkArguments},
+    loading::{LoadArguments, SupersedeArguments, load_people, supersede},
     say,
+    scoring::{ModelCommand, TrainArguments, show_model, take_model, train},
 };
 use crate::{
     config::Config,
-    index::store::{
-        Archive, Counts, Mark, NewFile, PostgresSettings, PostgresStore, SqliteStore, Store, StoreError, export,
+    index::{
+        About, Index,
+        store::{
+            Archive, Counts, Mark, NewFile, PostgresSettings, PostgresStore, SqliteStore, Store, StoreError, export,
+        },
     },
 };
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use severn_link::read_private;
+use severn_trust::{SystemClock, SystemEntropy};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -34,6 +40,16 @@ pub(super) enum IndexCommand {
     Restore(InArgument),
     /// Links the registrations in a file, as the index would; no index is touched.
     Link(LinkArguments),
+    /// Loads the registrations in a file into the index, as if their sources had announced them. Stop the broker first.
+    Load(LoadArguments),
+    /// Takes note of NHS numbers that were replaced by others. Stop the broker first.
+    Supersede(SupersedeArguments),
+    /// Looks after the model that scores.
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Learns a model on what the index holds, without labels, and signs it with the broker's statement key; the index
+    /// takes it by `model take` only. Stop the broker first.
+    Train(TrainArguments),
 }
 
 #[derive(clap::Args)]
@@ -62,6 +78,11 @@ pub(super) fn run(command: &IndexCommand) -> Result<()> {
         IndexCommand::Backup(to) => finish(back_up(&load(&to.config)?, &to.out)),
         IndexCommand::Restore(from) => finish(restore(&load(&from.config)?, &from.file)),
         IndexCommand::Link(arguments) => linking::run(arguments),
+        IndexCommand::Load(arguments) => finish(load_people(&load(arguments.config())?, arguments)),
+        IndexCommand::Supersede(arguments) => finish(supersede(&load(arguments.config())?, arguments)),
+        IndexCommand::Model(ModelCommand::Show(arguments)) => finish(show_model(&load(arguments.config())?, arguments)),
+        IndexCommand::Model(ModelCommand::Take(arguments)) => finish(take_model(&load(arguments.config())?, arguments)),
+        IndexCommand::Train(arguments) => finish(train(&load(arguments.config())?, arguments)),
     }
 }
 
@@ -83,6 +104,13 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     }
 }
 
+/// Opens the whole index, in the place of the broker.
+pub(super) async fn open_index(config: &Config) -> Result<Index> {
+    let store = open_store(config).await?;
+    let index = Index::open(store, Arc::new(SystemClock), Arc::new(SystemEntropy::default())).await;
+    index.context("cannot read the index")
+}
+
 /// What the password file of the index's database holds.
 pub(super) fn password(config: &Config) -> Result<Option<String>> {
     let file = config.index.postgres.as_ref().and_then(|settings| settings.password_file.as_ref());
@@ -96,7 +124,7 @@ async fn open_postgres(settings: &PostgresSettings, config: &Config) -> Result<P
 }
 
 /// Opens the store to read it, beside brokers that write.
-async fn open_to_read(config: &Config) -> Result<Arc<dyn Store>> {
+pub(super) async fn open_to_read(config: &Config) -> Result<Arc<dyn Store>> {
     match &config.index.postgres {
         Some(_) => open_store(config).await,
         None => Ok(Arc::new(SqliteStore::open_to_read(&config.data.folder).await.context("cannot read the index")?)),
@@ -117,8 +145,11 @@ async fn write_export(config: &Config, to: &Path) -> Result<()> {
 async fn import(config: &Config, from: &Path) -> Result<()> {
     let counts = Archive::check(from).context("nothing was imported")?;
     let store = open_store(config).await?;
-    let there = store.load(Mark::default(), &mut |_| ()).await?;
-    if there.mark != Mark::default() {
+    // A model is what every index begins with.
+    let mut is_empty = true;
+    let there =
+        store.load(Mark::default(), &mut |event| is_empty &= matches!(event.about, About::ModelTaken(_))).await?;
+    if !is_empty || !there.feeds.is_empty() {
         bail!("the index is not empty: it holds {} events; import into a new folder or database", there.mark.sequence);
     }
     store.replace(there.mark, &mut Archive::open(from)?).await.context("nothing was imported")?;

@@ -1,12 +1,14 @@
 //! `severn-broker index link`: links a file of registrations by the index's own arithmetic, beside any broker, so that
 //! anybody can measure it on data of their own. Every result appears whole or not at all.
 
-use super::say;
+use super::{complain, say};
 use crate::index::store::NewFile;
 use anyhow::{Context as _, Result};
 use severn_linkage::{
+    identity::NhsNumber,
     model::Model,
-    offline::{self, Linked, ModelChoice, Options, Outputs, Progress},
+    offline::{self, Linked, ModelChoice, Options, Outputs, Progress, read_superseded},
+    superseded::Superseded,
 };
 use std::{
     fs::{File, OpenOptions},
@@ -43,6 +45,9 @@ pub(super) struct LinkArguments {
     /// Link from this probability on: above 0.5, below 1.
     #[arg(long, default_value_t = 0.999)]
     threshold: f64,
+    /// NHS numbers that were replaced, CSV with the columns old and current: each is taken for the current one.
+    #[arg(long)]
+    superseded: Option<PathBuf>,
     /// Seed of what is drawn at random when a model is learned.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -58,6 +63,7 @@ pub(super) fn run(arguments: &LinkArguments) -> Result<()> {
     let options = Options {
         model: choice(arguments)?,
         threshold: arguments.threshold,
+        superseded: superseded(arguments.superseded.as_deref())?,
         threads: available_parallelism().map_or(1, usize::from),
     };
     let outputs = Outputs { links: &mut to_links, pairs: to_pairs.as_mut().map(|to| to as &mut dyn std::io::Write) };
@@ -98,7 +104,20 @@ fn choice(arguments: &LinkArguments) -> Result<ModelChoice> {
     Ok(ModelChoice::Given(Box::new(model)))
 }
 
-fn new_file(path: &Path) -> Result<(NewFile, BufWriter<File>)> {
+fn superseded(path: Option<&Path>) -> Result<Superseded<NhsNumber>> {
+    let mut known = Superseded::default();
+    if let Some(path) = path {
+        let file = File::open(path).with_context(|| format!("--superseded: cannot read {}", path.display()))?;
+        let read = read_superseded(file, &mut known, NhsNumber::parse);
+        let read = read.with_context(|| format!("--superseded: {}", path.display()))?;
+        read.refused
+            .iter()
+            .for_each(|refused| complain(&format!("{} line {}: {}", path.display(), refused.line, refused.why)));
+    }
+    Ok(known)
+}
+
+pub(super) fn new_file(path: &Path) -> Result<(NewFile, BufWriter<File>)> {
     let file = NewFile::create(path)?;
     let writer = BufWriter::new(OpenOptions::new().write(true).open(file.partial())?);
     Ok((file, writer))
@@ -106,9 +125,6 @@ fn new_file(path: &Path) -> Result<(NewFile, BufWriter<File>)> {
 
 /// Shows how far it is, to whoever watches.
 fn show(progress: Progress) {
-    if !stderr().is_terminal() {
-        return;
-    }
     let line = match progress {
         Progress::Read(count) => format!("{count} registrations read"),
         Progress::Indexing => "indexing".to_owned(),
@@ -119,10 +135,17 @@ fn show(progress: Progress) {
         }
         Progress::Writing => "writing".to_owned(),
     };
-    drop(write!(stderr(), "\r\x1b[2K{line}"));
+    show_line(&line);
 }
 
-fn hide() {
+/// Shows a line in the place of the one before, to whoever watches.
+pub(super) fn show_line(line: &str) {
+    if stderr().is_terminal() {
+        drop(write!(stderr(), "\r\x1b[2K{line}"));
+    }
+}
+
+pub(super) fn hide() {
     if stderr().is_terminal() {
         drop(write!(stderr(), "\r\x1b[2K"));
     }

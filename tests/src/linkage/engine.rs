@@ -14,6 +14,7 @@ use severn_linkage::{
     offline::{self, ModelChoice},
     population::Population,
     score::Score,
+    superseded::Superseded,
 };
 use std::{
     collections::HashMap,
@@ -91,7 +92,12 @@ fn bulk(people: &Path, model: &Path, links: &Path) -> Result<Bulk> {
         true => ModelChoice::Train { seed: TRAINING_SEED },
         false => ModelChoice::Given(Box::new(Model::read(BufReader::new(File::open(model)?))?)),
     };
-    let options = offline::Options { model: choice, threshold: AUTOMATIC_FROM, threads: THREADS };
+    let options = offline::Options {
+        model: choice,
+        threshold: AUTOMATIC_FROM,
+        threads: THREADS,
+        superseded: Superseded::default(),
+    };
     let outputs = offline::Outputs { links: &mut File::create(links)?, pairs: None };
     let linked = offline::link(File::open(people)?, outputs, &options, &|_| ())?;
     if trains {

@@ -11,6 +11,7 @@ mod brokers;
 mod kills;
 mod moves;
 mod outage;
+mod upkeep;
 
 use servers::{ROOT_PASSWORD, Server};
 use severn_broker::{

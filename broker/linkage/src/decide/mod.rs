@@ -14,7 +14,7 @@ pub use closure::{Closure, closure, components};
 
 use crate::bulk::ScoredPair;
 use crate::levels::Levels;
-use crate::model::Model;
+use crate::model::{Model, Thresholds};
 use crate::population::Population;
 use persons::Joining;
 use rules::{Verdict, judge};
@@ -49,14 +49,15 @@ pub enum Corroboration {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            automatic_min: 0.999,
-            review_min: 0.5,
-            overlaid_below: 0.01,
-            lead_bits: 3.0,
-            joined_min: 0.01,
-            corroboration: Corroboration::Needed,
-        }
+        Self::from(Thresholds::default())
+    }
+}
+
+impl From<Thresholds> for Policy {
+    fn from(thresholds: Thresholds) -> Self {
+        let Thresholds { automatic_min, review_min, overlaid_below, lead_bits, joined_min } = thresholds;
+        let corroboration = Corroboration::Needed;
+        Self { automatic_min, review_min, overlaid_below, lead_bits, joined_min, corroboration }
     }
 }
 

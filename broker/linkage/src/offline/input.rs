@@ -5,6 +5,7 @@ use crate::normalise::hash_bytes;
 use crate::offline::columns::{Column, Columns};
 use crate::offline::{OfflineError, Progress, report::Quality};
 use crate::population::Population;
+use crate::superseded::Superseded;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::io::{Read, Write};
@@ -45,9 +46,71 @@ const ROWS_AT_ONCE: usize = 1024;
 /// Batches that may wait.
 const BATCHES_MAX: usize = 16;
 
-pub(crate) fn load(input: impl Read + Send, progress: &(dyn Fn(Progress) + Sync)) -> Result<Load, OfflineError> {
+/// Opens a file of people: its reader, and where its columns stand.
+fn open<R: Read>(input: R) -> Result<(csv::Reader<R>, Columns), OfflineError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 18).from_reader(input);
     let columns = Columns::of(reader.byte_headers()?)?;
+    Ok((reader, columns))
+}
+
+/// One line of a file of people, as written; what is missing is empty.
+#[derive(Clone, Default)]
+#[expect(missing_docs, reason = "the fields are the columns of [`crate::offline::link`]")]
+pub struct Row {
+    /// Its number in the file.
+    pub line: u64,
+    pub source: String,
+    pub local_id: String,
+    pub nhs_number: String,
+    /// Whether the number was traced.
+    pub nhs_number_verified: bool,
+    pub given: String,
+    pub middle: String,
+    pub family: String,
+    pub birth_date: String,
+    pub sex: Sex,
+    pub line1: String,
+    pub postcode: String,
+    pub phone: String,
+    pub email: String,
+    pub death_date: String,
+}
+
+/// Reads a file of people, line by line, for whoever wants them as they stand there.
+///
+/// # Errors
+/// If it is no such file, at once or at the line at which it ceases to be one.
+pub fn read_rows<R: Read>(input: R) -> Result<impl Iterator<Item = Result<Row, OfflineError>>, OfflineError> {
+    let (reader, columns) = open(input)?;
+    Ok(reader.into_byte_records().map(move |row| {
+        let row = row?;
+        let text = |column| String::from_utf8_lossy(columns.get(&row, column)).trim().to_owned();
+        Ok(Row {
+            line: row.position().map_or(0, csv::Position::line),
+            source: text(Column::Source),
+            local_id: text(Column::LocalId),
+            nhs_number: text(Column::NhsNumber),
+            nhs_number_verified: is_yes(columns.get(&row, Column::NhsNumberVerified)),
+            given: text(Column::Given),
+            middle: text(Column::Middle),
+            family: text(Column::Family),
+            birth_date: text(Column::BirthDate),
+            sex: Sex::parse(&text(Column::Sex)),
+            line1: text(Column::Line1),
+            postcode: text(Column::Postcode),
+            phone: text(Column::Phone),
+            email: text(Column::Email),
+            death_date: text(Column::DeathDate),
+        })
+    }))
+}
+
+pub(crate) fn load(
+    input: impl Read + Send,
+    superseded: &Superseded<NhsNumber>,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Load, OfflineError> {
+    let (reader, columns) = open(input)?;
     let beside = [Column::NhsNumber, Column::Line1, Column::Postcode, Column::Phone, Column::Email];
     let holds = Holds { corroboration: beside.iter().any(|column| columns.has(*column)) };
     let mut load =
@@ -59,7 +122,7 @@ pub(crate) fn load(input: impl Read + Send, progress: &(dyn Fn(Progress) + Sync)
         for batch in batches {
             let batch: Vec<csv::ByteRecord> = batch?;
             for row in &batch {
-                load.take(&columns, row)?;
+                load.take(&columns, row, superseded)?;
             }
             if load.people.len() % PROGRESS_ROWS < batch.len() {
                 progress(Progress::Read(load.people.len()));
@@ -106,7 +169,12 @@ fn read_batches<R: Read>(mut reader: csv::Reader<R>, full: &SyncSender<Batch>, u
 }
 
 impl Load {
-    fn take(&mut self, columns: &Columns, row: &csv::ByteRecord) -> Result<(), OfflineError> {
+    fn take(
+        &mut self,
+        columns: &Columns,
+        row: &csv::ByteRecord,
+        superseded: &Superseded<NhsNumber>,
+    ) -> Result<(), OfflineError> {
         let number = self.people.len();
         if number >= ROWS_MAX {
             return Err(OfflineError::TooLong(ROWS_MAX));
@@ -116,32 +184,33 @@ impl Load {
             return Err(OfflineError::LocalId(row.position().map_or(0, csv::Position::line)));
         }
         self.people.add(columns.get(row, Column::Source), local_id);
-        insert(&mut self.population, number as u32, columns, row, &mut self.quality);
+        self.insert(number as u32, columns, row, superseded);
         Ok(())
     }
-}
 
-fn insert(population: &mut Population, number: u32, columns: &Columns, row: &csv::ByteRecord, quality: &mut Quality) {
-    let text = |column| String::from_utf8_lossy(columns.get(row, column));
-    let (given, middle, family): (Cow<'_, str>, _, _) =
-        (text(Column::Given), text(Column::Middle), text(Column::Family));
-    let (line, postcode) = (text(Column::Line1), text(Column::Postcode));
-    let (phone, email) = (text(Column::Phone), text(Column::Email));
-    let (birth_date, death_date, written) = (text(Column::BirthDate), text(Column::DeathDate), text(Column::NhsNumber));
-    let nhs_number = NhsNumber::parse(&written);
-    quality.count(&written, nhs_number.is_some(), &birth_date, &family);
-    let identity = Identity {
-        nhs_number,
-        nhs_number_verified: is_yes(columns.get(row, Column::NhsNumberVerified)),
-        names: &[Name { family: &family, given: &[&given, &middle], ..Name::default() }],
-        birth_date: &birth_date,
-        sex: Sex::parse(&text(Column::Sex)),
-        addresses: &[Address { lines: &[&line], postcode: &postcode }],
-        phones: &[&phone],
-        emails: &[&email],
-        death_date: &death_date,
-    };
-    population.insert_bulk(number, &identity);
+    fn insert(&mut self, number: u32, columns: &Columns, row: &csv::ByteRecord, superseded: &Superseded<NhsNumber>) {
+        let text = |column| String::from_utf8_lossy(columns.get(row, column));
+        let (given, middle, family): (Cow<'_, str>, _, _) =
+            (text(Column::Given), text(Column::Middle), text(Column::Family));
+        let (line, postcode) = (text(Column::Line1), text(Column::Postcode));
+        let (phone, email) = (text(Column::Phone), text(Column::Email));
+        let (birth_date, death_date, written) =
+            (text(Column::BirthDate), text(Column::DeathDate), text(Column::NhsNumber));
+        let nhs_number = NhsNumber::parse(&written);
+        self.quality.count(&written, nhs_number.is_some(), &birth_date, &family);
+        let identity = Identity {
+            nhs_number: nhs_number.map(|number| superseded.current(number)),
+            nhs_number_verified: is_yes(columns.get(row, Column::NhsNumberVerified)),
+            names: &[Name { family: &family, given: &[&given, &middle], ..Name::default() }],
+            birth_date: &birth_date,
+            sex: Sex::parse(&text(Column::Sex)),
+            addresses: &[Address { lines: &[&line], postcode: &postcode }],
+            phones: &[&phone],
+            emails: &[&email],
+            death_date: &death_date,
+        };
+        self.population.insert_bulk(number, &identity);
+    }
 }
 
 /// `1`, `true`, `yes`, `verified`, and `01`, the NHS Data Dictionary's "number present and verified".

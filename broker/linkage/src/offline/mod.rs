@@ -4,14 +4,19 @@
 mod columns;
 mod input;
 mod report;
+mod superseded;
 
+pub use input::{Row, read_rows};
 pub use report::Report;
+pub use superseded::{RefusedLine, SupersededFile, read_superseded};
 
 use crate::bulk::{ScoredPair, decide_all, score_all};
 use crate::decide::rules::is_of_concern;
 use crate::decide::{Corroboration, Decided, Policy};
+use crate::identity::NhsNumber;
 use crate::model::{Model, ModelError};
 use crate::population::Population;
+use crate::superseded::Superseded;
 use crate::train::{Training, train};
 use input::{Load, People};
 use std::io::{BufWriter, Read, Write};
@@ -22,6 +27,8 @@ pub struct Options {
     pub model: ModelChoice,
     /// Linked from this probability on.
     pub threshold: f64,
+    /// NHS numbers that were replaced: each is taken for the one that is used today.
+    pub superseded: Superseded<NhsNumber>,
     /// Threads to use; they change nothing but the time.
     pub threads: usize,
 }
@@ -114,14 +121,14 @@ pub fn link(
     if !(options.threshold > 0.5 && options.threshold < 1.0) {
         return Err(OfflineError::Threshold(options.threshold));
     }
-    let Load { mut population, people, quality, holds } = input::load(input, progress)?;
+    let Load { mut population, people, quality, holds } = input::load(input, &options.superseded, progress)?;
     progress(Progress::Indexing);
     population.index_bulk(options.threads);
     progress(Progress::Training);
     let model = choose(options, &population)?;
     // A file that holds nothing but names and birth dates is linked by these: there is nothing else to go by.
     let corroboration = if holds.corroboration { Corroboration::Needed } else { Corroboration::NotHeld };
-    let policy = Policy { automatic_min: options.threshold, corroboration, ..Policy::default() };
+    let policy = Policy { automatic_min: options.threshold, corroboration, ..Policy::from(model.file().thresholds) };
     let mut pairs = outputs.pairs.map(|to| BufWriter::with_capacity(1 << 16, to));
     if let Some(to) = &mut pairs {
         to.write_all(b"source_a,local_id_a,source_b,local_id_b,probability\n")?;

@@ -3,7 +3,7 @@ use super::*;
 fn run(input: &str, model: ModelChoice) -> (Result<Linked, OfflineError>, String, String) {
     let (mut links, mut pairs) = (Vec::new(), Vec::new());
     let outputs = Outputs { links: &mut links, pairs: Some(&mut pairs) };
-    let options = Options { model, threshold: 0.999, threads: 2 };
+    let options = Options { model, threshold: 0.999, threads: 2, superseded: Superseded::default() };
     let linked = link(input.as_bytes(), outputs, &options, &|_| ());
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (linked, text(links), text(pairs))
@@ -74,7 +74,12 @@ fn training_is_the_same_on_any_number_of_threads() {
         );
     }
     let model = |threads| {
-        let options = Options { model: ModelChoice::Train { seed: 3 }, threshold: 0.999, threads };
+        let options = Options {
+            model: ModelChoice::Train { seed: 3 },
+            threshold: 0.999,
+            threads,
+            superseded: Superseded::default(),
+        };
         let (mut links, mut pairs) = (Vec::new(), Vec::new());
         let outputs = Outputs { links: &mut links, pairs: Some(&mut pairs) };
         let linked = link(input.as_bytes(), outputs, &options, &|_| ()).unwrap();
@@ -100,8 +105,39 @@ fn a_wrong_file_is_refused_in_words() {
 #[test]
 fn rubbish_is_survived() {
     let input = b"local_id,given,family,birth_date,nhs_number\n1,\xff\xfe,O'B;--,99999999,0000000000\n2,,,0001-01-01\n3,,,,,,,,\n";
-    let (mut links, options) = (Vec::new(), Options { model: ModelChoice::BuiltIn, threshold: 0.999, threads: 1 });
+    let (mut links, options) = (
+        Vec::new(),
+        Options { model: ModelChoice::BuiltIn, threshold: 0.999, threads: 1, superseded: Superseded::default() },
+    );
     let linked = link(&input[..], Outputs { links: &mut links, pairs: None }, &options, &|_| ()).unwrap();
     assert_eq!(linked.report.registrations, 3);
     assert_eq!(linked.report.quality.nhs_number_malformed, 1);
+}
+
+#[test]
+fn superseded_numbers_are_followed() {
+    let people = "\
+local_id,source,nhs_number,nhs_number_verified,given,family,birth_date,sex,line1,postcode
+1,gp,9434765919,1,Rosalind,Featherstone,1958-03-14,F,14 Rise Road,LS6 2AB
+2,gp,9990000018,1,Rosalind,Featherstone,1958-03-14,F,14 Rise Road,LS6 2AB
+";
+    let numbers = "current,old\n9990000026,9990000018\n999 000 0018,943 476 5919\n9990000019,9434765919\n";
+    let linked = |superseded| {
+        let mut links = Vec::new();
+        let options = Options { model: ModelChoice::BuiltIn, threshold: 0.999, threads: 1, superseded };
+        link(people.as_bytes(), Outputs { links: &mut links, pairs: None }, &options, &|_| ()).unwrap().report.persons
+    };
+    assert_eq!(linked(Superseded::default()), 2, "two verified numbers are two persons");
+    let mut superseded = Superseded::default();
+    let file = read_superseded(numbers.as_bytes(), &mut superseded, NhsNumber::parse).unwrap();
+    assert_eq!((file.news.len(), file.known), (2, 0));
+    assert_eq!(file.refused.iter().map(|refused| refused.line).collect::<Vec<_>>(), [4]);
+    assert!(file.refused[0].why.contains("`current` is no NHS number"), "{:?}", file.refused);
+    assert_eq!(linked(superseded.clone()), 1, "whose current number is one");
+    let again = read_superseded(numbers.as_bytes(), &mut superseded, NhsNumber::parse).unwrap();
+    assert_eq!((again.news.len(), again.known), (0, 2));
+    let cycle = read_superseded("old,current\n9990000026,9434765919\n".as_bytes(), &mut superseded, NhsNumber::parse);
+    assert!(cycle.unwrap().refused[0].why.contains("replaced by the old one"));
+    let wrong = read_superseded("old,new\n".as_bytes(), &mut superseded, NhsNumber::parse).unwrap_err();
+    assert!(wrong.to_string().contains("`current`"), "{wrong}");
 }

@@ -8,11 +8,16 @@
 //! addresses; where a population has none, there are two classes only.
 
 mod em;
+mod reliability;
 mod sessions;
+
+pub use reliability::reliability;
 
 use crate::frequencies::{Frequencies, rounded};
 use crate::levels::{ALL_FIELDS, Field, TOGETHER, place};
-use crate::model::{Classes, FieldShares, LevelShares, Model, ModelError, ModelFile, Together, Trained, format};
+use crate::model::{
+    Classes, FieldShares, LevelShares, Model, ModelError, ModelFile, Thresholds, Together, Trained, format,
+};
 use crate::population::Population;
 use em::{HOUSEHOLD, Learned, MATCH, STRANGER};
 use sessions::{Session, SessionKind};
@@ -81,10 +86,12 @@ pub fn train(population: &Population, training: &Training<'_>) -> Result<Model, 
         version: training.version.into(),
         trained,
         classes,
+        thresholds: Thresholds::default(),
         fields: ALL_FIELDS.map(|field| field_shares(field, &learned)).into(),
         together: together(&learned),
         reliability: Vec::new(),
         frequencies,
+        signature: None,
     };
     Model::from_file(file)
 }

@@ -11,8 +11,10 @@ use crate::{
 };
 use severn_linkage::{
     bulk::score_all,
-    decide::{components, rules::is_of_concern},
+    decide::{Policy, components, rules::is_of_concern},
+    model::{ModelError, ModelFile},
     superseded::Superseded,
+    train::{Training, reliability, train},
 };
 use severn_trust::NhsNumber;
 use std::{
@@ -43,9 +45,17 @@ impl State {
         &self.scoring
     }
 
+    /// Learns a model on the registrations, and what its scores are worth.
+    pub fn train(&self, training: &Training<'_>) -> Result<ModelFile, ModelError> {
+        let model = train(&self.population, training)?;
+        let reliability = reliability(&self.population, &model, training.threads);
+        Ok(ModelFile { reliability, ..model.file().clone() })
+    }
+
     /// What it would change if `model` scored from now on.
     pub fn would_change(&self, model: &ScoringModel) -> ModelChanges {
-        let means = Means { model: model.model(), ..self.means() };
+        let policy = Policy::from(model.model().file().thresholds);
+        let means = Means { model: model.model(), policy: &policy, ..self.means() };
         let alone = |row: &Row| self.get(*row).live.then_some(self.get(*row).person);
         let rows = || (0..self.held.len() as u32).map(Row);
         let mut then: Vec<Row> = rows().collect();
@@ -98,6 +108,7 @@ impl State {
             return;
         }
         self.scoring = model.clone();
+        self.policy = Policy::from(model.model().file().thresholds);
         let before = self.settle_all();
         self.write_history(event, &[], &before);
     }
