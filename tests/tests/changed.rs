@@ -52,7 +52,11 @@ fn ones_own_is_seldom_taken_for_somebody_elses_and_a_strangers_nearly_always() {
     let strangers: Vec<u32> = (0..rows - 7).filter(|row| person(*row) != person(row + 7)).collect();
     let found = strangers.iter().filter(|row| taken_for_another(**row, **row + 7)).count();
     let (mistaken, found) = (f64::from(mistaken) / f64::from(same), found as f64 / strangers.len() as f64);
-    println!("of one person {:.3}% are taken for somebody else's, of strangers {:.2}%", mistaken * 100.0, found * 100.0);
+    println!(
+        "of one person {:.3}% are taken for somebody else's, of strangers {:.2}%",
+        mistaken * 100.0,
+        found * 100.0
+    );
     assert!(mistaken < 0.001, "{mistaken}");
     assert!(found > 0.98, "{found}");
 }
