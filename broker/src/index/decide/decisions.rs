@@ -272,8 +272,12 @@ impl Decisions {
             }
             Effect::Suspend { row, trusted, companions } => {
                 let links = self.drop_links(*row);
-                let (trusted, companions) = (trusted.clone(), companions.clone());
-                self.add_suspended(*row, Suspended { trusted, companions, links });
+                // It is suspended already if what had settled it was taken back: then what stood before that counts.
+                let fresh =
+                    || Suspended { trusted: trusted.clone(), companions: companions.clone(), links: BTreeMap::new() };
+                let mut suspended = self.lift(*row).unwrap_or_else(fresh);
+                suspended.links.extend(links);
+                self.add_suspended(*row, suspended);
             }
             Effect::Resume { row } => self.resume(*row),
         }

@@ -125,6 +125,10 @@ fn check_undone(before: &[Step], [a, b]: [usize; 2], after: &[Step]) -> bool {
     if linked.id(a).is_none() || linked.id(a) == linked.id(b) {
         return false;
     }
+    // A link says of one that was changed into somebody else who it is now: only taking the link back makes that unsaid.
+    if [a, b].into_iter().any(|place| linked.is_suspended(place)) {
+        return false;
+    }
     linked.take(&Step::Link(a, b));
     if linked.id(a) != linked.id(b) {
         return false;

@@ -156,6 +156,11 @@ impl World {
         self.state.find(&at(PLACES[place]))
     }
 
+    /// Whether its source changed a registration into somebody else.
+    pub fn is_suspended(&self, place: usize) -> bool {
+        self.row(place).is_some_and(|row| self.state.is_suspended(row))
+    }
+
     /// The id by which a registration's person goes.
     pub fn id(&self, place: usize) -> Option<EnterpriseId> {
         self.row(place).and_then(|row| self.state.id_of(row))
