@@ -93,7 +93,7 @@ pub fn plan_announced(state: &State, announced: &Announced, means: Means<'_>) ->
         };
         match result {
             Ok(taken) => {
-                planned.events.extend(taken.map(|(key, kind)| About::Registration(key, kind.into_what(means))))
+                planned.events.extend(taken.map(|(key, kind)| About::Registration(key, kind.into_what(means))));
             }
             Err(Wrong { field, message }) => planned.refusals.push(Refusal { cursor: last, field, message }),
         }

@@ -136,8 +136,9 @@ impl Loading {
 
 /// What a source would announce of a line.
 fn registration(row: &Row, source: &str) -> Registration {
-    let texts = |texts: [&String; 2]| texts.into_iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>();
-    let given = texts([&row.given, &row.middle]);
+    // Where only the middle name is known it stays the second.
+    let mut given = vec![row.given.clone(), row.middle.clone()];
+    given.truncate(given.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1));
     let names = (!row.family.is_empty() || !given.is_empty()).then(|| HumanName {
         family: row.family.clone(),
         given,

@@ -59,9 +59,7 @@ impl State {
     pub fn would_change(&self, model: &ScoringModel) -> ModelChanges {
         let policy = Policy::from(model.model().file().thresholds);
         let means = Means { model: model.model(), policy: &policy, ..self.means() };
-        let alone = |row: &Row| self.get(*row).live.then_some(self.get(*row).person);
-        let rows = || (0..self.held.len() as u32).map(Row);
-        let mut then: Vec<Row> = rows().collect();
+        let mut then: Vec<Row> = (0..self.held.len() as u32).map(Row).collect();
         let mut reviews_after = 0;
         for block in self.blocks(means) {
             let verdict = self.verdict(means, &block, &self.decisions_on(&block));
@@ -70,12 +68,12 @@ impl State {
                 person.iter().for_each(|(row, _)| then[row.0 as usize] = person[0].0);
             }
         }
-        let pairs: Vec<(Row, Row)> =
-            rows().filter_map(|row| alone(&row).map(|person| (person, then[row.0 as usize]))).collect();
-        let count = |of: &dyn Fn(&(Row, Row)) -> (Row, Row)| pairs.iter().map(of).collect::<HashSet<_>>().len();
-        // Registrations of one person before and after hold together: so many such groups there are.
-        let groups = count(&|pair| *pair);
-        let (persons_before, persons_after) = (count(&|(now, _)| (*now, *now)), count(&|(_, then)| (*then, *then)));
+        let both = self.held.iter().zip(&then).filter(|(held, _)| held.live).map(|(held, then)| (held.person, *then));
+        // Registrations of one person before and after hold together, in so many groups.
+        let groups: HashSet<(Row, Row)> = both.collect();
+        let persons_before = groups.iter().map(|(now, _)| now).collect::<HashSet<_>>().len();
+        let persons_after = groups.iter().map(|(_, then)| then).collect::<HashSet<_>>().len();
+        let groups = groups.len();
         ModelChanges {
             links_made: groups - persons_after,
             links_lost: groups - persons_before,

@@ -99,9 +99,9 @@ impl World {
             Step::TellApart(a, b) => self.decided(&Decided::TellApart(at(PLACES[*a]), at(PLACES[*b]))),
             Step::Supersede(old, new) => {
                 let numbers = [*old, *new].map(|number| NhsNumber::parse(NUMBERS[number]).unwrap());
-                self.upkeep(Upkeep::Superseded(vec![numbers], "S1".into(), "the national list".into()))
+                self.upkeep(&Upkeep::Superseded(vec![numbers], "S1".into(), "the national list".into()))
             }
-            Step::TakeModel(model) => self.upkeep(Upkeep::Model(MODELS[*model].clone())),
+            Step::TakeModel(model) => self.upkeep(&Upkeep::Model(MODELS[*model].clone())),
         };
         let planned = match planned {
             Ok(planned) => planned,
@@ -144,8 +144,8 @@ impl World {
         plan_decision(&self.state, decided, &decision(self.events.len() as u128 + 1))
     }
 
-    fn upkeep(&self, upkeep: Upkeep) -> Result<Planned, IndexError> {
-        plan_upkeep(&self.state, &upkeep, self.means())
+    fn upkeep(&self, upkeep: &Upkeep) -> Result<Planned, IndexError> {
+        plan_upkeep(&self.state, upkeep, self.means())
     }
 
     fn means(&self) -> Means<'_> {
