@@ -218,12 +218,8 @@ async fn check(stores: [Arc<dyn Store>; 2], data: &Path, acknowledged: &Acknowle
         let feed = feeds.iter().find(|feed| *feed.source.0 == **id).expect("its feed is known");
         assert_eq!(feed.cursor, of_source, "the feed stands where its registrations end");
     }
-    let from_snapshot = Index::open_with(
-        Some(Snapshots::within(data)),
-        another,
-        Arc::new(SystemClock),
-        Arc::new(Seeded::new(1)),
-    );
+    let from_snapshot =
+        Index::open_with(Some(Snapshots::within(data)), another, Arc::new(SystemClock), Arc::new(Seeded::new(1)));
     let from_snapshot = from_snapshot.await.expect("it opens");
     let from_events = open(store, 1).await;
     for key in registrations.keys() {

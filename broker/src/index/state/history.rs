@@ -114,9 +114,7 @@ impl Histories {
     fn of(&self, row: Row) -> impl Iterator<Item = (u32, &Line)> {
         let line = |place: u32| self.lines.get(place as usize).map(|line| (place, line));
         let last = self.last.get(row.0 as usize).copied().flatten();
-        std::iter::successors(last.and_then(line), move |(_, l)| {
-            l.previous.and_then(line)
-        })
+        std::iter::successors(last.and_then(line), move |(_, l)| l.previous.and_then(line))
     }
 }
 

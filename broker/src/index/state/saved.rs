@@ -3,7 +3,11 @@
 //!
 //! **Invariant:** what is written is a function of the events, and what was read goes on as if it had never been written.
 
-use super::{Aged, Cluster, Decided, Feed, Held, State, history::{Histories, SavedLine}, oldest};
+use super::{
+    Aged, Cluster, Decided, Feed, Held, State,
+    history::{Histories, SavedLine},
+    oldest,
+};
 use crate::{
     index::{
         decide::{Decisions, Link, Review, Row, Rule, Said},
@@ -428,8 +432,7 @@ fn reviews_of(reviews: &BTreeSet<Review>) -> HashMap<Row, Vec<Review>> {
 }
 
 fn feeds(sources: Vec<SourceId>, held: &[Held]) -> BTreeMap<SourceId, Feed> {
-    let mut feeds: BTreeMap<SourceId, Feed> =
-        sources.into_iter().map(|source| (source, Feed::default())).collect();
+    let mut feeds: BTreeMap<SourceId, Feed> = sources.into_iter().map(|source| (source, Feed::default())).collect();
     for (_, held) in live(held) {
         if let Some(feed) = feeds.get_mut(&held.key.source) {
             feed.registrations += 1;

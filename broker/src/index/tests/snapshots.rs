@@ -5,7 +5,11 @@ use super::{
     histories::{PLACES, Step, everything, known_at_place, run, step, take},
     *,
 };
-use crate::index::{saver::Start, snapshot::{Last, Odd}, store::Batch};
+use crate::index::{
+    saver::Start,
+    snapshot::{Last, Odd},
+    store::Batch,
+};
 use proptest::prelude::*;
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
@@ -106,9 +110,7 @@ async fn snapshots_take_little_of_the_time_and_are_never_in_the_way_of_following
     let before = [0, 8_000_000].map(last);
     assert!(!snapshots.is_due(&before[0], 60_000, None), "one has just been written");
     tokio::time::advance(20 * second).await;
-    for (last, sequence, due) in
-        [(0, 49_999, false), (0, 50_000, true), (1, 8_049_999, false), (1, 8_050_000, true)]
-    {
+    for (last, sequence, due) in [(0, 49_999, false), (0, 50_000, true), (1, 8_049_999, false), (1, 8_050_000, true)] {
         assert_eq!(snapshots.is_due(&before[last], sequence, None), due, "{sequence}");
     }
     assert!(snapshots.is_due(&before[0], 100_000, Some(5 * second)));
@@ -117,7 +119,7 @@ async fn snapshots_take_little_of_the_time_and_are_never_in_the_way_of_following
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
 
     #[test]
     fn a_snapshot_and_the_rest_give_what_all_events_give(steps in prop::collection::vec(step(), 1..40), every in 1..30_u64) {
