@@ -253,9 +253,8 @@ impl Population {
         let postings = &mut self.postings[usize::from(key.kind)];
         let parts = (key.coarse, key.finer);
         postings.insert(Entry { coarse: key.coarse, finer: key.finer, row });
-        // The width at which the newcomer makes one too many; narrower ones count only now.
-        let shared = postings.shared(parts, most.at(2) + 2);
-        if let Some(width) = (0..shared.len()).find(|width| shared[*width] == most.at(*width) + 1) {
+        // Where the newcomer makes one too many, narrower ones count only now.
+        if let Some(width) = postings.one_too_many(parts, most) {
             changed.affected.extend(postings.rows_at(parts, width, most.at(width) + 1));
         }
     }
@@ -264,8 +263,7 @@ impl Population {
         let most = SHARED_MAX[usize::from(key.kind)];
         let postings = &mut self.postings[usize::from(key.kind)];
         let parts = (key.coarse, key.finer);
-        let shared = postings.shared(parts, most.at(2) + 2);
-        if let Some(width) = (0..shared.len()).find(|width| shared[*width] == most.at(*width) + 1) {
+        if let Some(width) = postings.one_too_many(parts, most) {
             changed.affected.extend(postings.rows_at(parts, width, most.at(width) + 1));
         }
         postings.remove(Entry { coarse: key.coarse, finer: key.finer, row });

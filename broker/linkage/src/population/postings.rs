@@ -7,6 +7,7 @@
 //! arrival: how many rows share a key decides which part of it counts, and that number is a property of the set.
 
 use crate::keys::{Key, SharedMax};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -86,7 +87,7 @@ impl Postings {
     }
 
     pub fn insert(&mut self, entry: Entry) {
-        if !self.gone.remove(&entry) && self.sorted.binary_search(&entry).is_err() {
+        if !self.gone.remove(&entry) && !self.is_sorted_in(entry) {
             self.recent.insert(entry);
         }
         if self.recent.len() > RECENT_MIN.max(self.sorted.len() / 8) {
@@ -95,12 +96,16 @@ impl Postings {
     }
 
     pub fn remove(&mut self, entry: Entry) {
-        if !self.recent.remove(&entry) && self.sorted.binary_search(&entry).is_ok() {
+        if !self.recent.remove(&entry) && self.is_sorted_in(entry) {
             self.gone.insert(entry);
         }
         if self.gone.len() > RECENT_MIN.max(self.sorted.len() / 8) {
             self.merge();
         }
+    }
+
+    fn is_sorted_in(&self, entry: Entry) -> bool {
+        !self.range_of((entry, entry), 1).is_empty()
     }
 
     fn merge(&mut self) {
@@ -142,13 +147,21 @@ impl Postings {
         Found::Cut
     }
 
-    /// How many rows share the key at each of its three widths, counted no further than `limit`.
-    pub fn shared(&self, key: (u32, u32), limit: usize) -> [usize; 3] {
-        ranges(key).map(|range| {
+    /// The width at which just one row more shares the key than may.
+    pub fn one_too_many(&self, key: (u32, u32), most: SharedMax) -> Option<usize> {
+        for (width, range) in ranges(key).into_iter().enumerate() {
+            let limit = most.at(width) + 2;
             let base = self.range_of(range, limit + self.gone.len());
             let standing = base.iter().filter(|entry| !self.gone.contains(entry)).count();
-            (standing + self.recent.range(range.0..=range.1).take(limit).count()).min(limit)
-        })
+            let shared = standing + self.recent.range(range.0..=range.1).take(limit).count();
+            // Narrower, the key is shared by no more rows, and as many may.
+            match shared.cmp(&(most.at(width) + 1)) {
+                Ordering::Less => return None,
+                Ordering::Equal => return Some(width),
+                Ordering::Greater => {}
+            }
+        }
+        None
     }
 
     /// The rows that share the key at one width, at most `limit`.

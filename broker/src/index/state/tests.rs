@@ -1,6 +1,11 @@
 use super::*;
 
 impl State {
+    /// Whether its source changed a registration into somebody else.
+    pub fn is_suspended(&self, row: Row) -> bool {
+        self.decisions.suspended().contains_key(&row)
+    }
+
     /// Asserts that nothing tells two states of one history apart, down to what is made again at a start.
     pub fn check_same(&self, other: &State) {
         self.check_same_persons(other);

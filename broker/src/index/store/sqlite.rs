@@ -3,13 +3,11 @@
 
 use super::{
     Batch, Content, Counts, InSequence, Loaded, Mark, Store, StoreError, check_forward,
-    columns::{
-        EVENT, EVENTS_AFTER, EventRow, FEEDS_AFTER, FIRST_HEAD, FeedRow, HEAD, Head, SCHEMA, SCHEMA_VERSION,
-        UPSERT_FEED,
-    },
+    columns::{EVENT, EVENTS_AFTER, EventRow, FEEDS_AFTER, FIRST_HEAD, FeedRow, HEAD, Head, SCHEMA, SCHEMA_VERSION},
 };
 use crate::index::event::{Event, FeedPosition};
 use futures::TryStreamExt as _;
+use serde::Serialize;
 use sqlx::{
     Connection as _, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -17,16 +15,23 @@ use sqlx::{
 use std::{fs::File, io, path::Path, time::Duration};
 use tokio::{fs, sync::Mutex};
 
-/// Rows come as one JSON array: one statement for many, and one way to SQLite's thread and back.
-const INSERT_EVENTS: &str = "INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
+const MOVE_HEAD: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequence = $3 AND batch = $4";
+
+/// A whole batch in one way to SQLite's thread and back: the head moves, and if it did, the rows come, as JSON arrays.
+const APPEND: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequence = $3 AND batch = $4; \
+    INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
     other_source_id, other_local_id, undone, decided_by, reason, idempotency_key, nhs_number, superseded_by, \
     until_ms, decided) \
     SELECT value->>'sequence', value->>'at_ms', value->>'kind', value->>'source_id', value->>'local_id', \
     unhex(value->>'body'), value->>'enterprise_id', value->>'other_source_id', value->>'other_local_id', \
     value->>'undone', value->>'decided_by', value->>'reason', value->>'idempotency_key', \
-    value->>'nhs_number', value->>'superseded_by', value->>'until_ms', value->>'decided' FROM json_each($1)";
-
-const MOVE_HEAD: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequence = $3 AND batch = $4";
+    value->>'nhs_number', value->>'superseded_by', value->>'until_ms', value->>'decided' \
+    FROM json_each($5) WHERE changes() = 1; \
+    INSERT INTO index_feeds (source_id, epoch, feed_cursor, heard_at_ms, batch) \
+    SELECT value->>'source_id', value->>'epoch', value->>'feed_cursor', value->>'heard_at_ms', $2 \
+    FROM json_each($6) WHERE true \
+    ON CONFLICT (source_id) DO UPDATE SET epoch = excluded.epoch, feed_cursor = excluded.feed_cursor, \
+    heard_at_ms = excluded.heard_at_ms, batch = excluded.batch";
 
 /// How long to wait for another process that has the file for a moment.
 const BUSY: Duration = Duration::from_secs(5);
@@ -239,7 +244,6 @@ impl Store for SqliteStore {
     async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut connection = self.connection.lock().await;
         let mut transaction = connection.begin().await.map_err(refused)?;
-        move_head(&mut transaction, batch.after, batch.mark()).await?;
         insert(&mut transaction, batch).await?;
         // Up to here an error leaves nothing behind; from here on only the disk knows.
         transaction.commit().await.map_err(unknown)
@@ -253,9 +257,7 @@ impl Store for SqliteStore {
             sqlx::query(table).execute(&mut *transaction).await.map_err(refused)?;
         }
         for batch in content {
-            let batch = batch?;
-            move_head(&mut transaction, batch.after, batch.mark()).await?;
-            insert(&mut transaction, &batch).await?;
+            insert(&mut transaction, &batch?).await?;
         }
         transaction.commit().await.map_err(unknown)
     }
@@ -289,24 +291,26 @@ async fn move_head(connection: &mut SqliteConnection, from: Mark, to: Mark) -> R
 }
 
 async fn insert(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
-    if !batch.events.is_empty() {
-        let rows: Vec<EventRow> = batch.events.iter().map(EventRow::from).collect();
-        let rows = serde_json::to_string(&rows).map_err(|e| StoreError::Refused(e.to_string()))?;
-        sqlx::query(INSERT_EVENTS).bind(rows).execute(&mut *connection).await.map_err(refused)?;
+    let (from, to) = (batch.after, batch.mark());
+    let appended = sqlx::query(APPEND)
+        .bind(to.sequence.cast_signed())
+        .bind(to.batch.cast_signed())
+        .bind(from.sequence.cast_signed())
+        .bind(from.batch.cast_signed())
+        .bind(json(batch.events.iter().map(EventRow::from))?)
+        .bind(json(batch.feeds.iter().map(FeedRow::from))?)
+        .execute(connection)
+        .await;
+    // With no event to come, only the count of rows tells whether the head moved.
+    let expected = 1 + batch.events.len() + batch.feeds.len();
+    match appended.map_err(refused)?.rows_affected() == expected as u64 {
+        true => Ok(()),
+        false => Err(StoreError::Conflict),
     }
-    for feed in &batch.feeds {
-        let row = FeedRow::from(feed);
-        sqlx::query(UPSERT_FEED)
-            .bind(row.source_id)
-            .bind(row.epoch)
-            .bind(row.feed_cursor)
-            .bind(row.heard_at_ms)
-            .bind(batch.mark().batch.cast_signed())
-            .execute(&mut *connection)
-            .await
-            .map_err(refused)?;
-    }
-    Ok(())
+}
+
+fn json(rows: impl Iterator<Item = impl Serialize>) -> Result<String, StoreError> {
+    serde_json::to_string(&rows.collect::<Vec<_>>()).map_err(|e| StoreError::Refused(e.to_string()))
 }
 
 fn at(path: &Path, error: &dyn std::fmt::Display) -> StoreError {

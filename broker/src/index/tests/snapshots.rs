@@ -119,7 +119,7 @@ async fn snapshots_take_little_of_the_time_and_are_never_in_the_way_of_following
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
 
     #[test]
     fn a_snapshot_and_the_rest_give_what_all_events_give(steps in prop::collection::vec(step(), 1..40), every in 1..30_u64) {
