@@ -8,7 +8,8 @@ pub mod rules;
 mod closure;
 mod persons;
 
-pub use closure::{Closure, closure, components};
+pub(crate) use closure::sort_by_component;
+pub use closure::{Closure, closure};
 
 use crate::bulk::ScoredPair;
 use crate::levels::Levels;
