@@ -348,7 +348,7 @@ async fn whatever_a_steward_reads_or_decides_is_in_the_trail_and_can_be_taken_ba
     }
     assert_eq!(steward.decisions("", 0, 0).await.expect("decisions").len(), 3);
     assert_eq!(waiting().await, 0, "it is decided later again");
-    steward.history(&id_of(&world, &anne()).await).await.expect("a history");
+    steward.history(&id_of(&world, &anne()).await, 0).await.expect("a history");
     let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
     for action in ["review_queue", "postpone", "tell_apart", "decisions", "take_back", "history"] {
         assert!(trail.contains(&format!("\"action\":\"{action}\"")), "{action} is in the trail");

@@ -3,7 +3,7 @@
 
 use crate::compare::Comparison;
 use crate::decide::rules::is_of_concern;
-use crate::decide::{Component, Decided, Member, Policy, components, decide};
+use crate::decide::{Component, Decided, Member, Policy, decide, sort_by_component};
 use crate::keys::{KINDS, keys_of};
 use crate::model::Model;
 use crate::population::{Entry, Population, Postings};
@@ -144,30 +144,64 @@ pub fn link_all(
     model: &Model,
     policy: &Policy,
     threads: usize,
-    key: &dyn Fn(u32) -> u128,
+    key: &(dyn Fn(u32) -> u128 + Sync),
 ) -> LinkedAll {
     let mut pairs = Vec::new();
     let scored = score_all(population, model, threads, &mut |batch, _| {
         pairs.extend(batch.iter().filter(|pair| is_of_concern(model, pair, policy)));
     });
-    let decided = decide_all(population, model, policy, &pairs, key);
+    let decided = Deciding { population, model, policy, threads, key }.decide_all(&mut pairs);
     LinkedAll { decided, scored }
 }
 
-/// Decides the components of pairs of concern.
-pub fn decide_all(
-    population: &Population,
-    model: &Model,
-    policy: &Policy,
-    pairs: &[ScoredPair],
-    key: &dyn Fn(u32) -> u128,
-) -> Vec<Decided> {
-    let components = components(pairs, &[], population.row_limit());
-    let decided = components.into_iter().map(|(rows, pairs)| {
-        let members: Vec<Member> = rows.into_iter().map(|row| Member { row, key: key(row) }).collect();
-        decide(&Component { population, model, members: &members, outside: &[], pairs: &pairs, decisions: &[] }, policy)
-    });
-    decided.collect()
+/// What deciding needs beside the pairs.
+#[derive(Clone, Copy)]
+pub struct Deciding<'a> {
+    /// Where the registrations stand.
+    pub population: &'a Population,
+    /// What scored them.
+    pub model: &'a Model,
+    /// When they are linked.
+    pub policy: &'a Policy,
+    /// Threads to use; they change nothing but the time.
+    pub threads: usize,
+    /// Tells a row apart for ever ([`Member::key`]).
+    pub key: &'a (dyn Fn(u32) -> u128 + Sync),
+}
+
+impl Deciding<'_> {
+    /// Decides the components of pairs of concern, which are put into their order.
+    pub fn decide_all(&self, pairs: &mut [ScoredPair]) -> Vec<Decided> {
+        let component = sort_by_component(pairs, self.population.row_limit());
+        let one_component =
+            |one: &ScoredPair, two: &ScoredPair| component[one.one as usize] == component[two.one as usize];
+        let groups: Vec<&[ScoredPair]> = pairs.chunk_by(one_component).collect();
+        let share = groups.len().div_ceil(self.threads.max(1)).max(1);
+        let mut decided = Vec::with_capacity(groups.len());
+        std::thread::scope(|scope| {
+            let parts = groups.chunks(share).map(|part| scope.spawn(|| self.decide_groups(part)));
+            let workers: Vec<_> = parts.collect();
+            for worker in workers {
+                decided.extend(worker.join().unwrap_or_default());
+            }
+        });
+        decided
+    }
+
+    fn decide_groups(&self, groups: &[&[ScoredPair]]) -> Vec<Decided> {
+        let Self { population, model, policy, key, .. } = *self;
+        let mut rows = Vec::new();
+        let decided = groups.iter().map(|pairs| {
+            rows.clear();
+            rows.extend(pairs.iter().flat_map(|pair| [pair.one, pair.two]));
+            rows.sort_unstable();
+            rows.dedup();
+            let members: Vec<Member> = rows.iter().map(|row| Member { row: *row, key: key(*row) }).collect();
+            let component = Component { population, model, members: &members, outside: &[], pairs, decisions: &[] };
+            decide(&component, policy)
+        });
+        decided.collect()
+    }
 }
 
 /// Builds the blocking index of all rows.

@@ -244,6 +244,12 @@ impl Rarity {
         }
     }
 
+    /// How many times commoner the one given name is than the other, whichever is the commoner, if both are listed.
+    pub fn given_ratio(&self, one: u64, two: u64) -> Option<f64> {
+        let (one, two) = (self.given.common.get(&one)?, self.given.common.get(&two)?);
+        Some((one - two).abs().exp2())
+    }
+
     pub fn given(&self, value: u64) -> f64 {
         self.given.get(value)
     }

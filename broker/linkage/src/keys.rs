@@ -150,7 +150,13 @@ fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
     let street = side.words.get(place.street).atom.whole;
     let name = &side.record.name;
     let finer = [sound(&side.words.get(name.family)), sound(&side.words.get(name.given))];
+    let birth = side.record.birth;
     if place.postcode.is_foreign() {
+        let [family, given] = finer;
+        if family != 0 && given != 0 {
+            let day = u64::from(birth.unordered_day_and_month());
+            push(into, Kind::ForeignPlace, mix(family << 32) ^ given, [u64::from(birth.year()), day]);
+        }
         push(into, Kind::ForeignPlace, u64::from(place.postcode.get()), finer);
     }
     if street != 0 && place.postcode.is_foreign() {
@@ -166,7 +172,6 @@ fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
     if street != 0 {
         push(into, Kind::ForeignPlace, mix(street) ^ number, finer);
     }
-    let birth = side.record.birth;
     if birth.is_whole() {
         push(into, Kind::ForeignPlace, mix(number ^ mix(u64::from(birth.canonical()))), finer);
     }

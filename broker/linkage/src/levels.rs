@@ -307,9 +307,12 @@ pub enum Class {
 }
 
 /// Fields that do not agree independently within a class; each class's pairs of fields form no ring, so that their
-/// corrections add up. In a household, a father and his son of one name are a generation apart, and twins bear two
-/// names. A person who marries may change name, address and telephone at once.
-pub(crate) const TOGETHER: [(Class, Field, Field); 4] = [
+/// corrections add up. Whoever bears one given name is nearly always of one sex. In a household, a father and his son
+/// of one name are a generation apart, and twins bear two names. A person who marries may change name, address and
+/// telephone at once.
+pub(crate) const TOGETHER: [(Class, Field, Field); 6] = [
+    (Class::Stranger, Field::Given, Field::Sex),
+    (Class::Household, Field::Given, Field::Sex),
     (Class::Household, Field::Given, Field::Birth),
     (Class::Match, Field::Family, Field::Sex),
     (Class::Match, Field::Family, Field::Place),

@@ -1,7 +1,7 @@
-//! Which names are one name: spellings of a transliterated name, and familiar forms. Data, read once from
-//! `data/spellings.txt` and `data/nicknames.txt`.
+//! Which names are one name: spellings of a transliterated name, and familiar forms; and which are two, though one
+//! letter apart. Data, read once from `data/spellings.txt`, `data/nicknames.txt` and `data/names.txt`.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::LazyLock;
 
 /// How many nicknames' groups one name may belong to; "Chris" belongs to five.
@@ -25,6 +25,9 @@ static GROUPS: LazyLock<FxHashMap<&'static str, [u16; GROUPS_MAX]>> = LazyLock::
     groups
 });
 
+static OWN: LazyLock<FxHashSet<&'static str>> =
+    LazyLock::new(|| lines_of(include_str!("../data/names.txt")).flatten().collect());
+
 fn lines_of(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split_whitespace().collect())
 }
@@ -37,6 +40,11 @@ pub(crate) fn root_of(name: &str) -> &str {
 /// The groups of familiar forms that the name belongs to; zero is none.
 pub(crate) fn groups_of(name: &str) -> [u16; GROUPS_MAX] {
     GROUPS.get(name).or_else(|| GROUPS.get(root_of(name))).copied().unwrap_or_default()
+}
+
+/// Whether the name is one of those that are a letter from another, and no slip of the keyboard.
+pub(crate) fn is_name_of_its_own(name: &str) -> bool {
+    OWN.contains(name)
 }
 
 #[cfg(test)]
@@ -53,6 +61,7 @@ mod tests {
         assert_eq!(root_of("MUHAMMAD"), root_of("MD"));
         assert_eq!(root_of("NOBODYSNAME"), "NOBODYSNAME");
         assert!(share_a_group("WILLIAM", "BILL") && share_a_group("CHRIS", "CHRISTOPHER"));
+        assert!(is_name_of_its_own("AMELIE") && !is_name_of_its_own("AMLIE"));
         assert!(share_a_group("CHRIS", "CHRISTINE") && !share_a_group("CHRISTOPHER", "CHRISTINE"));
     }
 

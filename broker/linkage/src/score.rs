@@ -54,8 +54,13 @@ impl Model {
         let [matched, household] = self.together_bits(comparison);
         sums.matched += matched;
         sums.household += household;
-        // Against both at once: log2(2^household + 1), the stranger's share being 1.
-        let against = if sums.household > 60.0 { sums.household } else { log2_of_one_and(sums.household) };
+        // Against both at once: log2(2^household + 1), the stranger's share being 1. Beyond 60 bits either way one of
+        // the two is all.
+        let against = match sums.household {
+            much if much > 60.0 => much,
+            little if little < -60.0 => 0.0,
+            some => log2_of_one_and(some),
+        };
         Score::of_bits(sums.matched - against)
     }
 
@@ -97,8 +102,10 @@ impl Model {
         let mut sums = [0.0; 2];
         for ((class, one, two), bits) in TOGETHER.into_iter().zip(&self.together) {
             let level = |field| usize::from(comparison.levels.get(field));
-            if class != Class::Stranger {
-                sums[class as usize] += bits[level(one)][level(two)];
+            let bits = bits[level(one)][level(two)];
+            match class {
+                Class::Stranger => sums = sums.map(|sum| sum - bits),
+                Class::Match | Class::Household => sums[class as usize] += bits,
             }
         }
         sums

@@ -7,7 +7,7 @@ use super::{
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use severn_linkage::{
-    bulk::{ScoredPair, decide_all, score_all},
+    bulk::{Deciding, ScoredPair, score_all},
     decide::{Policy, rules::is_of_concern},
     identity::{Address, Identity, Name, NhsNumber, Sex},
     model::Model,
@@ -131,7 +131,9 @@ fn inspect(people: &Path, superseded: &Path, model: &Path, [pairs, links, review
         told.extend(batch.iter().filter(|pair| pair.score.probability >= TOLD_FROM));
         of_concern.extend(batch.iter().filter(|pair| is_of_concern(&model, pair, &policy)));
     });
-    let decided = decide_all(&population, &model, &policy, &of_concern, &|row| row.into());
+    let deciding =
+        Deciding { population: &population, model: &model, policy: &policy, threads: THREADS, key: &|row| row.into() };
+    let decided = deciding.decide_all(&mut of_concern);
     let id = |row: u32| ids[row as usize].each_ref().map(String::as_str);
     let mut out = csv::Writer::from_path(pairs)?;
     out.write_record(["source_a", "local_id_a", "source_b", "local_id_b", "probability"])?;

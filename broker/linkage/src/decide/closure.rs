@@ -48,6 +48,21 @@ pub fn closure(
     Closure { rows, pairs }
 }
 
+/// Sorts pairs of concern by component and gives, for each row, what its component is known by. Rows without any pair
+/// are in none.
+pub(crate) fn sort_by_component(pairs: &mut [ScoredPair], rows: usize) -> Vec<u32> {
+    let mut parent: Vec<u32> = (0..rows as u32).collect();
+    for pair in &*pairs {
+        let (one, two) = (root(&mut parent, pair.one), root(&mut parent, pair.two));
+        parent[one.max(two) as usize] = one.min(two);
+    }
+    for row in 0..rows as u32 {
+        parent[row as usize] = root(&mut parent, row);
+    }
+    pairs.sort_unstable_by_key(|pair| (parent[pair.one as usize], pair.one, pair.two));
+    parent
+}
+
 /// Parts pairs of concern, sorted or not, into components: for each, its rows and its pairs. Rows without any pair
 /// are in none.
 #[must_use]

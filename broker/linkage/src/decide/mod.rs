@@ -10,6 +10,7 @@ mod closure;
 mod persons;
 
 pub use changed::is_somebody_else;
+pub(crate) use closure::sort_by_component;
 pub use closure::{Closure, closure, components};
 
 use crate::bulk::ScoredPair;

@@ -1,7 +1,7 @@
 //! Joining registrations into persons, the strongest link first, with everybody's agreement.
 
 use crate::bulk::ScoredPair;
-use crate::decide::rules::{Verdict, judge};
+use crate::decide::rules::{Verdict, has_one_number, judge, may_be_twins};
 use crate::decide::{Component, Decided, Judged, Link, LinkRule, Member, Policy, Review, ReviewReason, Says};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -137,6 +137,9 @@ impl<'a> Joining<'a> {
             if self.numbers_differ(ends) {
                 return Some(ReviewReason::NumbersDiffer);
             }
+            if !has_one_number(&pair) && may_be_twins(self.component.population, self.component.model, &pair) {
+                return Some(ReviewReason::PossibleTwins);
+            }
             if pair.score.probability < self.policy.joined_min {
                 return Some(ReviewReason::PersonsDisagree);
             }
@@ -158,7 +161,7 @@ impl<'a> Joining<'a> {
                 *third != other
                     && !self.is_linked_by_person(other, *third)
                     && (self.different.contains(&ends)
-                        || self.compared(other, *third).score.probability < self.policy.review_min)
+                        || self.compared(other, *third).score.probability < self.policy.joined_min)
             })
         };
         rival_at(own.ends.0, own.ends.1) || rival_at(own.ends.1, own.ends.0)

@@ -5,6 +5,7 @@ use crate::bulk::ScoredPair;
 use crate::decide::{Corroboration, Policy, ReviewReason};
 use crate::levels::{Field, Levels, birth, contact, email, family, given, middle, nhs, place};
 use crate::model::Model;
+use crate::names::is_name_of_its_own;
 use crate::normalise::date::Date;
 use crate::population::Population;
 
@@ -28,7 +29,12 @@ pub fn is_of_concern(model: &Model, pair: &ScoredPair, policy: &Policy) -> bool 
     pair.score.probability >= policy.review_min
         || matches!(number, nhs::VERIFIED | nhs::SAME)
         || (number == nhs::VERIFIED_DIFFERENT
-            && model.score_without_number(&pair.comparison).probability >= policy.review_min)
+            && model.score_without_number(&pair.comparison).probability >= policy.automatic_min)
+}
+
+/// Whether both registrations hold one NHS number.
+pub(crate) fn has_one_number(pair: &ScoredPair) -> bool {
+    matches!(pair.comparison.levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME)
 }
 
 /// Judges a pair.
@@ -39,10 +45,11 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
     let likely = pair.score.probability >= policy.review_min;
     let without_number = || model.score_without_number(&pair.comparison).probability;
     if number == nhs::VERIFIED_DIFFERENT {
-        let likely = without_number() >= policy.review_min;
-        return if likely { Verdict::Never(ReviewReason::NumbersDiffer) } else { Verdict::Nothing };
+        // Two verified numbers say two people: only what would link without them is worth a question.
+        let alike = without_number() >= policy.automatic_min;
+        return if alike { Verdict::Never(ReviewReason::NumbersDiffer) } else { Verdict::Nothing };
     }
-    let same_number = matches!(number, nhs::VERIFIED | nhs::SAME);
+    let same_number = has_one_number(pair);
     if same_number && without_number() < policy.overlaid_below {
         return Verdict::Never(ReviewReason::NumberOverlaid);
     }
@@ -57,9 +64,7 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
         let reason = if overlaid { ReviewReason::NumberOverlaid } else { ReviewReason::Possible };
         return Verdict::Review(reason);
     }
-    let one_for_many = levels.get(Field::Middle) != middle::EXACT
-        && [pair.one, pair.two].iter().any(|row| bears_name_of_many(population, *row));
-    if number != nhs::VERIFIED && model.knows_households() && may_be_twins(levels, one_for_many) {
+    if !same_number && may_be_twins(population, model, pair) {
         return Verdict::Review(ReviewReason::PossibleTwins);
     }
     if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {
@@ -76,32 +81,61 @@ fn bears_name_of_many(population: &Population, row: u32) -> bool {
     NAMES_OF_MANY.iter().any(|name| hash_of_word(name) == root)
 }
 
-/// Born on one day, at one address, of one family; and the given names leave room for two people, as does the name
-/// `one_for_many` brothers.
-fn may_be_twins(levels: Levels, one_for_many: bool) -> bool {
+/// Whether a pair may be twins: born on one day, at one address or with one telephone, of one family; and the given
+/// names leave room for two people.
+pub(crate) fn may_be_twins(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
+    let levels = pair.comparison.levels;
     let birth = matches!(levels.get(Field::Birth), birth::EXACT | birth::SWAPPED);
-    let home = matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE);
-    let family = matches!(levels.get(Field::Family), family::EXACT..=family::SLIP);
-    let given = levels.get(Field::Given);
-    // A familiar form may be the twin's own name (John and Jack), above all if each has a telephone.
-    let other_phone = levels.get(Field::Phone) == contact::DIFFERENT;
-    let one_name =
-        matches!(given, given::EXACT | given::SPELLING | given::SWAPPED) || (given == given::NICKNAME && !other_phone);
-    let other_middle = matches!(levels.get(Field::Middle), middle::OTHER_INITIAL | middle::DIFFERENT);
-    let same_middle = levels.get(Field::Middle) == middle::EXACT;
-    birth
-        && home
-        && family
-        && (other_middle || one_for_many || !(one_name || (same_middle && given != given::DIFFERENT)))
+    let home = matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)
+        || levels.get(Field::Phone) == contact::SAME;
+    let family =
+        matches!(levels.get(Field::Family), family::EXACT..=family::SLIP) || levels.get(Field::Given) == given::SWAPPED;
+    model.knows_households() && birth && home && family && names_leave_room(population, model, pair)
+}
+
+/// Whether the given names leave room for two people of one family.
+fn names_leave_room(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
+    let middle = pair.comparison.levels.get(Field::Middle);
+    if matches!(middle, middle::OTHER_INITIAL | middle::DIFFERENT) {
+        return true;
+    }
+    let many = || [pair.one, pair.two].iter().any(|row| bears_name_of_many(population, *row));
+    let two_names = |ratio| are_two_names(population, model, pair, ratio);
+    match pair.comparison.levels.get(Field::Given) {
+        given::EXACT | given::SPELLING | given::SWAPPED => middle != middle::EXACT && many(),
+        given::DIFFERENT => true,
+        _ if middle == middle::EXACT => false,
+        given::NICKNAME => middle != middle::INITIAL && two_names(FAMILIAR_RATIO),
+        given::SLIP => two_names(SLIP_RATIO) || are_names_of_their_own(population, pair),
+        given::INITIAL => middle != middle::INITIAL,
+        _ => true,
+    }
+}
+
+/// A slip of the keyboard is so much rarer than the name it was made of, or else a name of its own (Carl and Karl).
+const SLIP_RATIO: f64 = 200.0;
+/// A familiar form that so few bear beside the formal one is hardly ever what twins are christened.
+const FAMILIAR_RATIO: f64 = 40.0;
+
+/// Whether both given names are listed, neither so many times rarer than the other.
+fn are_two_names(population: &Population, model: &Model, pair: &ScoredPair, ratio: f64) -> bool {
+    let name = |row| population.atoms().get(population.record(row).name.given).whole;
+    model.rarity.given_ratio(name(pair.one), name(pair.two)).is_some_and(|own| own < ratio)
+}
+
+/// Whether both given names are known to be names, and no slip of the keyboard.
+fn are_names_of_their_own(population: &Population, pair: &ScoredPair) -> bool {
+    let is_one = |row| is_name_of_its_own(&population.words_of(population.record(row).name.given));
+    is_one(pair.one) && is_one(pair.two)
 }
 
 /// Whether anything beside names, birth date and sex agrees.
 fn is_corroborated(levels: Levels) -> bool {
     matches!(levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME | nhs::SLIP)
-        || matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)
+        || matches!(levels.get(Field::Place), place::SAME..=place::DISTRICT)
         || levels.get(Field::Phone) == contact::SAME
         || levels.get(Field::Email) == email::SAME
-        || levels.get(Field::Middle) == middle::EXACT
+        || matches!(levels.get(Field::Middle), middle::EXACT | middle::ALIKE)
 }
 
 /// Days by which two sources may differ on one death: the day found, the day registered.

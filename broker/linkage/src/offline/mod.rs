@@ -10,7 +10,7 @@ pub use input::{Row, read_rows};
 pub use report::Report;
 pub use superseded::{RefusedLine, SupersededFile, read_superseded};
 
-use crate::bulk::{ScoredPair, decide_all, score_all};
+use crate::bulk::{Deciding, ScoredPair, score_all};
 use crate::decide::rules::is_of_concern;
 use crate::decide::{Corroboration, Decided, Policy};
 use crate::identity::NhsNumber;
@@ -147,7 +147,11 @@ pub fn link(
     if let Some(to) = &mut pairs {
         to.flush()?;
     }
-    let decided = decide_all(&population, &model, &policy, &of_concern, &|row| people.key(row));
+    let key = |row| people.key(row);
+    let deciding =
+        Deciding { population: &population, model: &model, policy: &policy, threads: options.threads, key: &key };
+    let decided = deciding.decide_all(&mut of_concern);
+    drop(of_concern);
     progress(Progress::Writing);
     write_links(outputs.links, &people, &decided)?;
     let report = Report::of(&model, &policy, &decided, &scored, quality);

@@ -42,9 +42,9 @@ const SHARE_MIN: f64 = 1e-9;
 /// Two levels count as seen together so many times more than they were: a few pairs prove no dependence.
 const TOGETHER_PAIRS: f64 = 20.0;
 /// Wholly different birth dates of one person are next to none: of the birth dates that disagree between two English
-/// trusts (0.5%), 93% agree in two of three parts (Cardinal 2023). Learning cannot find this out: a father and son of
+/// trusts (0.49%), 93% agree in two of three parts (Cardinal 2023), which leaves 0.034%. Learning cannot find this out: a father and son of
 /// one name would be taken for one person with two birth dates.
-const OTHER_BIRTH_MAX: [(u8, f64); 2] = [(birth::NEAR, 0.004), (birth::FAR, 0.001)];
+const OTHER_BIRTH_MAX: [(u8, f64); 2] = [(birth::NEAR, 0.000_25), (birth::FAR, 0.000_1)];
 
 /// Learns what levels are worth.
 ///
@@ -62,10 +62,14 @@ pub(crate) fn learn(sessions: &[Session], strangers: &Session, frequencies: &Fre
         is_birth_doubtful,
         rounds: 0,
     };
-    learned.shares[STRANGER] = strangers_shares(strangers, frequencies, 0.0, &learned.shares[MATCH]);
+    learned.shares[STRANGER] = strangers_shares(strangers, frequencies, &|_| 1.0);
+    strangers_excesses(strangers, &mut learned.excess);
     run(sessions, &mut learned);
     if matches > 0.0 {
-        learned.shares[STRANGER] = strangers_shares(strangers, frequencies, matches, &learned.shares[MATCH]);
+        let logs = Logs::of(&learned);
+        let odds = |levels| (logs.of_pattern(MATCH, levels, &[]) - logs.of_pattern(STRANGER, levels, &[])).exp();
+        let stranger = |levels| 1.0 / (1.0 + matches * odds(levels));
+        learned.shares[STRANGER] = strangers_shares(strangers, frequencies, &stranger);
         run(sessions, &mut learned);
     }
     learned
@@ -106,16 +110,16 @@ fn start() -> Shares {
 }
 
 /// Strangers' shares are counted, not learned; for exact agreement the frequencies of the values tell more than a
-/// sample, which would hold few such pairs or none.
+/// sample, which would hold few such pairs or none. `stranger` says how likely a pair of such levels is strangers.
 fn strangers_shares(
     strangers: &Session,
     frequencies: &Frequencies,
-    matches: f64,
-    matched: &[[f64; LEVELS_MAX]; FIELDS],
+    stranger: &dyn Fn(Levels) -> f64,
 ) -> [[f64; LEVELS_MAX]; FIELDS] {
     let start = start()[STRANGER];
     let mut counts = [[0.0; LEVELS_MAX]; FIELDS];
     for (levels, count) in &strangers.patterns {
+        let count = count * stranger(*levels);
         for field in ALL_FIELDS {
             counts[field as usize][usize::from(levels.get(field))] += count;
         }
@@ -126,9 +130,8 @@ fn strangers_shares(
         let known: f64 = own[1..].iter().sum();
         // Random pairs are many, but the rarest levels still need what is known beforehand.
         for level in 1..field.levels().len() {
-            let strangers = (own[level] - known * matches * matched[field as usize][level]).max(UNSEEN_PAIRS);
             shares[field as usize][level] =
-                (strangers + START_PAIRS * start[field as usize][level]) / (known + START_PAIRS);
+                (own[level].max(UNSEEN_PAIRS) + START_PAIRS * start[field as usize][level]) / (known + START_PAIRS);
         }
     }
     let exact = [
@@ -192,24 +195,45 @@ fn round(sessions: &[Session], learned: &mut Learned) -> f64 {
         *share = share.min(most);
     }
     households_place(&mut learned.shares);
-    learned.excess = excesses(&learned.shares, &counts.joint);
+    for ((excess, joint), (class, one, two)) in learned.excess.iter_mut().zip(&counts.joint).zip(TOGETHER) {
+        if class != Class::Stranger {
+            let own = &learned.shares[class as usize];
+            *excess = excess_of(joint, &own[one as usize], &own[two as usize]);
+        }
+    }
     change
 }
 
-/// How much more often two levels are seen together than by chance, held back towards 1 where few were expected.
-fn excesses(shares: &Shares, counts: &[Joint; TOGETHER.len()]) -> [Joint; TOGETHER.len()] {
-    let mut excesses = *counts;
+/// How much more often than by chance two levels are seen together among strangers, counted as their shares are.
+fn strangers_excesses(strangers: &Session, excesses: &mut [Joint; TOGETHER.len()]) {
     for (excess, (class, one, two)) in excesses.iter_mut().zip(TOGETHER) {
-        let total: f64 = excess.iter().flatten().sum();
-        let own = &shares[class as usize];
-        for (first, row) in excess.iter_mut().enumerate() {
-            for (second, cell) in row.iter_mut().enumerate() {
-                let expected = total * own[one as usize][first] * own[two as usize][second];
-                *cell = (*cell + TOGETHER_PAIRS) / (expected + TOGETHER_PAIRS);
+        if class != Class::Stranger {
+            continue;
+        }
+        let mut joint = [[0.0; LEVELS_MAX]; LEVELS_MAX];
+        let (mut ones, mut twos) = ([0.0; LEVELS_MAX], [0.0; LEVELS_MAX]);
+        for (levels, count) in &strangers.patterns {
+            let (first, second) = (usize::from(levels.get(one)), usize::from(levels.get(two)));
+            if first != 0 && second != 0 {
+                joint[first][second] += count;
+                ones[first] += count;
+                twos[second] += count;
             }
         }
+        *excess = excess_of(&joint, &scaled(ones), &scaled(twos));
     }
-    excesses
+}
+
+/// How much more often two levels are seen together than by chance, held back towards 1 where few were expected.
+fn excess_of(joint: &Joint, ones: &[f64; LEVELS_MAX], twos: &[f64; LEVELS_MAX]) -> Joint {
+    let total: f64 = joint.iter().flatten().sum();
+    let mut excess = *joint;
+    for (row, one) in excess.iter_mut().zip(ones) {
+        for (cell, two) in row.iter_mut().zip(twos) {
+            *cell = (*cell + TOGETHER_PAIRS) / (total * one * two + TOGETHER_PAIRS);
+        }
+    }
+    excess
 }
 
 /// Natural logarithms of all shares; of joint ones, how much more often than by chance.

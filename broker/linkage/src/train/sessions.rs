@@ -21,14 +21,14 @@ pub(crate) enum SessionKind {
 }
 
 impl SessionKind {
-    /// The fields by which the pairs were found, which therefore say nothing.
+    /// The fields by which the pairs were found, which therefore say nothing; nor does sex where a given name is shared.
     pub const fn fixed(self) -> &'static [Field] {
         match self {
             Self::House => &[Field::Place],
             Self::BirthAndFamily => &[Field::Birth, Field::Family],
-            Self::BirthAndGiven => &[Field::Birth, Field::Given],
+            Self::BirthAndGiven => &[Field::Birth, Field::Given, Field::Sex],
             Self::BirthAndPostcode => &[Field::Birth, Field::Place],
-            Self::Name => &[Field::Given, Field::Family],
+            Self::Name => &[Field::Given, Field::Family, Field::Sex],
             Self::NhsNumber => &[Field::Nhs],
             Self::Random => &[],
         }
