@@ -59,13 +59,13 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
     if !deaths_fit(population, pair) {
         return Verdict::Never(ReviewReason::DatesOfDeath);
     }
+    if !same_number && may_be_twins(population, model, pair) {
+        return Verdict::Never(ReviewReason::PossibleTwins);
+    }
     if pair.score.probability < policy.automatic_min {
         let overlaid = same_number && without_number() < policy.review_min;
         let reason = if overlaid { ReviewReason::NumberOverlaid } else { ReviewReason::Possible };
         return Verdict::Review(reason);
-    }
-    if !same_number && may_be_twins(population, model, pair) {
-        return Verdict::Review(ReviewReason::PossibleTwins);
     }
     if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {
         return Verdict::Review(ReviewReason::NamesAndBirthOnly);
