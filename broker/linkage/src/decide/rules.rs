@@ -100,7 +100,9 @@ fn names_leave_room(population: &Population, model: &Model, pair: &ScoredPair) -
         return true;
     }
     let many = || [pair.one, pair.two].iter().any(|row| bears_name_of_many(population, *row));
-    let two_names = |ratio| are_two_names(population, model, pair, ratio);
+    // Whoever is only asked about stands in no row: no more is known of the name.
+    let unseen = [pair.one, pair.two].iter().any(|row| population.record(*row).name.given == 0);
+    let two_names = |ratio| unseen || are_two_names(population, model, pair, ratio);
     match pair.comparison.levels.get(Field::Given) {
         given::EXACT | given::SPELLING | given::SWAPPED => middle != middle::EXACT && many(),
         given::DIFFERENT => true,
