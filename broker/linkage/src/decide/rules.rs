@@ -100,15 +100,15 @@ fn names_leave_room(population: &Population, model: &Model, pair: &ScoredPair) -
         return true;
     }
     let many = || [pair.one, pair.two].iter().any(|row| bears_name_of_many(population, *row));
-    // Whoever is only asked about stands in no row: no more is known of the name.
+    // Whoever is only asked about stands in no row: whether the name is a slip is not known.
     let unseen = [pair.one, pair.two].iter().any(|row| population.record(*row).name.given == 0);
-    let two_names = |ratio| unseen || are_two_names(population, model, pair, ratio);
+    let two_names = |ratio| are_two_names(population, model, pair, ratio);
     match pair.comparison.levels.get(Field::Given) {
         given::EXACT | given::SPELLING | given::SWAPPED => middle != middle::EXACT && many(),
         given::DIFFERENT => true,
         _ if middle == middle::EXACT => false,
         given::NICKNAME => middle != middle::INITIAL && two_names(FAMILIAR_RATIO),
-        given::SLIP => two_names(SLIP_RATIO) || are_names_of_their_own(population, pair),
+        given::SLIP => unseen || two_names(SLIP_RATIO) || are_names_of_their_own(population, pair),
         given::INITIAL => middle != middle::INITIAL,
         _ => true,
     }
