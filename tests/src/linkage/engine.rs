@@ -55,7 +55,7 @@ pub struct Online {
 }
 
 /// A person found by a trace has at least this probability, and this lead in bits over the next.
-const TRACED_FROM: f64 = 0.99;
+const TRACED_FROM: f64 = 0.98;
 const LEAD_BITS: f64 = 3.0;
 
 const THREADS: usize = 2;

@@ -20,8 +20,18 @@ pub struct Febrl {
     pub from_95: Point,
 }
 
-const COLUMNS: [&str; 7] =
-    ["rec_id", "given_name", "surname", "street_number", "address_1", "postcode", "date_of_birth"];
+const COLUMNS: [&str; 10] = [
+    "rec_id",
+    "given_name",
+    "surname",
+    "date_of_birth",
+    "postcode",
+    "street_number",
+    "address_1",
+    "address_2",
+    "suburb",
+    "state",
+];
 
 /// Links the two files that stand in `data`; writes only into `folder`.
 ///
@@ -38,10 +48,11 @@ pub fn measure(data: &Path, folder: &Path) -> Result<Febrl> {
     for source in ["dataset4a", "dataset4b"] {
         for row in rows(&data.join(format!("{source}.csv")), COLUMNS)? {
             let row = row?;
-            let [id, given, family, number, street, postcode, born] = row.each_ref().map(|value| value.trim());
-            let line1 = format!("{number} {street}");
-            let line1 = line1.trim();
-            out.write_record([source, id, "", "", given, "", family, born, "", line1, postcode, "", "", ""])?;
+            let [id, given, family, born, postcode, address @ ..] = row.each_ref().map(|value| value.trim());
+            // The whole address but its postcode, as Splink is given it.
+            let lines: Vec<&str> = address.into_iter().filter(|line| !line.is_empty()).collect();
+            let line1 = lines.join(" ");
+            out.write_record([source, id, "", "", given, "", family, born, "", &line1, postcode, "", "", ""])?;
             // The name is `rec-1070-org` or `rec-1070-dup-0`.
             let person = id.split('-').nth(1).unwrap_or(id);
             truth.write_record([source, id, person, "all"])?;

@@ -72,6 +72,9 @@ struct Measured {
     calibration: Vec<Band>,
     /// Pairs left for somebody to look at, per registration.
     review: f64,
+    /// Pairs of persons whom somebody is asked about, per registration: whoever joins two persons by one of their
+    /// pairs has answered the others.
+    questions: f64,
     /// Clusters that hold two NHS numbers which both were verified, neither superseded by the other.
     under_two_numbers: usize,
     traps: BTreeMap<String, Outcome>,
@@ -154,6 +157,7 @@ fn measure(set: &Set, folder: &Path, with_numbers: bool, peer: Option<&str>) -> 
         clusters: quality::clustered(&cluster, &set.truth),
         calibration: quality::calibration(&scored, &set.truth),
         review: reviews as f64 / set.truth.registrations() as f64,
+        questions: asked.len() as f64 / set.truth.registrations() as f64,
         under_two_numbers: quality::under_two_numbers(&cluster, &set.verified_numbers()?),
         traps: quality::traps(&asked, &cluster, &set.truth),
         recall_by_origin: quality::recall_by_group(&cluster, &set.truth),

@@ -97,7 +97,8 @@ fn links(run: &Measured) -> Vec<Row> {
         Row::new(named("true pairs scored at p ≥ .01"), run.curve.blocked, Told)
             .beside(splink.map(|peer| peer.curve.blocked)),
         Row::new(named("wrong share of links at p ≥ .999"), wrong_of_sure, AtMost(0.001)),
-        Row::new(named("pairs to review, per registration"), run.review, AtMost(pick(0.01, 0.06))),
+        Row::new(named("questions to stewards, per registration"), run.questions, AtMost(pick(0.01, 0.06))),
+        Row::new(named("pairs behind these questions, per registration"), run.review, Told),
         Row::new(named("persons under two verified NHS numbers"), run.under_two_numbers as f64, AtMost(0.0)),
         Row::new(named("bulk with training, wall s"), run.bulk.wall_s, AtMost(8.0))
             .beside(splink.map(|peer| peer.cost.wall_s)),

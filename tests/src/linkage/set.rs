@@ -118,7 +118,8 @@ fn given(path: &Path, files: &Files, with_numbers: bool) -> Result<()> {
     let mut truth = csv::Writer::from_path(&files.truth)?;
     out.write_record(columns.iter().map(|(column, _)| *column))?;
     truth.write_record(["source", "local_id", "person_id", "name_origin"])?;
-    let mut source_of = HashMap::new();
+    let number = find("nhs_number");
+    let mut known = HashMap::new();
     for row in reader.records() {
         let row = row?;
         let value = |at: usize| row.get(at).unwrap_or_default();
@@ -130,14 +131,21 @@ fn given(path: &Path, files: &Files, with_numbers: bool) -> Result<()> {
             (_, value) => value,
         }))?;
         truth.write_record([value(source), value(local_id), value(person), origin.map(value).unwrap_or("all")])?;
-        source_of.insert(value(local_id).to_owned(), value(source).to_owned());
+        let number = number.map(value).unwrap_or_default().to_owned();
+        known.insert(value(local_id).to_owned(), Known { source: value(source).to_owned(), number });
     }
     out.flush()?;
     truth.flush()?;
-    beside(path, files, &source_of)
+    beside(path, files, &known)
 }
 
-fn beside(path: &Path, files: &Files, source_of: &HashMap<String, String>) -> Result<()> {
+/// What the files beside a given one need to know of a registration.
+struct Known {
+    source: String,
+    number: String,
+}
+
+fn beside(path: &Path, files: &Files, known: &HashMap<String, Known>) -> Result<()> {
     let stem = path.with_extension("");
     let neighbour = |ending: &str| PathBuf::from(format!("{}_{ending}.csv", stem.display()));
     let mut traps = csv::Writer::from_path(&files.traps)?;
@@ -146,7 +154,12 @@ fn beside(path: &Path, files: &Files, source_of: &HashMap<String, String>) -> Re
         for row in rows(&neighbour("traps"), ["rec_a", "rec_b", "kind", "same_person"])? {
             let [a, b, kind, same] = row?;
             let kind = TRAPS.iter().find(|(theirs, _)| *theirs == kind).map_or(&*kind, |(_, ours)| ours);
-            let source = |id: &str| source_of.get(id).map(String::as_str).unwrap_or_default();
+            let source = |id: &str| known.get(id).map(|known| &*known.source).unwrap_or_default();
+            let number = |id: &str| known.get(id).map(|known| &*known.number).unwrap_or_default();
+            // The yardstick also names pairs of which one lost the number: nothing is overlaid there.
+            if kind == "overlaid_wrong_person" && number(&a) != number(&b) {
+                continue;
+            }
             let same = if same == "1" { "true" } else { "false" };
             traps.write_record([kind, source(&a), &*a, source(&b), &*b, same])?;
         }

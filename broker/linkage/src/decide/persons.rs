@@ -83,8 +83,9 @@ impl<'a> Joining<'a> {
         }
         for (own, reason) in reviews {
             let joined = self.person[own.ends.0] == self.person[own.ends.1];
-            // What was joined by way of others needs no second look, unless a hard rule speaks against it.
-            if !joined || matches!(own.verdict, Verdict::Never(_)) {
+            // What was joined by way of others needs no second look, unless a hard rule speaks against it; a person who
+            // joined possible twins has had that look.
+            if !joined || matches!(own.verdict, Verdict::Never(hard) if hard != ReviewReason::PossibleTwins) {
                 self.review(own.ends, &own.pair, reason);
             }
         }
@@ -161,7 +162,7 @@ impl<'a> Joining<'a> {
                 *third != other
                     && !self.is_linked_by_person(other, *third)
                     && (self.different.contains(&ends)
-                        || self.compared(other, *third).score.probability < self.policy.joined_min)
+                        || self.compared(other, *third).score.probability < self.policy.review_min)
             })
         };
         rival_at(own.ends.0, own.ends.1) || rival_at(own.ends.1, own.ends.0)

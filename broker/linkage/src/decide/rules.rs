@@ -59,13 +59,13 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
     if !deaths_fit(population, pair) {
         return Verdict::Never(ReviewReason::DatesOfDeath);
     }
+    if !same_number && may_be_twins(population, model, pair) {
+        return Verdict::Never(ReviewReason::PossibleTwins);
+    }
     if pair.score.probability < policy.automatic_min {
         let overlaid = same_number && without_number() < policy.review_min;
         let reason = if overlaid { ReviewReason::NumberOverlaid } else { ReviewReason::Possible };
         return Verdict::Review(reason);
-    }
-    if !same_number && may_be_twins(population, model, pair) {
-        return Verdict::Review(ReviewReason::PossibleTwins);
     }
     if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {
         return Verdict::Review(ReviewReason::NamesAndBirthOnly);
@@ -100,13 +100,15 @@ fn names_leave_room(population: &Population, model: &Model, pair: &ScoredPair) -
         return true;
     }
     let many = || [pair.one, pair.two].iter().any(|row| bears_name_of_many(population, *row));
+    // Whoever is only asked about stands in no row: whether the name is a slip is not known.
+    let unseen = [pair.one, pair.two].iter().any(|row| population.record(*row).name.given == 0);
     let two_names = |ratio| are_two_names(population, model, pair, ratio);
     match pair.comparison.levels.get(Field::Given) {
         given::EXACT | given::SPELLING | given::SWAPPED => middle != middle::EXACT && many(),
         given::DIFFERENT => true,
         _ if middle == middle::EXACT => false,
         given::NICKNAME => middle != middle::INITIAL && two_names(FAMILIAR_RATIO),
-        given::SLIP => two_names(SLIP_RATIO) || are_names_of_their_own(population, pair),
+        given::SLIP => unseen || two_names(SLIP_RATIO) || are_names_of_their_own(population, pair),
         given::INITIAL => middle != middle::INITIAL,
         _ => true,
     }
