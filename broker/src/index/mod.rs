@@ -4,6 +4,8 @@
 //! them. Who is who is derived from the events (`state`): `evidence` hands each registration to the linkage engine, a
 //! crate of its own that is pure; `decide` puts persons' decisions above its scores; `find` reads what came of it.
 //!
+//! A start takes over a `snapshot` where one fits, and reads only the events after it; `saver` has them written.
+//!
 //! **Invariant:** if the store failed so that nobody knows what is durable, every call fails from then on; and where
 //! other brokers write too, it fails while nothing is heard of them. An answer that may be wrong is none.
 

@@ -11,7 +11,7 @@ use file::{Reading, Writing};
 use serde::{Deserialize, Serialize};
 use severn_trust::Digest;
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -103,13 +103,13 @@ impl Snapshots {
 
     /// Whether a snapshot is due at `sequence`. Where the index must look at the store every `shared_for`, a snapshot must
     /// not take much of that.
-    pub fn is_due(&self, last: &Last, sequence: u64, shared_for: Option<Duration>) -> bool {
+    pub(super) fn is_due(&self, last: &Last, sequence: u64, shared_for: Option<Duration>) -> bool {
         let is_quick = shared_for.is_none_or(|longest| Duration::from_secs(sequence / EVENTS_A_SECOND) < longest / 4);
         is_quick && sequence - last.sequence >= self.events_min && last.at.elapsed() >= last.took * self.pause
     }
 
     /// Whether a broker that stops should write one.
-    pub fn is_due_at_close(last: &Last, sequence: u64) -> bool {
+    pub(super) fn is_due_at_close(last: &Last, sequence: u64) -> bool {
         sequence - last.sequence > sequence / SHARE_AT_CLOSE
     }
 
@@ -117,7 +117,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// As the system gives them; the one before is still there then.
-    pub fn write(&self, state: &State, last: Digest) -> io::Result<()> {
+    pub(super) fn write(&self, state: &State, last: Digest) -> io::Result<()> {
         let mut file = Writing::create(&self.path)?;
         state.save(&mut |kind, bytes| file.add(kind as u8, &bytes))?;
         file.finish(&Head { rules: RULES.into(), sequence: state.sequence, last })
@@ -127,7 +127,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`Odd`].
-    pub fn read(&self) -> Result<(State, Digest), Odd> {
+    pub(super) fn read(&self) -> Result<(State, Digest), Odd> {
         let (file, Head { rules, sequence, last }) = Reading::open::<Head>(&self.path)?;
         if rules != RULES {
             return Err(Odd::OtherRules);
@@ -137,14 +137,6 @@ impl Snapshots {
             true => Ok((state, last)),
             false => Err(Odd::Damaged),
         }
-    }
-
-    /// Bytes of the snapshot.
-    ///
-    /// # Errors
-    /// As the system gives them.
-    pub fn bytes(&self) -> io::Result<u64> {
-        Ok(fs::metadata(&self.path)?.len())
     }
 }
 

@@ -81,7 +81,7 @@ const IN_A_PIECE: usize = 64;
 #[derive(Serialize, Deserialize)]
 struct Rest<'a> {
     sequence: u64,
-    models: Cow<'a, Vec<(u64, Box<str>)>>,
+    models: Cow<'a, [(u64, Box<str>)]>,
     superseded: BTreeMap<NhsNumber, NhsNumber>,
     /// The sources of registrations, which name theirs by its place here.
     sources: Vec<String>,
@@ -353,9 +353,12 @@ fn by_number(held: &[Held]) -> HashMap<NhsNumber, Vec<Row>> {
 }
 
 fn carriers(held: &[Held], further: &HashMap<Row, Vec<Aged>>) -> HashMap<EnterpriseId, Row> {
-    let own = (0..).map(Row).zip(held).flat_map(|(row, held)| held.id.map(|aged| (aged.id, row)));
-    let further = further.iter().flat_map(|(row, ids)| ids.iter().map(|aged| (aged.id, *row)));
-    own.chain(further).collect()
+    let mut carriers = HashMap::with_capacity(held.len());
+    for (row, held) in (0..).map(Row).zip(held) {
+        carriers.extend(held.id.map(|aged| (aged.id, row)));
+    }
+    carriers.extend(further.iter().flat_map(|(row, ids)| ids.iter().map(|aged| (aged.id, *row))));
+    carriers
 }
 
 fn clusters(held: &[Held]) -> HashMap<Row, Cluster> {
