@@ -140,7 +140,9 @@ impl<'a> Question<'a> {
         let pair = ScoredPair { one: row.0, two: u32::MAX, comparison, score };
         let says = |field| comparison.levels.get(field) != 0;
         let says_where = says(Field::Place) || district.is_some_and(PartAgreement::is_known);
-        let is_whole = [Field::Given, Field::Family, Field::Birth].into_iter().all(says);
+        // Who is asked for as a man is not found to be a woman without a human's look, however well the rest fits.
+        let is_of_that_sex = comparison.levels.agrees(Field::Sex) != Some(false);
+        let is_whole = is_of_that_sex && [Field::Given, Field::Family, Field::Birth].into_iter().all(says);
         Fit {
             row,
             score,

@@ -167,16 +167,16 @@ impl State {
             reviews_of: _,
             review_counts: _,
             // Their positions are the store's, and the rest is counted again.
-            feeds,
+            feeds: _,
             histories,
         } = self;
-        let sources: Vec<String> = feeds.keys().map(ToString::to_string).collect();
+        let sources: BTreeSet<&SourceId> = held.iter().map(|held| &held.key.source).collect();
         let place = |key: &RegistrationKey| self.places.get(key).copied().unwrap_or(Row(u32::MAX));
         let rest = Rest {
             sequence: *sequence,
             models: Cow::Borrowed(models),
             superseded: superseded.replaced().collect(),
-            sources,
+            sources: sources.iter().map(ToString::to_string).collect(),
             further_ids: Sorted(Cow::Borrowed(further_ids)),
             journal: SavedJournal::of(journal, place),
             looked_at: looked_at.iter().copied().collect(),
@@ -189,7 +189,7 @@ impl State {
         if *scoring != ScoringModel::built_in() {
             put(Section::Model, scoring.file().to_vec())?;
         }
-        let numbers: HashMap<&SourceId, u32> = feeds.keys().zip(0..).collect();
+        let numbers: HashMap<&SourceId, u32> = sources.into_iter().zip(0..).collect();
         for rows in held.chunks(IN_A_SECTION) {
             let rows: Vec<SavedHeld<'_>> = rows.iter().map(|held| SavedHeld::of(held, &numbers)).collect();
             put(Section::Registrations, bytes(&rows)?)?;
