@@ -25,7 +25,7 @@ async fn a_history_begins_with_the_model_that_decides() {
 
 /// A model that wants to see more than the built-in one before it links.
 fn strict() -> ScoringModel {
-    ScoringModel::changed("strict", |file| file.classes.population *= 1e9)
+    ScoringModel::changed("strict", |file| file.thresholds.automatic_min = 0.999_999)
 }
 
 #[tokio::test]
