@@ -27,7 +27,7 @@ struct SavedTaken<'a> {
     at_ms: i64,
     kind: Cow<'a, str>,
     decision: Cow<'a, Decision>,
-    rows: Cow<'a, Vec<Row>>,
+    rows: Cow<'a, [Row]>,
     until_ms: i64,
     takes_back: Option<u64>,
     taken_back_by: Option<u64>,
