@@ -18,6 +18,7 @@ mod decisions;
 pub use decisions::{Decisions, Effect, Link};
 
 use changed::changed;
+use foldhash::{HashMap, HashMapExt as _};
 use serde::{Deserialize, Serialize};
 use severn_linkage::{
     bulk::ScoredPair,
@@ -32,7 +33,7 @@ use severn_linkage::{
 use severn_trust::NhsNumber;
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
 };
 
 /// The place of a registration in the index's memory, and in the population.

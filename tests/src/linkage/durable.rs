@@ -24,7 +24,7 @@ use severn_proto::v1::{
 };
 use severn_trust::{SystemClock, SystemEntropy};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
@@ -91,16 +91,19 @@ const ALONE: usize = 2_000;
 /// Registrations prepared and announced together, the last of which are timed.
 const PREPARED_MAX: usize = 1 << 18;
 
-/// Fills an index with registrations made from a seed, and measures it.
+/// Fills an index with people made from a seed, one registration of each, and measures it.
 ///
 /// # Errors
 /// If a part cannot be run.
 pub fn measure(plan: Plan, folder: &Path) -> Result<Durable> {
-    ensure!(plan.registrations >= 2 * ALONE, "an index of fewer than {} registrations tells nothing", 2 * ALONE);
     let [early, late, data] = ["early", "late", "data"].map(|name| folder.join(name));
-    let mut people = people::make(plan);
-    let kept_back = people.registrations.split_off(plan.registrations - ALONE);
-    for (folder, registrations) in [(&early, people.registrations), (&late, kept_back)] {
+    let People { registrations, truth, .. } = people::make(plan);
+    let mut known = HashSet::new();
+    let firsts = registrations.into_iter().zip(truth).filter(|(_, truth)| known.insert(truth.person));
+    let mut firsts: Vec<people::Registration> = firsts.map(|(first, _)| first).collect();
+    ensure!(firsts.len() >= 2 * ALONE, "an index of fewer than {} persons tells nothing", 2 * ALONE);
+    let kept_back = firsts.split_off(firsts.len() - ALONE);
+    for (folder, registrations) in [(&early, firsts), (&late, kept_back)] {
         fs::create_dir_all(folder)?;
         people::write(&People { registrations, ..People::default() }, &Files::within(folder), true)?;
     }
@@ -132,7 +135,7 @@ pub fn play(role: &str, paths: &[PathBuf]) -> Result<()> {
 #[must_use]
 pub fn table(durable: &Durable) -> [Row; 9] {
     let Durable { filled, started, alone } = durable;
-    let named = |what: &str| format!("index of {} registrations: {what}", filled.registrations);
+    let named = |what: &str| format!("index of {} persons: {what}", filled.registrations);
     [
         Row::new(named("one at a time, p99 / fdatasync's"), alone.p99_us / alone.raw_p99_us, AtMost(2.0)),
         Row::new(named("one at a time, p99, µs"), alone.p99_us, Told),

@@ -50,7 +50,7 @@ pub struct Options {
     /// Registrations to make up for the search: about 2.2 are one person's.
     #[arg(long, default_value_t = 7_000_000)]
     search_records: usize,
-    /// Registrations to make up for the index on disk; 0 leaves it out.
+    /// Registrations to make up for the index on disk, of which each person's first is taken; 0 leaves it out.
     #[arg(long, default_value_t = 7_000_000)]
     index_records: usize,
     /// The folder with FEBRL's `dataset4a.csv` and `dataset4b.csv`.

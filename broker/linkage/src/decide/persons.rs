@@ -1,7 +1,7 @@
 //! Joining registrations into persons, the strongest link first, with everybody's agreement.
 
 use crate::bulk::ScoredPair;
-use crate::decide::rules::{Verdict, has_one_number, judge, may_be_twins};
+use crate::decide::rules::{Verdict, objection};
 use crate::decide::{Component, Decided, Judged, Link, LinkRule, Member, Policy, Review, ReviewReason, Says};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -132,17 +132,9 @@ impl<'a> Joining<'a> {
                 return Some(ReviewReason::PersonsDisagree);
             }
             let pair = self.compared(ends.0, ends.1);
-            if let Verdict::Never(reason) = judge(self.component.population, self.component.model, &pair, self.policy) {
-                return Some(reason);
-            }
-            if self.numbers_differ(ends) {
-                return Some(ReviewReason::NumbersDiffer);
-            }
-            if !has_one_number(&pair) && may_be_twins(self.component.population, self.component.model, &pair) {
-                return Some(ReviewReason::PossibleTwins);
-            }
-            if pair.score.probability < self.policy.joined_min {
-                return Some(ReviewReason::PersonsDisagree);
+            let objection = objection(self.component.population, self.component.model, &pair, self.policy);
+            if objection.is_some() {
+                return objection;
             }
         }
         None

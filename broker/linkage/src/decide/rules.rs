@@ -33,7 +33,7 @@ pub fn is_of_concern(model: &Model, pair: &ScoredPair, policy: &Policy) -> bool 
 }
 
 /// Whether both registrations hold one NHS number.
-pub(crate) fn has_one_number(pair: &ScoredPair) -> bool {
+fn has_one_number(pair: &ScoredPair) -> bool {
     matches!(pair.comparison.levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME)
 }
 
@@ -76,6 +76,21 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
 /// First names that brothers may all bear before the name by which each is called.
 const NAMES_OF_MANY: [&str; 3] = ["MOHAMMED", "ABDUL", "SYED"];
 
+/// Why the persons of two registrations are not joined by way of others, if these two say so.
+pub fn objection(population: &Population, model: &Model, pair: &ScoredPair, policy: &Policy) -> Option<ReviewReason> {
+    if let Verdict::Never(reason) = judge(population, model, pair, policy) {
+        return Some(reason);
+    }
+    let number = |row| population.nhs_number(row);
+    if matches!((number(pair.one), number(pair.two)), (Some((a, true)), Some((b, true))) if a != b) {
+        return Some(ReviewReason::NumbersDiffer);
+    }
+    if !has_one_number(pair) && may_be_twins(population, model, pair) {
+        return Some(ReviewReason::PossibleTwins);
+    }
+    (pair.score.probability < policy.joined_min).then_some(ReviewReason::PersonsDisagree)
+}
+
 fn bears_name_of_many(population: &Population, row: u32) -> bool {
     let root = population.atoms().get(population.record(row).name.given).root;
     NAMES_OF_MANY.iter().any(|name| hash_of_word(name) == root)
@@ -83,7 +98,7 @@ fn bears_name_of_many(population: &Population, row: u32) -> bool {
 
 /// Whether a pair may be twins: born on one day, at one address or with one telephone, of one family; and the given
 /// names leave room for two people.
-pub(crate) fn may_be_twins(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
+fn may_be_twins(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
     let levels = pair.comparison.levels;
     let birth = matches!(levels.get(Field::Birth), birth::EXACT | birth::SWAPPED);
     let home = matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)

@@ -2,11 +2,12 @@
 //! would be now. One pair for each person concerned, however many registrations that person has.
 
 use super::{Decisions, Doubt, Doubted, Means, Row};
+use foldhash::HashMap;
 use severn_linkage::{
     bulk::ScoredPair,
     decide::rules::{Verdict, judge},
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The pairs that a human should look at because one of them was changed into somebody else. `pairs` are theirs, and
 /// `home` says who is whose person.

@@ -4,9 +4,10 @@
 
 use super::{Row, Said};
 use bytes::Bytes;
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 use severn_trust::NhsNumber;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A person's link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

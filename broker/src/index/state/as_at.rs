@@ -10,9 +10,9 @@ use crate::{
     },
     model::EnterpriseId,
 };
+use foldhash::HashMap;
 use prost::Message as _;
 use severn_proto::v1::{PersonThen, Registration, RegistrationThen};
-use std::collections::HashMap;
 
 /// Who belonged to a person at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

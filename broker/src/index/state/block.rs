@@ -9,7 +9,7 @@ use severn_linkage::{
     bulk::ScoredPair,
     decide::{
         Closure, Policy, closure,
-        rules::{Verdict, is_of_concern, judge},
+        rules::{Verdict, is_of_concern, judge, objection},
     },
     score::bits_of,
 };
@@ -113,8 +113,9 @@ impl State {
             (pair, judge(&self.population, self.scoring.model(), &pair, &self.policy))
         });
         let judged: Vec<(ScoredPair, Verdict)> = judged.collect();
-        let agrees = |(pair, verdict): &(ScoredPair, Verdict)| {
-            pair.score.probability >= self.policy.review_min && !matches!(verdict, Verdict::Never(_))
+        let agrees = |(pair, _): &(ScoredPair, Verdict)| {
+            let objects = || objection(&self.population, self.scoring.model(), pair, &self.policy).is_some();
+            pair.score.probability >= self.policy.review_min && !objects()
         };
         let bits = |at: usize| judged[at].0.score.bits;
         let strongest = (0..judged.len()).max_by(|a, b| bits(*a).total_cmp(&bits(*b)))?;

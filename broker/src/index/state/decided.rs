@@ -8,8 +8,9 @@ use crate::index::{
     decide::{Decisions, Effect, Link, Row},
     event::{Decision, Event, RegistrationKey, Undone, What},
 };
+use foldhash::HashMap;
 use severn_proto::v1::{RegistrationRef, StewardDecision};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// What a steward asked for, to know a retry from another request.

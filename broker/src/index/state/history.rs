@@ -9,13 +9,11 @@ use crate::{
     },
     model::EnterpriseId,
 };
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 use severn_linkage::levels::{ALL_FIELDS, Levels};
 use severn_proto::v1::{IndexEvent, RegistrationRef};
-use std::{
-    borrow::Cow,
-    collections::{BTreeSet, HashMap},
-};
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// The lines of all histories. Each registration's lines are chained from its last.
 #[derive(Default, PartialEq, Eq)]

@@ -35,6 +35,7 @@ use crate::model::{EnterpriseId, SourceId};
 use block::Block;
 use bytes::Bytes;
 use decided::Journal;
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use history::Histories;
 use prost::Message as _;
 use queue::Postponed;
@@ -42,7 +43,7 @@ use serde::{Deserialize, Serialize};
 use severn_linkage::{decide::Policy, population::Population, superseded::Superseded};
 use severn_proto::v1::Registration;
 use severn_trust::{NhsNumber, sha256};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Who is who.

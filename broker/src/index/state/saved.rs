@@ -22,6 +22,7 @@ use crate::{
     model::{EnterpriseId, LocalId, SourceId},
 };
 use bytes::Bytes;
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 use jiff::civil::Date;
 use journal::SavedJournal;
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
@@ -33,7 +34,7 @@ use severn_linkage::{
 use severn_trust::NhsNumber;
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     hash::Hash,
     io, thread,
 };

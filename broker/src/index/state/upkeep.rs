@@ -9,6 +9,7 @@ use crate::{
     },
     model::EnterpriseId,
 };
+use foldhash::HashSet;
 use severn_linkage::{
     bulk::score_all,
     decide::{Policy, components, rules::is_of_concern},
@@ -17,10 +18,7 @@ use severn_linkage::{
     train::{Training, reliability, train},
 };
 use severn_trust::NhsNumber;
-use std::{
-    collections::{BTreeSet, HashSet},
-    thread::available_parallelism,
-};
+use std::{collections::BTreeSet, thread::available_parallelism};
 
 /// Registrations that one thread looks at sooner than several.
 const ALONE_MAX: usize = 10_000;

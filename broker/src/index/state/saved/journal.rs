@@ -7,10 +7,11 @@ use crate::index::{
     event::{Decision, KINDS, RegistrationKey},
     state::decided::{Decided, Journal, Taken},
 };
+use foldhash::{HashMap, HashMapExt as _};
 use serde::{Deserialize, Serialize};
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
 };
 use uuid::Uuid;
 
