@@ -141,7 +141,9 @@ fn doubt_text(doubt: Doubt) -> &'static str {
         Doubt::DecisionsContradict => "people's decisions contradict each other",
         Doubt::PersonsDisagree => "would join two persons some of whose registrations do not fit together",
         Doubt::LeadTooSmall => "another person fits nearly as well",
-        Doubt::PossibleTwins => "possibly twins: born on one day at one address, given names not the same",
+        Doubt::PossibleTwins => {
+            "possibly twins: born on one day, of one home or telephone, and the given names leave room for two people"
+        }
         Doubt::Possible => "possibly one person",
         Doubt::NamesAndBirthOnly => "nothing but names and birth date agrees",
     }
