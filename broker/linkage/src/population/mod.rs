@@ -18,6 +18,7 @@ use crate::identity::{Identity, NhsNumber};
 use crate::keys::{KINDS, Key, SHARED_MAX, keys_of};
 use crate::record::{Former, Reader, Record};
 use rustc_hash::FxHashMap;
+use std::hint::black_box;
 use std::ops::Range;
 
 /// All registrations, one to a row. Rows are numbers that the caller gives out, as dense as it can.
@@ -292,6 +293,8 @@ impl Search {
         self.rows.clear();
         self.cut = false;
         keys_of(side, &mut self.keys);
+        let touch = |key: &Key| population.postings[usize::from(key.kind)].touch(key.coarse);
+        black_box(self.keys.iter().fold(0, |touched, key| touched ^ touch(key)));
         for key in &self.keys {
             let postings = &population.postings[usize::from(key.kind)];
             let rows = &mut self.rows;
@@ -305,6 +308,8 @@ impl Search {
         }
         self.rows.sort_unstable();
         self.rows.dedup();
+        // Whoever is found is compared next.
+        black_box(self.rows.iter().fold(0, |touched, row| touched ^ population.record(*row).place.numbers));
     }
 
     fn finish(self) -> Candidates {

@@ -124,6 +124,14 @@ impl Postings {
         self.index();
     }
 
+    /// Reads what a look-up of a coarse key reads first. Whoever does so for many keys before looking any of them up waits
+    /// for memory once, not once for each.
+    pub fn touch(&self, coarse: u32) -> u32 {
+        let bucket = (u64::from(coarse) >> self.shift) as usize;
+        let first = self.buckets.get(bucket).copied().unwrap_or_default();
+        self.sorted.get(first as usize).map_or(0, |entry| entry.row)
+    }
+
     /// Calls `with` for every row that shares the key, narrowed until at most `shared_max` do.
     pub fn look_up(&self, key: (u32, u32), most: SharedMax, mut with: impl FnMut(u32)) -> Found {
         for (width, range) in ranges(key).into_iter().enumerate() {
