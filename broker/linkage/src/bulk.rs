@@ -177,15 +177,10 @@ impl Deciding<'_> {
             |one: &ScoredPair, two: &ScoredPair| component[one.one as usize] == component[two.one as usize];
         let groups: Vec<&[ScoredPair]> = pairs.chunk_by(one_component).collect();
         let share = groups.len().div_ceil(self.threads.max(1)).max(1);
-        let mut decided = Vec::with_capacity(groups.len());
-        std::thread::scope(|scope| {
-            let parts = groups.chunks(share).map(|part| scope.spawn(|| self.decide_groups(part)));
-            let workers: Vec<_> = parts.collect();
-            for worker in workers {
-                decided.extend(worker.join().unwrap_or_default());
-            }
-        });
-        decided
+        side_by_side(self.threads, groups.chunks(share), |part| self.decide_groups(part))
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn decide_groups(&self, groups: &[&[ScoredPair]]) -> Vec<Decided> {

@@ -5,7 +5,6 @@
 
 use super::{
     Shared, StoreError,
-    event::Event,
     snapshot::{Last, Odd, Snapshots},
     state::State,
     store::{Mark, Store, digest},
@@ -128,13 +127,6 @@ async fn write(snapshots: Snapshots, read: Mark, shared: &Arc<Shared>) -> io::Re
 
 /// The digest of the last event that was read, as the store has it.
 async fn last_event(read: Mark, store: &dyn Store) -> io::Result<Digest> {
-    let mut last = None;
-    let after = Mark { sequence: read.sequence.saturating_sub(1), ..read };
-    let mut take = |event: Event| {
-        if event.sequence == read.sequence {
-            last = Some(digest(&event));
-        }
-    };
-    store.load(after, &mut take).await.map_err(io::Error::other)?;
-    last.ok_or_else(|| io::Error::other("there is no event"))
+    let last = store.read(&[read.sequence]).await.map_err(io::Error::other)?;
+    last.first().map(digest).ok_or_else(|| io::Error::other("there is no event"))
 }

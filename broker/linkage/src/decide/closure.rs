@@ -51,45 +51,47 @@ pub fn closure(
 /// Sorts pairs of concern by component and gives, for each row, what its component is known by. Rows without any pair
 /// are in none.
 pub(crate) fn sort_by_component(pairs: &mut [ScoredPair], rows: usize) -> Vec<u32> {
-    let mut parent: Vec<u32> = (0..rows as u32).collect();
-    for pair in &*pairs {
-        let (one, two) = (root(&mut parent, pair.one), root(&mut parent, pair.two));
-        parent[one.max(two) as usize] = one.min(two);
-    }
-    for row in 0..rows as u32 {
-        parent[row as usize] = root(&mut parent, row);
-    }
-    pairs.sort_unstable_by_key(|pair| (parent[pair.one as usize], pair.one, pair.two));
-    parent
+    let first = firsts(pairs.iter().map(|pair| (pair.one, pair.two)), rows);
+    pairs.sort_unstable_by_key(|pair| (first[pair.one as usize], pair.one, pair.two));
+    first
 }
 
 /// Parts pairs of concern, sorted or not, into components: for each, its rows and its pairs. Rows without any pair
 /// are in none.
 #[must_use]
 pub fn components(pairs: &[ScoredPair], links: &[(u32, u32)], rows: usize) -> Vec<(Vec<u32>, Vec<ScoredPair>)> {
-    let mut parent: Vec<u32> = (0..rows as u32).collect();
     let ends = pairs.iter().map(|pair| (pair.one, pair.two)).chain(links.iter().copied());
-    for (one, two) in ends.clone() {
-        let (one, two) = (root(&mut parent, one), root(&mut parent, two));
-        parent[one.max(two) as usize] = one.min(two);
-    }
+    let first = firsts(ends.clone(), rows);
     let mut members: Vec<(u32, u32)> =
-        ends.flat_map(|(one, two)| [one, two]).map(|row| (root(&mut parent, row), row)).collect();
+        ends.flat_map(|(one, two)| [one, two]).map(|row| (first[row as usize], row)).collect();
     members.sort_unstable();
     members.dedup();
-    let mut own: Vec<(u32, ScoredPair)> = pairs.iter().map(|pair| (root(&mut parent, pair.one), *pair)).collect();
-    own.sort_unstable_by_key(|(root, pair)| (*root, pair.one, pair.two));
+    let mut own: Vec<(u32, ScoredPair)> = pairs.iter().map(|pair| (first[pair.one as usize], *pair)).collect();
+    own.sort_unstable_by_key(|(first, pair)| (*first, pair.one, pair.two));
     let mut own = own.into_iter().peekable();
     let groups = members.chunk_by(|one, two| one.0 == two.0);
     let component = |group: &[(u32, u32)]| {
         let rows = group.iter().map(|(_, row)| *row).collect();
         let mut pairs = Vec::new();
-        while let Some((_, pair)) = own.next_if(|(root, _)| *root == group[0].0) {
+        while let Some((_, pair)) = own.next_if(|(first, _)| *first == group[0].0) {
             pairs.push(pair);
         }
         (rows, pairs)
     };
     groups.map(component).collect()
+}
+
+/// For each row, the first row of its component.
+fn firsts(ends: impl Iterator<Item = (u32, u32)>, rows: usize) -> Vec<u32> {
+    let mut parent: Vec<u32> = (0..rows as u32).collect();
+    for (one, two) in ends {
+        let (one, two) = (root(&mut parent, one), root(&mut parent, two));
+        parent[one.max(two) as usize] = one.min(two);
+    }
+    for row in 0..rows as u32 {
+        parent[row as usize] = root(&mut parent, row);
+    }
+    parent
 }
 
 fn root(parent: &mut [u32], mut row: u32) -> u32 {

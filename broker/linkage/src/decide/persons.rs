@@ -1,7 +1,7 @@
 //! Joining registrations into persons, the strongest link first, with everybody's agreement.
 
 use crate::bulk::ScoredPair;
-use crate::decide::rules::{Verdict, objection};
+use crate::decide::rules::{Verdict, judge, objection, verified_numbers_differ};
 use crate::decide::{Component, Decided, Judged, Link, LinkRule, Member, Policy, Review, ReviewReason, Says};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -132,7 +132,9 @@ impl<'a> Joining<'a> {
                 return Some(ReviewReason::PersonsDisagree);
             }
             let pair = self.compared(ends.0, ends.1);
-            let objection = objection(self.component.population, self.component.model, &pair, self.policy);
+            let Component { population, model, .. } = *self.component;
+            let verdict = judge(population, model, &pair, self.policy);
+            let objection = objection(population, model, (&pair, verdict), self.policy);
             if objection.is_some() {
                 return objection;
             }
@@ -141,8 +143,7 @@ impl<'a> Joining<'a> {
     }
 
     fn numbers_differ(&self, (one, two): (usize, usize)) -> bool {
-        let number = |place: usize| self.component.population.nhs_number(self.members[place].row);
-        matches!((number(one), number(two)), (Some((a, true)), Some((b, true))) if a != b)
+        verified_numbers_differ(self.component.population, self.members[one].row, self.members[two].row)
     }
 
     /// Whether somebody else fits either end nearly as well: a registration that is not the other end's person.

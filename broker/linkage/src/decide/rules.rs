@@ -73,16 +73,17 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
     Verdict::Automatic
 }
 
-/// First names that brothers may all bear before the name by which each is called.
-const NAMES_OF_MANY: [&str; 3] = ["MOHAMMED", "ABDUL", "SYED"];
-
-/// Why the persons of two registrations are not joined by way of others, if these two say so.
-pub fn objection(population: &Population, model: &Model, pair: &ScoredPair, policy: &Policy) -> Option<ReviewReason> {
-    if let Verdict::Never(reason) = judge(population, model, pair, policy) {
+/// Why the persons of two registrations, which were judged, are not joined by way of others, if these two say so.
+pub fn objection(
+    population: &Population,
+    model: &Model,
+    (pair, verdict): (&ScoredPair, Verdict),
+    policy: &Policy,
+) -> Option<ReviewReason> {
+    if let Verdict::Never(reason) = verdict {
         return Some(reason);
     }
-    let number = |row| population.nhs_number(row);
-    if matches!((number(pair.one), number(pair.two)), (Some((a, true)), Some((b, true))) if a != b) {
+    if verified_numbers_differ(population, pair.one, pair.two) {
         return Some(ReviewReason::NumbersDiffer);
     }
     if !has_one_number(pair) && may_be_twins(population, model, pair) {
@@ -90,6 +91,14 @@ pub fn objection(population: &Population, model: &Model, pair: &ScoredPair, poli
     }
     (pair.score.probability < policy.joined_min).then_some(ReviewReason::PersonsDisagree)
 }
+
+/// Whether both rows hold a verified NHS number, and not the same.
+pub(crate) fn verified_numbers_differ(population: &Population, one: u32, two: u32) -> bool {
+    matches!((population.nhs_number(one), population.nhs_number(two)), (Some((a, true)), Some((b, true))) if a != b)
+}
+
+/// First names that brothers may all bear before the name by which each is called.
+const NAMES_OF_MANY: [&str; 3] = ["MOHAMMED", "ABDUL", "SYED"];
 
 fn bears_name_of_many(population: &Population, row: u32) -> bool {
     let root = population.atoms().get(population.record(row).name.given).root;

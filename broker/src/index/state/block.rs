@@ -113,8 +113,9 @@ impl State {
             (pair, judge(&self.population, self.scoring.model(), &pair, &self.policy))
         });
         let judged: Vec<(ScoredPair, Verdict)> = judged.collect();
-        let agrees = |(pair, _): &(ScoredPair, Verdict)| {
-            let objects = || objection(&self.population, self.scoring.model(), pair, &self.policy).is_some();
+        let agrees = |(pair, verdict): &(ScoredPair, Verdict)| {
+            let judged = (pair, *verdict);
+            let objects = || objection(&self.population, self.scoring.model(), judged, &self.policy).is_some();
             pair.score.probability >= self.policy.review_min && !objects()
         };
         let bits = |at: usize| judged[at].0.score.bits;
