@@ -3,12 +3,13 @@
 
 use crate::compare::Comparison;
 use crate::decide::rules::is_of_concern;
-use crate::decide::{Component, Decided, Member, Policy, decide, sort_by_component};
+use crate::decide::{Component, Decided, Member, Policy, decide, firsts};
 use crate::keys::{KINDS, keys_of};
 use crate::model::Model;
 use crate::population::{Entry, Population, Postings};
 use crate::score::Score;
 use std::ops::Range;
+use std::panic::resume_unwind;
 
 /// A pair of rows with its score; `one` is the smaller row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,28 +45,41 @@ pub struct Scored {
 
 /// Rows whose pairs are collected at once: bounds the memory, at the price of reading the index once for each.
 const ROWS_AT_ONCE: usize = 1 << 20;
+/// Rows read ahead of being compared.
+const TOUCHED_AT_ONCE: usize = 32;
 /// Pairs that are scored at once.
 const PAIRS_AT_ONCE: usize = 1 << 17;
 
-/// Scores every pair of candidates once and hands them over sorted by rows, batch by batch, with the number of rows
-/// done. The number of threads changes nothing but the time.
+/// Scores every pair of candidates once and hands those `wanted` over sorted by rows, batch by batch, with the number of
+/// rows done. The number of threads changes nothing but the time.
 pub fn score_all(
     population: &Population,
     model: &Model,
     threads: usize,
+    wanted: &(dyn Fn(&ScoredPair) -> bool + Sync),
     with: &mut dyn FnMut(&[ScoredPair], usize),
 ) -> Scored {
     let mut scored = Scored::default();
     let rows = population.row_limit();
-    let mut scores = Vec::new();
     for from in (0..rows).step_by(ROWS_AT_ONCE) {
         let to = (from + ROWS_AT_ONCE).min(rows);
         let pairs = pairs_of(population, from, to, threads, &mut scored.cut);
         for pairs in pairs.iter().flat_map(|part| part.chunks(PAIRS_AT_ONCE)) {
-            score_pairs(population, model, threads, pairs, &mut scores);
-            let done = scores.last().map_or(to, |pair: &ScoredPair| pair.one as usize);
-            with(&scores, done);
-            scored.compared += scores.len() as u64;
+            let score = |pair: &(u32, u32)| {
+                let pair = ScoredPair::of(population, model, pair.0, pair.1);
+                wanted(&pair).then_some(pair)
+            };
+            let share = pairs.len().div_ceil(threads.max(1)).max(1);
+            let score_part = |part: &[(u32, u32)]| {
+                let touched =
+                    part.chunks(TOUCHED_AT_ONCE).inspect(|few| population.touch_rows(few.iter().map(|pair| pair.1)));
+                touched.flatten().filter_map(score).collect::<Vec<ScoredPair>>()
+            };
+            for scores in side_by_side(threads, pairs.chunks(share), score_part) {
+                let done = scores.last().map_or(from, |pair| pair.one as usize);
+                with(&scores, done);
+            }
+            scored.compared += pairs.len() as u64;
         }
         with(&[], to);
     }
@@ -87,7 +101,8 @@ fn pairs_of(
         let mut pairs = Vec::new();
         let mut cut = Vec::new();
         population.pairs(&rows, &mut pairs, &mut cut);
-        pairs.sort_unstable();
+        // As one number each: millions are compared without a branch.
+        pairs.sort_unstable_by_key(|(one, two)| u64::from(*one) << 32 | u64::from(*two));
         pairs.dedup();
         (pairs, cut)
     };
@@ -99,7 +114,7 @@ fn pairs_of(
 }
 
 /// Does the work of each part, on a thread of its own if several are wanted; the results come in the order of the parts.
-fn side_by_side<P: Send, T: Send + Default>(
+pub(crate) fn side_by_side<P: Send, T: Send>(
     threads: usize,
     parts: impl Iterator<Item = P>,
     work: impl Fn(P) -> T + Sync,
@@ -110,22 +125,8 @@ fn side_by_side<P: Send, T: Send + Default>(
     std::thread::scope(|scope| {
         let work = &work;
         let workers: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or_default()).collect()
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     })
-}
-
-fn score_pairs(
-    population: &Population,
-    model: &Model,
-    threads: usize,
-    pairs: &[(u32, u32)],
-    scores: &mut Vec<ScoredPair>,
-) {
-    let score = |(one, two): (u32, u32)| ScoredPair::of(population, model, one, two);
-    scores.clear();
-    let share = pairs.len().div_ceil(threads.max(1)).max(1);
-    let scored = side_by_side(threads, pairs.chunks(share), |part| part.iter().copied().map(score).collect::<Vec<_>>());
-    scores.extend(scored.into_iter().flatten());
 }
 
 /// Everything at once: pairs of concern, their components, and what was decided about each.
@@ -147,10 +148,9 @@ pub fn link_all(
     key: &(dyn Fn(u32) -> u128 + Sync),
 ) -> LinkedAll {
     let mut pairs = Vec::new();
-    let scored = score_all(population, model, threads, &mut |batch, _| {
-        pairs.extend(batch.iter().filter(|pair| is_of_concern(model, pair, policy)));
-    });
-    let decided = Deciding { population, model, policy, threads, key }.decide_all(&mut pairs);
+    let wanted = |pair: &ScoredPair| is_of_concern(model, pair, policy);
+    let scored = score_all(population, model, threads, &wanted, &mut |batch, _| pairs.extend(batch));
+    let decided = Deciding { population, model, policy, threads, key }.decide_all(&pairs);
     LinkedAll { decided, scored }
 }
 
@@ -170,33 +170,58 @@ pub struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    /// Decides the components of pairs of concern, which are put into their order.
-    pub fn decide_all(&self, pairs: &mut [ScoredPair]) -> Vec<Decided> {
-        let component = sort_by_component(pairs, self.population.row_limit());
-        let one_component =
-            |one: &ScoredPair, two: &ScoredPair| component[one.one as usize] == component[two.one as usize];
-        let groups: Vec<&[ScoredPair]> = pairs.chunk_by(one_component).collect();
-        let share = groups.len().div_ceil(self.threads.max(1)).max(1);
-        side_by_side(self.threads, groups.chunks(share), |part| self.decide_groups(part))
+    /// Decides the components of pairs of concern.
+    pub fn decide_all(&self, pairs: &[ScoredPair]) -> Vec<Decided> {
+        let first = firsts(pairs.iter().map(|pair| (pair.one, pair.two)), self.population.row_limit());
+        // A pair is large, and there are many: where it stands is sorted in its place.
+        let mut order: Vec<Placed> =
+            (0..).zip(pairs).map(|(at, pair)| Placed { component: first[pair.one as usize], at }).collect();
+        order.sort_unstable();
+        let parts = parts_of(&order, self.threads);
+        side_by_side(self.threads, parts.into_iter(), |part| self.decide_part(part, pairs))
             .into_iter()
             .flatten()
             .collect()
     }
 
-    fn decide_groups(&self, groups: &[&[ScoredPair]]) -> Vec<Decided> {
+    fn decide_part(&self, order: &[Placed], pairs: &[ScoredPair]) -> Vec<Decided> {
         let Self { population, model, policy, key, .. } = *self;
-        let mut rows = Vec::new();
-        let decided = groups.iter().map(|pairs| {
+        let (mut rows, mut own) = (Vec::new(), Vec::new());
+        let decided = order.chunk_by(|one, two| one.component == two.component).map(|placed| {
+            own.clear();
+            own.extend(placed.iter().map(|placed| pairs[placed.at as usize]));
             rows.clear();
-            rows.extend(pairs.iter().flat_map(|pair| [pair.one, pair.two]));
+            rows.extend(own.iter().flat_map(|pair| [pair.one, pair.two]));
             rows.sort_unstable();
             rows.dedup();
             let members: Vec<Member> = rows.iter().map(|row| Member { row: *row, key: key(*row) }).collect();
-            let component = Component { population, model, members: &members, outside: &[], pairs, decisions: &[] };
+            let component =
+                Component { population, model, members: &members, outside: &[], pairs: &own, decisions: &[] };
             decide(&component, policy)
         });
         decided.collect()
     }
+}
+
+/// A pair of a component, known by its first row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Placed {
+    component: u32,
+    /// Where it stands among all pairs.
+    at: u32,
+}
+
+/// As many parts as there are threads, none of which ends within a component.
+fn parts_of(mut order: &[Placed], threads: usize) -> Vec<&[Placed]> {
+    let share = order.len().div_ceil(threads.max(1)).max(1);
+    let mut parts = Vec::new();
+    while let Some(last) = order.get(share - 1) {
+        let (part, rest) = order.split_at(order.partition_point(|placed| placed.component <= last.component));
+        parts.push(part);
+        order = rest;
+    }
+    parts.push(order);
+    parts
 }
 
 /// Builds the blocking index of all rows.

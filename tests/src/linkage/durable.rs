@@ -123,10 +123,12 @@ pub fn measure(plan: Plan, folder: &Path) -> Result<Durable> {
 pub fn play(role: &str, paths: &[PathBuf]) -> Result<()> {
     let [people, data] = paths else { bail!("the role {role} is played with people and a folder") };
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (people, data) = (people.clone(), data.clone());
+    // On the runtime's own threads, as a broker's feeds are.
     let report = match role {
-        "fill" => serde_json::to_string(&runtime.block_on(fill(people, data))?)?,
-        "start" => serde_json::to_string(&runtime.block_on(start(people, data))?)?,
-        _ => serde_json::to_string(&runtime.block_on(register(people, data))?)?,
+        "fill" => serde_json::to_string(&runtime.block_on(runtime.spawn(fill(people, data)))??)?,
+        "start" => serde_json::to_string(&runtime.block_on(runtime.spawn(start(people, data)))??)?,
+        _ => serde_json::to_string(&runtime.block_on(runtime.spawn(register(people, data)))??)?,
     };
     Ok(writeln!(std::io::stdout(), "{report}")?)
 }
@@ -154,11 +156,11 @@ async fn open(data: &Path) -> Result<Index> {
     Ok(Index::open_with(Some(snapshots), store, Arc::new(SystemClock), Arc::new(SystemEntropy::default())).await?)
 }
 
-async fn fill(people: &Path, data: &Path) -> Result<Filled> {
-    let index = open(data).await?;
-    let total = rows(people, ["local_id"])?.count();
+async fn fill(people: PathBuf, data: PathBuf) -> Result<Filled> {
+    let index = open(&data).await?;
+    let total = rows(&people, ["local_id"])?.count();
     let prepared = PREPARED_MAX.min(total / 2);
-    let mut registrations = rows(people, COLUMNS)?.map(|row| row.map(read));
+    let mut registrations = rows(&people, COLUMNS)?.map(|row| row.map(read));
     let mut cursors = BTreeMap::new();
     let (mut done, mut a_second, mut cpu_us) = (0, 0.0, 0.0);
     while done < total {
@@ -174,7 +176,7 @@ async fn fill(people: &Path, data: &Path) -> Result<Filled> {
     let began = Instant::now();
     index.close().await;
     let close_s = began.elapsed().as_secs_f64();
-    let sizes = fs::read_dir(data)?.map(|file| Ok(file?.metadata()?.len()));
+    let sizes = fs::read_dir(&data)?.map(|file| Ok(file?.metadata()?.len()));
     let disk_mb = sizes.sum::<Result<u64>>()? as f64 / 1e6;
     Ok(Filled { registrations: total, a_second, cpu_us, close_s, disk_mb })
 }
@@ -210,13 +212,13 @@ fn batches(
     Ok(batches)
 }
 
-async fn start(people: &Path, data: &Path) -> Result<Started> {
-    let mut known = rows(people, ["source", "local_id"])?;
+async fn start(people: PathBuf, data: PathBuf) -> Result<Started> {
+    let mut known = rows(&people, ["source", "local_id"])?;
     let [source, local_id] = known.next().context("nobody was registered")??;
     let registrations = 1 + known.count();
     let before = child::usage()?;
     let began = Instant::now();
-    let index = open(data).await?;
+    let index = open(&data).await?;
     let (source, local_id) = (SourceId(source.as_str().into()), LocalId(local_id.as_str().into()));
     let found = index.resolve(&Search::Registration { source, local_id })?;
     let start_s = began.elapsed().as_secs_f64();
@@ -230,11 +232,11 @@ async fn start(people: &Path, data: &Path) -> Result<Started> {
     })
 }
 
-async fn register(people: &Path, data: &Path) -> Result<Alone> {
-    let index = open(data).await?;
+async fn register(people: PathBuf, data: PathBuf) -> Result<Alone> {
+    let index = open(&data).await?;
     let mut raw = File::create(data.join("raw"))?;
     let (mut waited_us, mut raw_us) = (Vec::new(), Vec::new());
-    for row in rows(people, COLUMNS)? {
+    for row in rows(&people, COLUMNS)? {
         let registered = read(row?);
         let source = SourceId(registered.source_id.as_str().into());
         let bytes = prost::Message::encode_to_vec(&registered);

@@ -127,13 +127,15 @@ fn inspect(people: &Path, superseded: &Path, model: &Path, [pairs, links, review
     population.index_bulk(THREADS);
     let policy = Policy { automatic_min: AUTOMATIC_FROM, ..Policy::default() };
     let (mut told, mut of_concern): (Vec<ScoredPair>, Vec<ScoredPair>) = Default::default();
-    score_all(&population, &model, THREADS, &mut |batch, _| {
-        told.extend(batch.iter().filter(|pair| pair.score.probability >= TOLD_FROM));
-        of_concern.extend(batch.iter().filter(|pair| is_of_concern(&model, pair, &policy)));
+    let is_told = |pair: &ScoredPair| pair.score.probability >= TOLD_FROM;
+    let concerns = |pair: &ScoredPair| is_of_concern(&model, pair, &policy);
+    score_all(&population, &model, THREADS, &|pair| is_told(pair) || concerns(pair), &mut |batch, _| {
+        told.extend(batch.iter().filter(|pair| is_told(pair)));
+        of_concern.extend(batch.iter().filter(|pair| concerns(pair)));
     });
     let deciding =
         Deciding { population: &population, model: &model, policy: &policy, threads: THREADS, key: &|row| row.into() };
-    let decided = deciding.decide_all(&mut of_concern);
+    let decided = deciding.decide_all(&of_concern);
     let id = |row: u32| ids[row as usize].each_ref().map(String::as_str);
     let mut out = csv::Writer::from_path(pairs)?;
     out.write_record(["source_a", "local_id_a", "source_b", "local_id_b", "probability"])?;

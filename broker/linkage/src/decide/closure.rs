@@ -48,14 +48,6 @@ pub fn closure(
     Closure { rows, pairs }
 }
 
-/// Sorts pairs of concern by component and gives, for each row, what its component is known by. Rows without any pair
-/// are in none.
-pub(crate) fn sort_by_component(pairs: &mut [ScoredPair], rows: usize) -> Vec<u32> {
-    let first = firsts(pairs.iter().map(|pair| (pair.one, pair.two)), rows);
-    pairs.sort_unstable_by_key(|pair| (first[pair.one as usize], pair.one, pair.two));
-    first
-}
-
 /// Parts pairs of concern, sorted or not, into components: for each, its rows and its pairs. Rows without any pair
 /// are in none.
 #[must_use]
@@ -82,7 +74,7 @@ pub fn components(pairs: &[ScoredPair], links: &[(u32, u32)], rows: usize) -> Ve
 }
 
 /// For each row, the first row of its component.
-fn firsts(ends: impl Iterator<Item = (u32, u32)>, rows: usize) -> Vec<u32> {
+pub(crate) fn firsts(ends: impl Iterator<Item = (u32, u32)>, rows: usize) -> Vec<u32> {
     let mut parent: Vec<u32> = (0..rows as u32).collect();
     for (one, two) in ends {
         let (one, two) = (root(&mut parent, one), root(&mut parent, two));

@@ -10,7 +10,7 @@ mod closure;
 mod persons;
 
 pub use changed::is_somebody_else;
-pub(crate) use closure::sort_by_component;
+pub(crate) use closure::firsts;
 pub use closure::{Closure, closure, components};
 
 use crate::bulk::ScoredPair;
@@ -19,7 +19,6 @@ use crate::model::{Model, Thresholds};
 use crate::population::Population;
 use persons::Joining;
 use rules::{Verdict, judge};
-use rustc_hash::FxHashMap;
 
 /// When registrations are linked, and when a person must look.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -209,27 +208,24 @@ pub fn decide(component: &Component<'_>, policy: &Policy) -> Decided {
     let mut members = component.members.to_vec();
     members.sort_unstable_by_key(|member| member.key);
     members.extend(component.outside);
-    let places: FxHashMap<u32, usize> = members.iter().zip(0..).map(|(member, place)| (member.row, place)).collect();
-    let mut joining = Joining::new(component, policy, &members);
-    for decision in component.decisions {
-        if let (Some(one), Some(two)) = (places.get(&decision.one), places.get(&decision.two)) {
-            joining.heed(*one, *two, decision.says);
-        }
-    }
-    let mut judged = Vec::with_capacity(component.pairs.len());
-    for pair in component.pairs {
-        if let (Some(one), Some(two)) = (places.get(&pair.one), places.get(&pair.two)) {
-            let ends = (*one.min(two), *one.max(two));
-            judged.push(Judged {
-                ends,
-                pair: *pair,
-                verdict: judge(component.population, component.model, pair, policy),
-            });
-        }
-    }
+    let mut places: Vec<(u32, usize)> = members.iter().zip(0..).map(|(member, place)| (member.row, place)).collect();
+    places.sort_unstable();
+    let place = |row: u32| places.binary_search_by_key(&row, |(row, _)| *row).ok().map(|at| places[at].1);
+    let judged = component.pairs.iter().filter_map(|pair| {
+        let (one, two) = (place(pair.one)?, place(pair.two)?);
+        let verdict = judge(component.population, component.model, pair, policy);
+        Some(Judged { ends: (one.min(two), one.max(two)), pair: *pair, verdict })
+    });
+    let mut judged: Vec<Judged> = judged.collect();
     // The strongest first; equal ones by the keys of their ends, which no order of arrival changes.
     judged.sort_unstable_by(|a, b| b.pair.score.bits.total_cmp(&a.pair.score.bits).then(a.ends.cmp(&b.ends)));
-    joining.join(&judged)
+    let mut joining = Joining::new(component, policy, &members, &judged);
+    for decision in component.decisions {
+        if let (Some(one), Some(two)) = (place(decision.one), place(decision.two)) {
+            joining.heed(one, two, decision.says);
+        }
+    }
+    joining.join()
 }
 
 /// A pair with its verdict; ends are places in the order of keys.

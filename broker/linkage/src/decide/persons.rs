@@ -3,13 +3,17 @@
 use crate::bulk::ScoredPair;
 use crate::decide::rules::{Verdict, judge, objection, verified_numbers_differ};
 use crate::decide::{Component, Decided, Judged, Link, LinkRule, Member, Policy, Review, ReviewReason, Says};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
-/// Registrations being joined; all numbers are places in the order of keys.
+/// Registrations being joined; all numbers are places in the order of keys. Most components are of two or three, and
+/// there are very many: what this holds takes a few pieces of memory, whatever it joins.
 pub(crate) struct Joining<'a> {
     component: &'a Component<'a>,
     policy: &'a Policy,
     members: &'a [Member],
+    /// The strongest first.
+    judged: &'a [Judged],
+    neighbours: Neighbours,
     same: Vec<(usize, usize)>,
     /// Never joined.
     apart: FxHashSet<(usize, usize)>,
@@ -17,25 +21,31 @@ pub(crate) struct Joining<'a> {
     different: FxHashSet<(usize, usize)>,
     /// The person that each registration belongs to so far: the first of its places.
     person: Vec<usize>,
-    persons: FxHashMap<usize, Vec<usize>>,
-    decided: Decided,
+    /// The next place of the same person, the first following the last.
+    next: Vec<usize>,
+    links: Vec<((usize, usize), Link)>,
+    reviews: Vec<((usize, usize), Review)>,
 }
 
 /// Comparisons made before two large persons are left to a steward: nobody has so many registrations.
 const COMPARISONS_MAX: usize = 20_000;
 
 impl<'a> Joining<'a> {
-    pub fn new(component: &'a Component<'a>, policy: &'a Policy, members: &'a [Member]) -> Self {
+    /// Joins nobody yet; `judged` comes the strongest first.
+    pub fn new(component: &'a Component<'a>, policy: &'a Policy, members: &'a [Member], judged: &'a [Judged]) -> Self {
         Self {
             component,
             policy,
             members,
+            judged,
+            neighbours: Neighbours::of(judged),
             same: Vec::new(),
             apart: FxHashSet::default(),
             different: FxHashSet::default(),
             person: (0..members.len()).collect(),
-            persons: (0..component.members.len()).map(|place| (place, vec![place])).collect(),
-            decided: Decided::default(),
+            next: (0..members.len()).collect(),
+            links: Vec::new(),
+            reviews: Vec::new(),
         }
     }
 
@@ -56,22 +66,18 @@ impl<'a> Joining<'a> {
 
     /// Joins all: by score, pairs coming the strongest first, then whatever persons linked of what that made. So an
     /// undone link gives back exactly what the scores made.
-    pub fn join(mut self, judged: &[Judged]) -> Decided {
+    pub fn join(mut self) -> Decided {
         self.same.sort_unstable();
-        let strong: Neighbours = neighbours(judged, self.members.len());
         let mut reviews = Vec::new();
-        for own in judged {
+        for own in self.judged {
             if self.apart.contains(&own.ends) {
                 continue;
             }
             let inside = own.ends.1 < self.component.members.len();
             match own.verdict {
                 Verdict::Automatic if inside => {
-                    let refusal = if self.has_rival(own, &strong) {
-                        Some(ReviewReason::LeadTooSmall)
-                    } else {
-                        self.join_by_score(own)
-                    };
+                    let refusal =
+                        if self.has_rival(own) { Some(ReviewReason::LeadTooSmall) } else { self.join_by_score(own) };
                     reviews.extend(refusal.map(|reason| (own, reason)));
                 }
                 Verdict::Review(reason) | Verdict::Never(reason) => reviews.push((own, reason)),
@@ -93,7 +99,7 @@ impl<'a> Joining<'a> {
     }
 
     fn join_by_person(&mut self, one: usize, two: usize) {
-        let pair = self.compared(one, two);
+        let pair = self.compared((one, two));
         let same_already = self.person[one] == self.person[two];
         let contradicted = |ends: (usize, usize)| {
             let apart = self.apart.contains(&ends).then_some(ReviewReason::DecisionsContradict);
@@ -123,7 +129,7 @@ impl<'a> Joining<'a> {
 
     /// Why the persons of two registrations are not one, if any two of their registrations say so.
     fn objection(&self, one: usize, two: usize) -> Option<ReviewReason> {
-        let comparisons = self.persons[&self.person[one]].len() * self.persons[&self.person[two]].len();
+        let comparisons = self.places_of(one).count() * self.places_of(two).count();
         if comparisons > COMPARISONS_MAX {
             return Some(ReviewReason::PersonsDisagree);
         }
@@ -131,9 +137,14 @@ impl<'a> Joining<'a> {
             if self.apart.contains(&ends) {
                 return Some(ReviewReason::PersonsDisagree);
             }
-            let pair = self.compared(ends.0, ends.1);
             let Component { population, model, .. } = *self.component;
-            let verdict = judge(population, model, &pair, self.policy);
+            let (pair, verdict) = match self.judged(ends) {
+                Some(judged) => (judged.pair, judged.verdict),
+                None => {
+                    let pair = self.compared(ends);
+                    (pair, judge(population, model, &pair, self.policy))
+                }
+            };
             let objection = objection(population, model, (&pair, verdict), self.policy);
             if objection.is_some() {
                 return objection;
@@ -147,15 +158,16 @@ impl<'a> Joining<'a> {
     }
 
     /// Whether somebody else fits either end nearly as well: a registration that is not the other end's person.
-    fn has_rival(&self, own: &Judged, strong: &Neighbours) -> bool {
+    fn has_rival(&self, own: &Judged) -> bool {
         let least = own.pair.score.bits - self.policy.lead_bits;
         let rival_at = |end: usize, other: usize| {
-            strong[end].iter().take_while(|(bits, _)| *bits > least).any(|(_, third)| {
-                let ends = (other.min(*third), other.max(*third));
-                *third != other
-                    && !self.is_linked_by_person(other, *third)
+            let strong = self.neighbours.of_place(end).map(|(third, at)| (third, self.judged[at].pair.score.bits));
+            strong.take_while(|(_, bits)| *bits > least).any(|(third, _)| {
+                let ends = (other.min(third), other.max(third));
+                third != other
+                    && !self.is_linked_by_person(other, third)
                     && (self.different.contains(&ends)
-                        || self.compared(other, *third).score.probability < self.policy.review_min)
+                        || self.compared(ends).score.probability < self.policy.review_min)
             })
         };
         rival_at(own.ends.0, own.ends.1) || rival_at(own.ends.1, own.ends.0)
@@ -165,39 +177,52 @@ impl<'a> Joining<'a> {
         self.same.binary_search(&(one.min(two), one.max(two))).is_ok()
     }
 
-    fn compared(&self, one: usize, two: usize) -> ScoredPair {
-        let (one, two) = (self.members[one].row, self.members[two].row);
+    /// A pair as it was judged, if it is of concern.
+    fn judged(&self, ends: (usize, usize)) -> Option<&Judged> {
+        self.neighbours.of_place(ends.0).find(|(other, _)| *other == ends.1).map(|(_, at)| &self.judged[at])
+    }
+
+    fn compared(&self, ends: (usize, usize)) -> ScoredPair {
+        if let Some(judged) = self.judged(ends) {
+            return judged.pair;
+        }
+        let (one, two) = self.rows(ends);
         ScoredPair::of(self.component.population, self.component.model, one, two)
     }
 
+    /// The places of the person to whom this one belongs.
+    fn places_of(&self, place: usize) -> impl Iterator<Item = usize> {
+        let others = std::iter::successors(Some(self.next[place]), |at| Some(self.next[*at]));
+        std::iter::once(place).chain(others.take_while(move |other| *other != place))
+    }
+
     fn crossing(&self, one: usize, two: usize) -> impl Iterator<Item = (usize, usize)> {
-        let ours = &self.persons[&self.person[one]];
-        let theirs = &self.persons[&self.person[two]];
-        let pairs = ours.iter().flat_map(move |own| theirs.iter().map(move |other| (*own.min(other), *own.max(other))));
+        let pairs = self
+            .places_of(one)
+            .flat_map(move |own| self.places_of(two).map(move |other| (own.min(other), own.max(other))));
         pairs.filter(|(own, other)| own != other)
     }
 
     fn unite(&mut self, one: usize, two: usize) {
-        let (one, two) = (self.person[one], self.person[two]);
-        let (first, second) = (one.min(two), one.max(two));
-        if first == second {
+        let first = self.person[one].min(self.person[two]);
+        let moving = if self.person[one] == first { two } else { one };
+        if self.person[moving] == first {
             return;
         }
-        let moving = self.persons.remove(&second).unwrap_or_default();
-        for place in &moving {
-            self.person[*place] = first;
-        }
-        self.persons.entry(first).or_default().extend(moving);
+        let places: Vec<usize> = self.places_of(moving).collect();
+        places.into_iter().for_each(|place| self.person[place] = first);
+        // Two rings that exchange one successor each are one ring.
+        self.next.swap(one, two);
     }
 
     fn link(&mut self, ends: (usize, usize), pair: &ScoredPair, rule: LinkRule) {
         let (one, two) = self.rows(ends);
-        self.decided.links.push(Link { one, two, rule, levels: pair.comparison.levels, bits: pair.score.bits });
+        self.links.push((ends, Link { one, two, rule, levels: pair.comparison.levels, bits: pair.score.bits }));
     }
 
     fn review(&mut self, ends: (usize, usize), pair: &ScoredPair, reason: ReviewReason) {
         let (one, two) = self.rows(ends);
-        self.decided.reviews.push(Review { one, two, reason, levels: pair.comparison.levels, bits: pair.score.bits });
+        self.reviews.push((ends, Review { one, two, reason, levels: pair.comparison.levels, bits: pair.score.bits }));
     }
 
     fn rows(&self, (one, two): (usize, usize)) -> (u32, u32) {
@@ -205,28 +230,49 @@ impl<'a> Joining<'a> {
     }
 
     fn finish(mut self) -> Decided {
-        let mut persons: Vec<Vec<usize>> = self.persons.into_values().collect();
-        persons.iter_mut().for_each(|places| places.sort_unstable());
-        persons.sort_unstable();
-        let rows = |places: Vec<usize>| places.into_iter().map(|place| self.members[place].row).collect();
-        self.decided.persons = persons.into_iter().map(rows).collect();
-        let place: FxHashMap<u32, usize> =
-            self.members.iter().zip(0..).map(|(member, place)| (member.row, place)).collect();
-        self.decided.links.sort_by_key(|link| (place[&link.one], place[&link.two]));
-        self.decided.reviews.sort_by_key(|review| (place[&review.one], place[&review.two], review.reason));
-        self.decided
+        let inside = 0..self.component.members.len();
+        let row = |place: usize| self.members[place].row;
+        let person = |first: usize| {
+            let mut places: Vec<usize> = self.places_of(first).collect();
+            places.sort_unstable();
+            places.into_iter().map(row).collect()
+        };
+        let persons = inside.filter(|place| self.person[*place] == *place).map(person).collect();
+        self.links.sort_by_key(|(ends, _)| *ends);
+        self.reviews.sort_by_key(|(ends, review)| (*ends, review.reason));
+        Decided {
+            persons,
+            links: self.links.into_iter().map(|(_, link)| link).collect(),
+            reviews: self.reviews.into_iter().map(|(_, review)| review).collect(),
+        }
     }
 }
 
 /// For each registration, those with which it forms a pair, the strongest first.
-type Neighbours = Vec<Vec<(f64, usize)>>;
+struct Neighbours(Vec<Neighbour>);
 
-fn neighbours(judged: &[Judged], count: usize) -> Neighbours {
-    let mut neighbours = vec![Vec::new(); count];
-    for own in judged {
-        let bits = own.pair.score.bits;
-        neighbours[own.ends.0].push((bits, own.ends.1));
-        neighbours[own.ends.1].push((bits, own.ends.0));
+#[derive(Clone, Copy)]
+struct Neighbour {
+    place: usize,
+    other: usize,
+    /// Where their pair stands among those judged.
+    at: usize,
+}
+
+impl Neighbours {
+    fn of(judged: &[Judged]) -> Self {
+        let both = |(at, own): (usize, &Judged)| {
+            let (place, other) = own.ends;
+            [Neighbour { place, other, at }, Neighbour { place: other, other: place, at }]
+        };
+        let mut all: Vec<Neighbour> = judged.iter().enumerate().flat_map(both).collect();
+        all.sort_unstable_by_key(|own| (own.place, own.at));
+        Self(all)
     }
-    neighbours
+
+    /// The others, each with where the pair stands.
+    fn of_place(&self, place: usize) -> impl Iterator<Item = (usize, usize)> {
+        let from = self.0.partition_point(|own| own.place < place);
+        self.0[from..].iter().take_while(move |own| own.place == place).map(|own| (own.other, own.at))
+    }
 }

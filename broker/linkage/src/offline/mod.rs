@@ -10,7 +10,7 @@ pub use input::{Row, read_rows};
 pub use report::Report;
 pub use superseded::{RefusedLine, SupersededFile, read_superseded};
 
-use crate::bulk::{Deciding, ScoredPair, score_all};
+use crate::bulk::{Deciding, ScoredPair, score_all, side_by_side};
 use crate::decide::rules::is_of_concern;
 use crate::decide::{Corroboration, Decided, Policy};
 use crate::identity::NhsNumber;
@@ -136,9 +136,11 @@ pub fn link(
     let mut of_concern: Vec<ScoredPair> = Vec::new();
     let mut written = Ok(());
     let total = population.len();
-    let scored = score_all(&population, &model, options.threads, &mut |batch, rows| {
+    let (is_told, concerns) = (pairs.is_some(), |pair: &ScoredPair| is_of_concern(&model, pair, &policy));
+    let wanted = |pair: &ScoredPair| is_told || concerns(pair);
+    let scored = score_all(&population, &model, options.threads, &wanted, &mut |batch, rows| {
         progress(Progress::Scored(rows, total));
-        of_concern.extend(batch.iter().filter(|pair| is_of_concern(&model, pair, &policy)));
+        of_concern.extend(batch.iter().filter(|pair| !is_told || concerns(pair)));
         if let (Some(to), Ok(())) = (&mut pairs, &written) {
             written = write_pairs(to, &people, batch);
         }
@@ -150,10 +152,10 @@ pub fn link(
     let key = |row| people.key(row);
     let deciding =
         Deciding { population: &population, model: &model, policy: &policy, threads: options.threads, key: &key };
-    let decided = deciding.decide_all(&mut of_concern);
+    let decided = deciding.decide_all(&of_concern);
     drop(of_concern);
     progress(Progress::Writing);
-    write_links(outputs.links, &people, &decided)?;
+    write_links(outputs.links, &people, &decided, options.threads)?;
     let report = Report::of(&model, &policy, &decided, &scored, quality);
     Ok(Linked { report, model })
 }
@@ -176,20 +178,32 @@ fn write_pairs(to: &mut impl Write, people: &People, pairs: &[ScoredPair]) -> st
     Ok(())
 }
 
+/// Lines written by one thread at once.
+const LINES_AT_ONCE: usize = 1 << 16;
+
 /// A person's enterprise id is made of the least key of its registrations, so that the order of rows changes nothing.
-fn write_links(to: &mut dyn Write, people: &People, decided: &[Decided]) -> std::io::Result<()> {
+fn write_links(to: &mut dyn Write, people: &People, decided: &[Decided], threads: usize) -> std::io::Result<()> {
     let mut leaders: Vec<u32> = (0..people.len() as u32).collect();
     for person in decided.iter().flat_map(|decided| &decided.persons) {
         for row in person {
             leaders[*row as usize] = person[0];
         }
     }
-    let mut to = BufWriter::with_capacity(1 << 16, to);
     to.write_all(b"source,local_id,enterprise_id\n")?;
-    for (leader, row) in leaders.into_iter().zip(0..) {
-        people.write_id(&mut to, row)?;
-        // 96 bits: among 20 million persons two share an id once in 10^14 files.
-        writeln!(to, ",{:024x}", people.key(leader) >> 32)?;
+    let lines = |(leaders, first): (&[u32], u32)| {
+        let mut lines = Vec::new();
+        for (leader, row) in leaders.iter().zip(first..) {
+            people.write_id(&mut lines, row)?;
+            // 96 bits: among 20 million persons two share an id once in 10^14 files.
+            writeln!(lines, ",{:024x}", people.key(*leader) >> 32)?;
+        }
+        std::io::Result::Ok(lines)
+    };
+    let mut parts = leaders.chunks(LINES_AT_ONCE).zip((0..).step_by(LINES_AT_ONCE)).peekable();
+    while parts.peek().is_some() {
+        for lines in side_by_side(threads, parts.by_ref().take(threads.max(1)), lines) {
+            to.write_all(&lines?)?;
+        }
     }
     to.flush()
 }

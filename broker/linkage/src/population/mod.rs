@@ -95,6 +95,7 @@ impl Population {
         keys_of(&self.side(row), &mut keys);
         keys.sort_unstable();
         keys.dedup();
+        self.touch(&keys);
         for key in keys {
             self.add_key(row, key, &mut changed);
         }
@@ -198,6 +199,11 @@ impl Population {
         self.records.get(row as usize).unwrap_or(&NOBODY)
     }
 
+    /// Reads what comparing these rows reads first, so that it waits for memory once, not once for each.
+    pub(crate) fn touch_rows(&self, rows: impl Iterator<Item = u32>) {
+        black_box(rows.fold(0, |touched, row| touched ^ self.record(row).place.numbers));
+    }
+
     pub(crate) fn side(&self, row: u32) -> Side<'_> {
         let record = self.record(row);
         let former = if record.has_former { self.former.get(&row).map(|former| &**former) } else { None };
@@ -249,6 +255,12 @@ impl Population {
         }
     }
 
+    /// Waits for memory once, not once for each key.
+    fn touch(&self, keys: &[Key]) {
+        let touch = |key: &Key| self.postings[usize::from(key.kind)].touch(key.coarse);
+        black_box(keys.iter().fold(0, |touched, key| touched ^ touch(key)));
+    }
+
     fn add_key(&mut self, row: u32, key: Key, changed: &mut Changed) {
         let most = SHARED_MAX[usize::from(key.kind)];
         let postings = &mut self.postings[usize::from(key.kind)];
@@ -293,8 +305,7 @@ impl Search {
         self.rows.clear();
         self.cut = false;
         keys_of(side, &mut self.keys);
-        let touch = |key: &Key| population.postings[usize::from(key.kind)].touch(key.coarse);
-        black_box(self.keys.iter().fold(0, |touched, key| touched ^ touch(key)));
+        population.touch(&self.keys);
         for key in &self.keys {
             let postings = &population.postings[usize::from(key.kind)];
             let rows = &mut self.rows;
@@ -309,7 +320,7 @@ impl Search {
         self.rows.sort_unstable();
         self.rows.dedup();
         // Whoever is found is compared next.
-        black_box(self.rows.iter().fold(0, |touched, row| touched ^ population.record(*row).place.numbers));
+        population.touch_rows(self.rows.iter().copied());
     }
 
     fn finish(self) -> Candidates {

@@ -1,12 +1,13 @@
 //! The blocking index of one kind of key: which rows stand under it.
 //!
-//! Two levels: a sorted array that never changes, and a small sorted set of what came since; the set is merged into the
-//! array when it has grown to an eighth of it.
+//! Two levels: a sorted array that never changes, and a small hash table of what came since; the table is merged into the
+//! array when it has grown to an eighth of it, or holds too many entries under one key to go through at each look-up.
 //!
 //! **Invariant.** What a look-up finds is a function of the *set* of (key, row) entries, never of their order of
 //! arrival: how many rows share a key decides which part of it counts, and that number is a property of the set.
 
 use crate::keys::{Key, SharedMax};
+use hashbrown::HashTable;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -35,9 +36,51 @@ pub(crate) struct Postings {
     /// First entry of each bucket of coarse keys.
     buckets: Vec<u32>,
     shift: u32,
-    recent: BTreeSet<Entry>,
+    recent: Recent,
     /// Entries of `sorted` that are gone.
     gone: BTreeSet<Entry>,
+}
+
+/// What came since the last merge, found by its coarse part.
+#[derive(Default)]
+struct Recent(HashTable<Entry>);
+
+impl Recent {
+    /// Entries under one coarse part, all of which a look-up of it goes through.
+    const SHARED_MAX: usize = 1024;
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All that share a coarse part, in no order.
+    fn sharing(&self, coarse: u32) -> impl Iterator<Item = &Entry> {
+        self.0.iter_hash(hash(coarse)).filter(move |entry| entry.coarse == coarse)
+    }
+
+    fn within(&self, (first, last): (Entry, Entry)) -> impl Iterator<Item = &Entry> {
+        self.sharing(first.coarse).filter(move |entry| (first..=last).contains(*entry))
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        self.0.insert_unique(hash(entry.coarse), entry, |entry| hash(entry.coarse));
+    }
+
+    fn remove(&mut self, entry: Entry) -> bool {
+        let found = self.0.find_entry(hash(entry.coarse), |other| *other == entry);
+        found.map(|place| place.remove()).is_ok()
+    }
+
+    fn in_order(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self.0.iter().copied().collect();
+        entries.sort_unstable();
+        entries
+    }
+}
+
+/// Spreads coarse parts, some of which are numbers as people have them, over the table; by the golden ratio.
+fn hash(coarse: u32) -> u64 {
+    u64::from(coarse).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 const RECENT_MIN: usize = 8192;
@@ -47,7 +90,9 @@ const ONE_MORE: usize = 1;
 impl Postings {
     /// Takes all entries of a bulk load at once.
     pub fn build(mut entries: Vec<Entry>) -> Self {
-        entries.sort_unstable();
+        // As one number each: millions are compared without a branch.
+        let number = |own: &Entry| u128::from(own.coarse) << 64 | u128::from(own.finer) << 32 | u128::from(own.row);
+        entries.sort_unstable_by_key(number);
         entries.dedup();
         entries.shrink_to_fit();
         Self::of_sorted(entries)
@@ -83,20 +128,25 @@ impl Postings {
     pub fn bytes(&self) -> usize {
         self.sorted.capacity() * size_of::<Entry>()
             + self.buckets.capacity() * 4
-            + (self.recent.len() + self.gone.len()) * 16
+            + self.recent.0.allocation_size()
+            + self.gone.len() * 16
     }
 
+    /// Takes an entry that is not there yet.
     pub fn insert(&mut self, entry: Entry) {
-        if !self.gone.remove(&entry) && !self.is_sorted_in(entry) {
-            self.recent.insert(entry);
+        debug_assert!(!self.recent.within((entry, entry)).any(|_| true), "an entry comes once");
+        if self.gone.remove(&entry) {
+            return;
         }
-        if self.recent.len() > RECENT_MIN.max(self.sorted.len() / 8) {
+        self.recent.insert(entry);
+        let too_many = self.recent.len() > RECENT_MIN.max(self.sorted.len() / 8);
+        if too_many || self.recent.sharing(entry.coarse).nth(Recent::SHARED_MAX).is_some() {
             self.merge();
         }
     }
 
     pub fn remove(&mut self, entry: Entry) {
-        if !self.recent.remove(&entry) && self.is_sorted_in(entry) {
+        if !self.recent.remove(entry) && self.is_sorted_in(entry) {
             self.gone.insert(entry);
         }
         if self.gone.len() > RECENT_MIN.max(self.sorted.len() / 8) {
@@ -112,7 +162,7 @@ impl Postings {
         let mut merged = Vec::with_capacity(self.len());
         let recent = std::mem::take(&mut self.recent);
         let gone = std::mem::take(&mut self.gone);
-        let mut added = recent.into_iter().peekable();
+        let mut added = recent.in_order().into_iter().peekable();
         for entry in self.sorted.iter().filter(|entry| !gone.contains(entry)) {
             while let Some(earlier) = added.next_if(|recent| recent < entry) {
                 merged.push(earlier);
@@ -129,7 +179,8 @@ impl Postings {
     pub fn touch(&self, coarse: u32) -> u32 {
         let bucket = (u64::from(coarse) >> self.shift) as usize;
         let first = self.buckets.get(bucket).copied().unwrap_or_default();
-        self.sorted.get(first as usize).map_or(0, |entry| entry.row)
+        let recent = self.recent.sharing(coarse).next().map_or(0, |entry| entry.row);
+        self.sorted.get(first as usize).map_or(0, |entry| entry.row) ^ recent
     }
 
     /// Calls `with` for every row that shares the key, narrowed until at most `shared_max` do.
@@ -138,8 +189,8 @@ impl Postings {
             let found = if Key::is_blind(key.1, width) { Found::Cut } else { Found::All };
             let shared_max = most.at(width);
             let base = self.range_of(range, shared_max + ONE_MORE + self.gone.len());
-            let recent = || self.recent.range(range.0..=range.1);
-            if self.gone.is_empty() && self.recent.is_empty() {
+            let recent = || self.recent.within(range);
+            if self.gone.is_empty() && self.recent.len() == 0 {
                 if base.len() <= shared_max {
                     base.iter().for_each(|entry| with(entry.row));
                     return found;
@@ -161,7 +212,7 @@ impl Postings {
             let limit = most.at(width) + 2;
             let base = self.range_of(range, limit + self.gone.len());
             let standing = base.iter().filter(|entry| !self.gone.contains(entry)).count();
-            let shared = standing + self.recent.range(range.0..=range.1).take(limit).count();
+            let shared = standing + self.recent.within(range).take(limit).count();
             // Narrower, the key is shared by no more rows, and as many may.
             match shared.cmp(&(most.at(width) + 1)) {
                 Ordering::Less => return None,
@@ -177,7 +228,7 @@ impl Postings {
         let range = ranges(key)[width];
         let base = self.range_of(range, limit + self.gone.len());
         let standing = base.iter().filter(|entry| !self.gone.contains(entry));
-        standing.chain(self.recent.range(range.0..=range.1)).take(limit).map(|entry| entry.row).collect()
+        standing.chain(self.recent.within(range)).take(limit).map(|entry| entry.row).collect()
     }
 
     /// The sorted entries within the range, at most `limit`.
@@ -197,7 +248,7 @@ impl Postings {
 
     /// Every entry that stands, in order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        let mut recent = self.recent.iter().copied().peekable();
+        let mut recent = self.recent.in_order().into_iter().peekable();
         let mut sorted =
             self.sorted.iter().copied().filter(|entry| self.gone.is_empty() || !self.gone.contains(entry)).peekable();
         std::iter::from_fn(move || match (sorted.peek(), recent.peek()) {

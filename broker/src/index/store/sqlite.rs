@@ -9,7 +9,7 @@ use crate::index::event::{Event, FeedPosition};
 use futures::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::{
-    Connection as _, SqliteConnection,
+    AssertSqlSafe, Connection as _, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use std::{fs::File, io, path::Path, time::Duration};
@@ -17,8 +17,10 @@ use tokio::{fs, sync::Mutex};
 
 const MOVE_HEAD: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequence = $3 AND batch = $4";
 
-/// A whole batch in one way to SQLite's thread and back: the head moves, and if it did, the rows come, as JSON arrays.
-const APPEND: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequence = $3 AND batch = $4; \
+/// A whole batch in one way to SQLite's thread and back, the rows as JSON arrays; a transaction of its own, unless it is
+/// within one. A head that is not where the batch begins has no place to move to, which its column refuses.
+const APPEND: &str = "SAVEPOINT batch; \
+    UPDATE index_head SET sequence = CASE WHEN sequence = $3 AND batch = $4 THEN $1 END, batch = $2; \
     INSERT INTO index_events (sequence, at_ms, kind, source_id, local_id, body, enterprise_id, \
     other_source_id, other_local_id, undone, decided_by, reason, idempotency_key, nhs_number, superseded_by, \
     until_ms, decided) \
@@ -26,12 +28,16 @@ const APPEND: &str = "UPDATE index_head SET sequence = $1, batch = $2 WHERE sequ
     unhex(value->>'body'), value->>'enterprise_id', value->>'other_source_id', value->>'other_local_id', \
     value->>'undone', value->>'decided_by', value->>'reason', value->>'idempotency_key', \
     value->>'nhs_number', value->>'superseded_by', value->>'until_ms', value->>'decided' \
-    FROM json_each($5) WHERE changes() = 1; \
+    FROM json_each($5); \
     INSERT INTO index_feeds (source_id, epoch, feed_cursor, heard_at_ms, batch) \
     SELECT value->>'source_id', value->>'epoch', value->>'feed_cursor', value->>'heard_at_ms', $2 \
     FROM json_each($6) WHERE true \
     ON CONFLICT (source_id) DO UPDATE SET epoch = excluded.epoch, feed_cursor = excluded.feed_cursor, \
-    heard_at_ms = excluded.heard_at_ms, batch = excluded.batch";
+    heard_at_ms = excluded.heard_at_ms, batch = excluded.batch; \
+    RELEASE batch";
+
+/// SQLite's SQLITE_CONSTRAINT_NOTNULL.
+const NO_VALUE: &str = "1299";
 
 /// How long to wait for another process that has the file for a moment.
 const BUSY: Duration = Duration::from_secs(5);
@@ -73,7 +79,9 @@ impl SqliteStore {
             .busy_timeout(BUSY);
         let mut connection = connect(options, &file).await?;
         for statement in SCHEMA {
-            sqlx::query(statement).execute(&mut connection).await.map_err(|e| at(&file, &e))?;
+            // What is SQLite's own key of a row needs no index beside.
+            let statement = statement.replace("BIGINT NOT NULL PRIMARY KEY", "INTEGER PRIMARY KEY");
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.map_err(|e| at(&file, &e))?;
         }
         let first = sqlx::query(FIRST_HEAD).bind(SCHEMA_VERSION).bind("");
         first.execute(&mut connection).await.map_err(|e| at(&file, &e))?;
@@ -242,11 +250,17 @@ impl Store for SqliteStore {
     }
 
     async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
+        let rows = Rows::of(batch)?;
         let mut connection = self.connection.lock().await;
-        let mut transaction = connection.begin().await.map_err(refused)?;
-        insert(&mut transaction, batch).await?;
-        // Up to here an error leaves nothing behind; from here on only the disk knows.
-        transaction.commit().await.map_err(unknown)
+        let Err(error) = insert(&mut connection, batch, rows).await else { return Ok(()) };
+        // What can still be taken back was not stored; otherwise only the disk knows.
+        let taken_back = sqlx::query("ROLLBACK").execute(&mut *connection).await.is_ok();
+        let code = error.as_database_error().and_then(|error| error.code());
+        match taken_back {
+            true if code.as_deref() == Some(NO_VALUE) => Err(StoreError::Conflict),
+            true => Err(refused(error)),
+            false => Err(unknown(error)),
+        }
     }
 
     async fn replace(&self, expected: Mark, content: &mut Content<'_>) -> Result<(), StoreError> {
@@ -257,7 +271,9 @@ impl Store for SqliteStore {
             sqlx::query(table).execute(&mut *transaction).await.map_err(refused)?;
         }
         for batch in content {
-            insert(&mut transaction, &batch?).await?;
+            let batch = batch?;
+            let rows = Rows::of(&batch)?;
+            insert(&mut transaction, &batch, rows).await.map_err(refused)?;
         }
         transaction.commit().await.map_err(unknown)
     }
@@ -290,22 +306,30 @@ async fn move_head(connection: &mut SqliteConnection, from: Mark, to: Mark) -> R
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+async fn insert(connection: &mut SqliteConnection, batch: &Batch, rows: Rows) -> Result<(), sqlx::Error> {
     let (from, to) = (batch.after, batch.mark());
-    let appended = sqlx::query(APPEND)
+    sqlx::query(APPEND)
         .bind(to.sequence.cast_signed())
         .bind(to.batch.cast_signed())
         .bind(from.sequence.cast_signed())
         .bind(from.batch.cast_signed())
-        .bind(json(batch.events.iter().map(EventRow::from))?)
-        .bind(json(batch.feeds.iter().map(FeedRow::from))?)
+        .bind(rows.events)
+        .bind(rows.feeds)
         .execute(connection)
-        .await;
-    // With no event to come, only the count of rows tells whether the head moved.
-    let expected = 1 + batch.events.len() + batch.feeds.len();
-    match appended.map_err(refused)?.rows_affected() == expected as u64 {
-        true => Ok(()),
-        false => Err(StoreError::Conflict),
+        .await
+        .map(drop)
+}
+
+/// A batch as JSON arrays.
+struct Rows {
+    events: String,
+    feeds: String,
+}
+
+impl Rows {
+    fn of(batch: &Batch) -> Result<Rows, StoreError> {
+        let (events, feeds) = (batch.events.iter().map(EventRow::from), batch.feeds.iter().map(FeedRow::from));
+        Ok(Rows { events: json(events)?, feeds: json(feeds)? })
     }
 }
 
