@@ -9,7 +9,7 @@ use severn_link::Identity;
 use severn_proto::v1::{
     Dataset, Demographics, LedgerRow, Outcome, PurposeOfUse, QualityFinding, ReasonCode, RegistrationRef,
 };
-use severn_trust::{ALL_DATASETS, verify_trail};
+use severn_trust::{ALL_DATASETS, NhsNumber, verify_trail};
 use std::time::Duration;
 use tests::{
     records::{allergy, anne, bert, no_known_allergies, plain},
@@ -148,6 +148,25 @@ async fn a_source_whose_record_is_of_another_person_is_rejected_and_nothing_of_i
     assert_eq!(outcome(&record, "A", Dataset::Allergies), Outcome::Answered);
     assert!(rows(&record, "B").all(|row| row.shown == 0 && row.outcome() != Outcome::AnsweredNone));
     assert!(!format!("{:?}", record.sections()).contains("Latex"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_still_gives_a_number_that_was_replaced_answers() {
+    let before = Demographics { nhs_number: "9990000034".into(), ..anne() };
+    let late = MadeUp::new("B").knowing("1", before, vec![allergy("B", "b1", ("300916003", "Latex allergy"))]);
+    let world = World::start(vec![knowing_anne("A"), late], &[]).await;
+    let [old, new] = ["9990000034", "9990000018"].map(|number| NhsNumber::parse(number).expect("a number"));
+    world.broker.index.supersede(vec![[old, new]], "S1", "the national list").await.expect("it is taken");
+    let Found::One(candidate) = find(&world, by_number(&anne())).await else { panic!("one person expected") };
+    let golden = candidate.golden.expect("who it is");
+    assert_eq!((&*golden.nhs_number, &*golden.replaced_nhs_numbers), ("9990000018", &["9990000034".to_owned()][..]));
+    let client = world.client("R8000");
+    let record =
+        complete(client.retrieve(&candidate.enterprise_id, &golden, &[], THREE_SECONDS).await.expect("an answer"));
+    assert_eq!(outcome(&record, "B", Dataset::Allergies), Outcome::Answered);
+    // Whoever knows nothing of the old number is refused by whoever holds it, and told so.
+    let refused = client.retrieve(&candidate.enterprise_id, &anne(), &[], THREE_SECONDS).await.expect("an answer");
+    assert_eq!(outcome(&complete(refused), "B", Dataset::Allergies), Outcome::NoAnswer);
 }
 
 #[tokio::test(start_paused = true)]

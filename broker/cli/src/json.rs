@@ -78,6 +78,7 @@ fn demographics(person: &Demographics) -> Value {
     json!({
         "nhs_number": person.nhs_number,
         "nhs_number_verified": person.nhs_number_verified,
+        "replaced_nhs_numbers": person.replaced_nhs_numbers,
         "names": person.names.iter().map(name).collect::<Vec<_>>(),
         "birth_date": person.birth_date,
         "restricted": person.restricted,

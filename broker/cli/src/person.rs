@@ -165,7 +165,8 @@ fn read_nhs(text: &str) -> Result<String, Unclear> {
 /// What was typed, and beside it what the broker knows of the person that was found: what is typed prevails.
 pub(crate) fn meant(typed: &Demographics, golden: &Demographics) -> Demographics {
     let mut person = golden.clone();
-    if !typed.nhs_number.is_empty() {
+    // A number that was replaced means the same person; those who hold its successor know them by that.
+    if !typed.nhs_number.is_empty() && !golden.replaced_nhs_numbers.contains(&typed.nhs_number) {
         person.nhs_number.clone_from(&typed.nhs_number);
     }
     if !typed.birth_date.is_empty() {
@@ -251,5 +252,15 @@ mod tests {
         let typed = args(&[("family", "Briggs")]).said().unwrap();
         let meant = meant(&typed, &golden);
         assert_eq!((meant.names[0].family.as_str(), meant.nhs_number.as_str()), ("Briggs", "9434765919"));
+    }
+
+    #[test]
+    fn who_is_found_by_a_number_that_was_replaced_is_meant_by_its_successor() {
+        let golden = Demographics {
+            replaced_nhs_numbers: vec!["9990000018".into()],
+            ..args(&[("nhs", "9434765919"), ("born", "1951-02-03")]).said().unwrap()
+        };
+        let typed = args(&[("nhs", "999 000 0018")]).said().unwrap();
+        assert_eq!(meant(&typed, &golden).nhs_number, "9434765919");
     }
 }

@@ -93,6 +93,16 @@ impl Atoms {
         &self.text[start..start + usize::from(atom.length)]
     }
 
+    /// Numbers given out, the missing word's among them.
+    pub const fn count(&self) -> usize {
+        self.atoms.len()
+    }
+
+    /// The letters of a word.
+    pub fn word(&self, id: AtomId) -> String {
+        String::from_utf8_lossy(self.text(self.get(id))).into_owned()
+    }
+
     /// Bytes held, for the accounts of a population.
     pub fn bytes(&self) -> usize {
         self.atoms.capacity() * size_of::<Atom>() + self.text.capacity() + self.ids.capacity() * 17

@@ -230,21 +230,18 @@ pub(crate) fn build_postings(population: &Population, threads: usize) -> Vec<Pos
     let share = population.row_limit().div_ceil(threads).max(1);
     let starts = (0..population.row_limit()).step_by(share);
     let parts = side_by_side(threads, starts, |from| entries_of(population, from, from + share));
-    let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();
-    for part in parts {
-        for (all, own) in entries.iter_mut().zip(part) {
-            if all.is_empty() { *all = own } else { all.extend(own) }
-        }
-    }
+    let mut parts: Vec<_> = parts.into_iter().map(Vec::into_iter).collect();
+    // Kinds are put together side by side, as many at once as there are threads.
+    let mut kinds = (0..KINDS).map(|_| parts.iter_mut().filter_map(Iterator::next).collect()).peekable();
     let mut postings: Vec<Postings> = Vec::new();
-    // Kinds are sorted side by side, as many at once as there are threads.
-    let mut entries = entries.into_iter().peekable();
-    while entries.peek().is_some() {
-        postings.extend(side_by_side(threads, entries.by_ref().take(threads), Postings::build));
+    while kinds.peek().is_some() {
+        let few: Vec<Vec<Vec<Entry>>> = kinds.by_ref().take(threads).collect();
+        postings.extend(side_by_side(threads, few.into_iter(), |parts| Postings::build(&parts)));
     }
     postings
 }
 
+/// The entries of some rows: for each kind of key, in order.
 fn entries_of(population: &Population, from: usize, to: usize) -> Vec<Vec<Entry>> {
     let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();
     let mut keys = Vec::new();
@@ -256,5 +253,7 @@ fn entries_of(population: &Population, from: usize, to: usize) -> Vec<Vec<Entry>
             }
         }
     }
+    // As one number each: millions are compared without a branch.
+    entries.iter_mut().for_each(|own| own.sort_unstable_by_key(|entry| entry.number()));
     entries
 }

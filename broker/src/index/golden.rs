@@ -7,7 +7,7 @@
 use super::normalise::{Name, letters, postcode, whole_date};
 use severn_proto::v1::{Address, Demographics, HumanName, Sex, Telecom, human_name::Use};
 use severn_trust::NhsNumber;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Names, addresses or telecoms of a golden record, at most.
 const REPEATS_MAX: usize = 10;
@@ -16,6 +16,8 @@ const REPEATS_MAX: usize = 10;
 pub struct Member {
     /// What the source says.
     pub demographics: Demographics,
+    /// The NHS number that the source gives, if the one above replaced it.
+    pub replaced: Option<NhsNumber>,
     /// The later, the greater.
     pub changed: u64,
 }
@@ -28,6 +30,7 @@ pub fn golden(members: &[Member]) -> Demographics {
     let restricted = members.iter().any(|m| m.demographics.restricted);
     let located = if restricted { &[] } else { members };
     Demographics {
+        replaced_nhs_numbers: replaced(members, &nhs_number),
         nhs_number,
         nhs_number_verified,
         names: names(members),
@@ -74,6 +77,12 @@ fn number(members: &[Member]) -> (String, bool) {
         return (number.digits(), true);
     }
     (ranked(given(false)).first().map(|number| number.digits()).unwrap_or_default(), false)
+}
+
+fn replaced(members: &[Member], number: &str) -> Vec<String> {
+    let own = members.iter().filter(|member| member.demographics.nhs_number == number);
+    let replaced: BTreeSet<NhsNumber> = own.filter_map(|member| member.replaced).collect();
+    replaced.into_iter().map(|number| number.digits()).collect()
 }
 
 fn names(members: &[Member]) -> Vec<HumanName> {
@@ -156,7 +165,7 @@ mod tests {
     fn member(changed: u64, spoil: impl FnOnce(&mut Demographics)) -> Member {
         let mut demographics = Demographics::default();
         spoil(&mut demographics);
-        Member { demographics, changed }
+        Member { demographics, replaced: None, changed }
     }
 
     fn named(family: &str, given: &str) -> HumanName {

@@ -16,10 +16,11 @@ use severn_proto::v1::{Demographics, human_name::Use};
 /// Bytes of a salt.
 pub const SALT_BYTES: usize = 16;
 
-/// What identifies a person for a commitment, normalised: an NHS number, and birth date with family name.
+/// What identifies a person for a commitment, normalised: an NHS number, those it replaced, and birth date with family name.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct PersonKeys {
     nhs: Option<NhsNumber>,
+    replaced: Vec<NhsNumber>,
     demographics: Vec<String>,
 }
 
@@ -40,7 +41,8 @@ impl PersonKeys {
         }
         let whole_date = demographics.birth_date.len() == 10;
         let keys = families.into_iter().filter(|_| whole_date).map(|f| format!("{}|{f}", demographics.birth_date));
-        PersonKeys { nhs, demographics: keys.collect() }
+        let replaced = demographics.replaced_nhs_numbers.iter().filter_map(|number| NhsNumber::parse(number).ok());
+        PersonKeys { nhs, replaced: replaced.collect(), demographics: keys.collect() }
     }
 }
 
@@ -53,6 +55,9 @@ pub struct Commitments {
     /// SHA-256 of "severn-nhs", salt, ten digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nhs: Option<String>,
+    /// The same of each number that this one replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<String>,
     /// SHA-256 of "severn-dem", salt, "YYYY-MM-DD|FAMILY" (letters only, upper case).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub demographics: Option<String>,
@@ -63,22 +68,30 @@ impl Commitments {
     pub fn new(person: &PersonKeys, entropy: &dyn Entropy) -> Commitments {
         let mut salt = [0; SALT_BYTES];
         entropy.fill(&mut salt);
+        let digest = |number| URL_SAFE_NO_PAD.encode(nhs_digest(&salt, number));
         Commitments {
             salt: URL_SAFE_NO_PAD.encode(salt),
-            nhs: person.nhs.map(|n| URL_SAFE_NO_PAD.encode(nhs_digest(&salt, n))),
+            nhs: person.nhs.map(digest),
+            replaced: person.replaced.iter().copied().map(digest).collect(),
             demographics: person.demographics.first().map(|d| URL_SAFE_NO_PAD.encode(demographics_digest(&salt, d))),
         }
     }
 
-    /// Whether `own` may be the person meant: an NHS number on both sides must agree; else birth date and family name must.
-    /// A commitment that cannot be compared never agrees.
+    /// Whether `own` may be the person meant: an NHS number on both sides must agree; where one side still holds a number
+    /// that was replaced, or a side holds none, birth date and family name must. A commitment that cannot be compared never
+    /// agrees.
     pub fn agrees_with(&self, own: &PersonKeys) -> bool {
         let Some(salt) = self.salt_bytes() else { return false };
-        if let (Some(meant), Some(nhs)) = (&self.nhs, own.nhs) {
-            return *meant == URL_SAFE_NO_PAD.encode(nhs_digest(&salt, nhs));
+        let digest = |number| nhs_digest(&salt, number);
+        let replaced = || own.replaced.iter().any(|number| self.names_number(&digest(*number)));
+        match own.nhs.map(digest) {
+            Some(nhs) if self.names_number(&nhs) => return true,
+            // Whoever searched by a number that was replaced knows no more yet.
+            Some(_) if replaced() && self.demographics.is_none() => return true,
+            Some(nhs) if self.nhs.is_some() && !self.names_replaced(&nhs) && !replaced() => return false,
+            _ => {}
         }
-        let Some(meant) = &self.demographics else { return false };
-        own.demographics.iter().any(|d| *meant == URL_SAFE_NO_PAD.encode(demographics_digest(&salt, d)))
+        own.demographics.iter().any(|d| self.names_demographics(&demographics_digest(&salt, d)))
     }
 
     /// The digests of `own` under this salt, as an adapter echoes them: NHS number, then birth date and family name.
@@ -93,8 +106,8 @@ impl Commitments {
 
     /// Whether an echo is about the person meant, by the same rule as [`Commitments::agrees_with`].
     pub fn agrees_with_echo(&self, nhs: &[u8], demographics: &[u8]) -> bool {
-        if let Some(meant) = self.nhs.as_ref().filter(|_| !nhs.is_empty()) {
-            return *meant == URL_SAFE_NO_PAD.encode(nhs);
+        if self.nhs.is_some() && !nhs.is_empty() && !self.names_replaced(nhs) {
+            return self.names_number(nhs);
         }
         !demographics.is_empty() && self.names_demographics(demographics)
     }
@@ -102,6 +115,15 @@ impl Commitments {
     /// Whether anybody is meant at all: a search commits to nobody.
     pub fn is_empty(&self) -> bool {
         self.nhs.is_none() && self.demographics.is_none()
+    }
+
+    fn names_number(&self, digest: &[u8]) -> bool {
+        self.nhs.as_ref().is_some_and(|meant| *meant == URL_SAFE_NO_PAD.encode(digest))
+    }
+
+    fn names_replaced(&self, digest: &[u8]) -> bool {
+        let digest = URL_SAFE_NO_PAD.encode(digest);
+        self.replaced.contains(&digest)
     }
 
     fn names_demographics(&self, digest: &[u8]) -> bool {
@@ -153,6 +175,33 @@ mod tests {
         ] {
             assert_eq!(commitments.agrees_with(&own), agrees);
             let (nhs, demographics) = commitments.echo(&own);
+            let bytes = |d: Option<Digest>| d.map(|d| d.to_vec()).unwrap_or_default();
+            assert_eq!(commitments.agrees_with_echo(&bytes(nhs), &bytes(demographics)), agrees);
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_replaced_counts_with_birth_date_and_name() {
+        let current = PersonKeys {
+            replaced: vec![NhsNumber::parse("9990000018").unwrap()],
+            ..person("9434765919", "1980-02-01", &["O'Brien"])
+        };
+        let old = |born| person("9990000018", born, &["O'Brien"]);
+        for (meant, own, agrees) in [
+            (&current, old("1980-02-01"), true),
+            (&current, old("1980-02-02"), false),
+            (&current, person("9990000018", "", &[]), false),
+            (&old("1980-02-01"), current.clone(), true),
+            (&old("1980-02-02"), current.clone(), false),
+            (&person("9990000018", "", &[]), current.clone(), true),
+            (&old("1980-02-01"), person("9434765919", "1980-02-01", &["O'Brien"]), false),
+        ] {
+            let commitments = Commitments::new(meant, &SystemEntropy::default());
+            assert_eq!(commitments.agrees_with(&own), agrees);
+        }
+        let commitments = Commitments::new(&current, &SystemEntropy::default());
+        for (born, agrees) in [("1980-02-01", true), ("1980-02-02", false)] {
+            let (nhs, demographics) = commitments.echo(&old(born));
             let bytes = |d: Option<Digest>| d.map(|d| d.to_vec()).unwrap_or_default();
             assert_eq!(commitments.agrees_with_echo(&bytes(nhs), &bytes(demographics)), agrees);
         }

@@ -113,6 +113,8 @@ def commit(nhs, demographics):
     person = {"salt": base64url(salt)}
     if nhs:
         person["nhs"] = digest(b"severn-nhs", "".join(c for c in nhs if c in "0123456789"))
+    if demographics and demographics.replaced_nhs_numbers:
+        person["replaced"] = [digest(b"severn-nhs", number) for number in demographics.replaced_nhs_numbers]
     family = "".join(c for c in demographics.names[0].family if c.isalpha()).upper() if demographics else ""
     if family and len(demographics.birth_date) == 10:
         person["demographics"] = digest(b"severn-dem", f"{demographics.birth_date}|{family}")

@@ -168,6 +168,7 @@ fn demographics(view: &View<'_>) -> Demographics {
         gp_practice_ods: practice.unwrap_or_default(),
         preferred_name: preferred_name(json),
         restricted: is_restricted(json),
+        ..Demographics::default()
     }
 }
 

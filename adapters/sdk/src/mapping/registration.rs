@@ -216,6 +216,7 @@ impl RegistrationPlan {
             gp_practice_ods: text(m.gp_practice_ods.as_ref(), row),
             preferred_name: text(m.preferred_name.as_ref(), row),
             restricted: is_set(m.restricted.as_ref(), row),
+            ..Demographics::default()
         };
         let local_id = LocalId { assigning_authority: m.assigning_authority.clone(), value };
         let source_id = context.source_id.clone();

@@ -4,12 +4,14 @@ use crate::identity::{Address, Identity, Name, NhsNumber, Sex};
 use crate::normalise::hash_bytes;
 use crate::offline::columns::{Column, Columns};
 use crate::offline::{OfflineError, Progress, report::Quality};
-use crate::population::Population;
+use crate::population::{Desk, Dictionary, Population, Understood};
 use crate::superseded::Superseded;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Scope;
 
 /// What was read.
 pub(crate) struct Load {
@@ -30,6 +32,8 @@ pub(crate) struct Holds {
 #[derive(Default)]
 pub(crate) struct People {
     sources: Vec<String>,
+    /// A hash of each source.
+    hashes: Vec<u64>,
     source_of: Vec<u16>,
     ids: Vec<u8>,
     ends: Vec<u64>,
@@ -41,10 +45,10 @@ const ROWS_MAX: usize = 1 << 31;
 const SOURCES_MAX: usize = u16::MAX as usize;
 const PROGRESS_ROWS: usize = 50_000;
 
-/// Rows handed from the thread that reads to the one that understands.
+/// Rows handed from the thread that reads to one that understands.
 const ROWS_AT_ONCE: usize = 1024;
-/// Batches that may wait.
-const BATCHES_MAX: usize = 16;
+/// Batches that may wait for one thread.
+const BATCHES_MAX: usize = 8;
 
 /// Opens a file of people: its reader, and where its columns stand.
 fn open<R: Read>(input: R) -> Result<(csv::Reader<R>, Columns), OfflineError> {
@@ -105,91 +109,102 @@ pub fn read_rows<R: Read>(input: R) -> Result<impl Iterator<Item = Result<Row, O
     }))
 }
 
+/// Reads a file of people, which so many threads understand.
 pub(crate) fn load(
-    input: impl Read + Send,
+    input: impl Read,
     superseded: &Superseded<NhsNumber>,
+    threads: usize,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Load, OfflineError> {
-    let (reader, columns) = open(input)?;
+    let (mut reader, columns) = open(input)?;
     let beside = [Column::NhsNumber, Column::Line1, Column::Postcode, Column::Phone, Column::Email];
     let holds = Holds { corroboration: beside.iter().any(|column| columns.has(*column)) };
     let mut load =
         Load { population: Population::new(), people: People::default(), quality: Quality::default(), holds };
     std::thread::scope(|scope| {
-        let (full, batches) = std::sync::mpsc::sync_channel(BATCHES_MAX);
-        let (empty, used) = std::sync::mpsc::channel();
-        scope.spawn(move || read_batches(reader, &full, &used));
-        for batch in batches {
-            let batch: Vec<csv::ByteRecord> = batch?;
-            for row in &batch {
-                load.take(&columns, row, superseded)?;
+        let reading = Reading { columns: &columns, superseded };
+        let mut clerks: Vec<Clerk> = (0..threads.max(1)).map(|_| Clerk::start(scope, reading)).collect();
+        // Clerks with a batch, the oldest batch first: rows stay in order.
+        let mut busy = VecDeque::new();
+        let mut used = Vec::new();
+        let mut turns = (0..clerks.len()).cycle();
+        let mut more = Ok(true);
+        loop {
+            while busy.len() < BATCHES_MAX * clerks.len() && matches!(more, Ok(true)) {
+                let mut batch = used.pop().unwrap_or_default();
+                more = read_batch(&mut reader, &mut batch);
+                let turn = turns.next().unwrap_or_default();
+                // A clerk leaves only if its thread panics, which the scope does then.
+                let _ = clerks[turn].full.send(batch);
+                busy.push_back(turn);
             }
-            if load.people.len() % PROGRESS_ROWS < batch.len() {
+            let Some(clerk) = busy.pop_front().map(|turn| &mut clerks[turn]) else { break };
+            let Ok(done) = clerk.done.recv() else { break };
+            used.push(load.take(&columns, done, &mut clerk.dictionary)?);
+            if load.people.len() % PROGRESS_ROWS < ROWS_AT_ONCE {
                 progress(Progress::Read(load.people.len()));
             }
-            // The reader may be done already, and then wants no memory back.
-            let _ = empty.send(batch);
         }
+        more?;
         Ok(load)
     })
 }
 
-type Batch = Result<Vec<csv::ByteRecord>, csv::Error>;
+/// Reads rows into memory that was used before. Says whether more may come; with an error, the rows before it are there.
+fn read_batch<R: Read>(reader: &mut csv::Reader<R>, batch: &mut Vec<csv::ByteRecord>) -> Result<bool, csv::Error> {
+    batch.resize_with(ROWS_AT_ONCE, csv::ByteRecord::new);
+    let mut count = 0;
+    let mut more = Ok(true);
+    while let (Ok(true), Some(row)) = (&more, batch.get_mut(count)) {
+        more = reader.read_byte_record(row);
+        count += usize::from(matches!(more, Ok(true)));
+    }
+    batch.truncate(count);
+    more
+}
 
-/// Reads rows, batch by batch, into memory that was used before, until the end or an error.
-fn read_batches<R: Read>(mut reader: csv::Reader<R>, full: &SyncSender<Batch>, used: &Receiver<Vec<csv::ByteRecord>>) {
-    loop {
-        let mut batch = used.try_recv().unwrap_or_default();
-        batch.resize_with(ROWS_AT_ONCE, csv::ByteRecord::new);
-        let mut count = 0;
-        let mut failed = None;
-        for row in &mut batch {
-            match reader.read_byte_record(row) {
-                Ok(true) => count += 1,
-                Ok(false) => break,
-                Err(error) => {
-                    failed = Some(error);
-                    break;
+/// What understanding a row needs.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    columns: &'a Columns,
+    superseded: &'a Superseded<NhsNumber>,
+}
+
+/// A batch, understood.
+struct Done {
+    batch: Vec<csv::ByteRecord>,
+    understood: Understood,
+    quality: Quality,
+}
+
+/// A thread that understands rows, batch after batch.
+struct Clerk {
+    full: Sender<Vec<csv::ByteRecord>>,
+    done: Receiver<Done>,
+    dictionary: Dictionary,
+}
+
+impl Clerk {
+    fn start<'scope>(scope: &'scope Scope<'scope, '_>, reading: Reading<'scope>) -> Self {
+        let (full, batches) = channel::<Vec<csv::ByteRecord>>();
+        let (finished, done) = channel();
+        scope.spawn(move || {
+            let mut desk = Desk::new();
+            for batch in batches {
+                let (mut understood, mut quality) = (Understood::default(), Quality::default());
+                batch.iter().for_each(|row| reading.understand(row, &mut desk, (&mut understood, &mut quality)));
+                if finished.send(Done { batch, understood, quality }).is_err() {
+                    return;
                 }
             }
-        }
-        batch.truncate(count);
-        let last = count < ROWS_AT_ONCE;
-        if full.send(Ok(batch)).is_err() {
-            return;
-        }
-        if let Some(error) = failed {
-            // Nobody listens any more only if the run has failed already.
-            let _ = full.send(Err(error));
-        }
-        if last {
-            return;
-        }
+        });
+        Self { full, done, dictionary: Dictionary::new() }
     }
 }
 
-impl Load {
-    fn take(
-        &mut self,
-        columns: &Columns,
-        row: &csv::ByteRecord,
-        superseded: &Superseded<NhsNumber>,
-    ) -> Result<(), OfflineError> {
-        let number = self.people.len();
-        if number >= ROWS_MAX {
-            return Err(OfflineError::TooLong(ROWS_MAX));
-        }
-        let local_id = columns.get(row, Column::LocalId);
-        if local_id.is_empty() {
-            return Err(OfflineError::LocalId(row.position().map_or(0, csv::Position::line)));
-        }
-        self.people.add(columns.get(row, Column::Source), local_id);
-        self.insert(number as u32, columns, row, superseded);
-        Ok(())
-    }
-
-    fn insert(&mut self, number: u32, columns: &Columns, row: &csv::ByteRecord, superseded: &Superseded<NhsNumber>) {
-        let text = |column| String::from_utf8_lossy(columns.get(row, column));
+impl Reading<'_> {
+    fn understand(&self, row: &csv::ByteRecord, desk: &mut Desk, into: (&mut Understood, &mut Quality)) {
+        let text = |column| String::from_utf8_lossy(self.columns.get(row, column));
         let (given, middle, family): (Cow<'_, str>, _, _) =
             (text(Column::Given), text(Column::Middle), text(Column::Family));
         let (line, postcode) = (text(Column::Line1), text(Column::Postcode));
@@ -197,10 +212,11 @@ impl Load {
         let (birth_date, death_date, written) =
             (text(Column::BirthDate), text(Column::DeathDate), text(Column::NhsNumber));
         let nhs_number = NhsNumber::parse(&written);
-        self.quality.count(&written, nhs_number.is_some(), &birth_date, &family);
+        let (understood, quality) = into;
+        quality.count(&written, nhs_number.is_some(), &birth_date, &family);
         let identity = Identity {
-            nhs_number: nhs_number.map(|number| superseded.current(number)),
-            nhs_number_verified: is_yes(columns.get(row, Column::NhsNumberVerified)),
+            nhs_number: nhs_number.map(|number| self.superseded.current(number)),
+            nhs_number_verified: is_yes(self.columns.get(row, Column::NhsNumberVerified)),
             names: &[Name { family: &family, given: &[&given, &middle], ..Name::default() }],
             birth_date: &birth_date,
             sex: Sex::parse(&text(Column::Sex)),
@@ -209,7 +225,32 @@ impl Load {
             emails: &[&email],
             death_date: &death_date,
         };
-        self.population.insert_bulk(number, &identity);
+        desk.read(&identity, understood);
+    }
+}
+
+impl Load {
+    /// Takes a batch, whose memory it gives back.
+    fn take(
+        &mut self,
+        columns: &Columns,
+        done: Done,
+        dictionary: &mut Dictionary,
+    ) -> Result<Vec<csv::ByteRecord>, OfflineError> {
+        let first = self.people.len();
+        if first + done.batch.len() > ROWS_MAX {
+            return Err(OfflineError::TooLong(ROWS_MAX));
+        }
+        for row in &done.batch {
+            let local_id = columns.get(row, Column::LocalId);
+            if local_id.is_empty() {
+                return Err(OfflineError::LocalId(row.position().map_or(0, csv::Position::line)));
+            }
+            self.people.add(columns.get(row, Column::Source), local_id);
+        }
+        self.quality.add(&done.quality);
+        self.population.insert_understood(first as u32, done.understood, dictionary);
+        Ok(done.batch)
     }
 }
 
@@ -227,7 +268,9 @@ impl People {
     fn add(&mut self, source: &[u8], local_id: &[u8]) {
         let number = self.numbers.get(source).copied().unwrap_or_else(|| {
             let number = self.sources.len().min(SOURCES_MAX) as u16;
-            self.sources.push(String::from_utf8_lossy(source).into_owned());
+            let name = String::from_utf8_lossy(source).into_owned();
+            self.hashes.push(hash_bytes(name.as_bytes(), 11));
+            self.sources.push(name);
             self.numbers.insert(source.to_vec(), number);
             number
         });
@@ -248,7 +291,7 @@ impl People {
 
     /// What tells a registration apart, whatever its row: a hash of source and local id.
     pub fn key(&self, row: u32) -> u128 {
-        let source = hash_bytes(self.source(row), 11);
+        let source = self.hashes[usize::from(self.source_of[row as usize])];
         let id = self.local_id(row);
         u128::from(hash_bytes(id, source)) << 64 | u128::from(hash_bytes(id, !source))
     }

@@ -113,7 +113,7 @@ pub enum OfflineError {
 /// # Errors
 /// If the input is not such a file, or a result cannot be written.
 pub fn link(
-    input: impl Read + Send,
+    input: impl Read,
     outputs: Outputs<'_>,
     options: &Options,
     progress: &(dyn Fn(Progress) + Sync),
@@ -121,7 +121,8 @@ pub fn link(
     if !(options.threshold > 0.5 && options.threshold < 1.0) {
         return Err(OfflineError::Threshold(options.threshold));
     }
-    let Load { mut population, people, quality, holds } = input::load(input, &options.superseded, progress)?;
+    let Load { mut population, people, quality, holds } =
+        input::load(input, &options.superseded, options.threads, progress)?;
     progress(Progress::Indexing);
     population.index_bulk(options.threads);
     progress(Progress::Training);

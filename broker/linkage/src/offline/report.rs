@@ -69,6 +69,16 @@ impl Quality {
         self.birth_date_malformed += usize::from(!blank(birth_date) && Date::parse(birth_date).is_missing());
         self.family_missing += usize::from(blank(family));
     }
+
+    /// Adds what was counted elsewhere.
+    pub(crate) const fn add(&mut self, other: &Self) {
+        self.registrations += other.registrations;
+        self.nhs_number_missing += other.nhs_number_missing;
+        self.nhs_number_malformed += other.nhs_number_malformed;
+        self.birth_date_missing += other.birth_date_missing;
+        self.birth_date_malformed += other.birth_date_malformed;
+        self.family_missing += other.family_missing;
+    }
 }
 
 impl Report {

@@ -6,9 +6,11 @@
 //! newcomer makes a key too common: then rows that were candidates through it alone are candidates no more. Whoever
 //! keeps what followed from candidates is told whose must be derived again ([`Changed::affected`]).
 
+mod desk;
 mod postings;
 mod saved;
 
+pub(crate) use desk::{Desk, Dictionary, Understood};
 pub(crate) use postings::{Entry, Found, Postings};
 pub use saved::{SavedPostings, SavedRows};
 
@@ -217,8 +219,7 @@ impl Population {
 
     /// The letters of a word.
     pub(crate) fn words_of(&self, id: u32) -> String {
-        let atom = self.atoms.get(id);
-        String::from_utf8_lossy(self.atoms.text(atom)).into_owned()
+        self.atoms.word(id)
     }
 
     pub(crate) const fn atoms(&self) -> &Atoms {
@@ -232,6 +233,10 @@ impl Population {
     /// Puts a registration into a row without making it findable: for bulk loads, which end with [`Self::index_bulk`].
     pub fn insert_bulk(&mut self, row: u32, identity: &Identity<'_>) {
         let (record, former) = self.reader.read(identity, &mut self.atoms);
+        self.put(row, record, former);
+    }
+
+    fn put(&mut self, row: u32, record: Record, former: Option<Former>) {
         let place = row as usize;
         if place >= self.records.len() {
             self.records.resize(place + 1, Record::default());

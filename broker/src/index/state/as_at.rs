@@ -104,5 +104,5 @@ fn body(event: Event) -> Option<(u64, Registration)> {
 }
 
 fn member((changed, registration): (u64, Registration)) -> Member {
-    Member { demographics: registration.demographics.unwrap_or_default(), changed }
+    Member { demographics: registration.demographics.unwrap_or_default(), replaced: None, changed }
 }

@@ -34,11 +34,13 @@ impl State {
         let held = self.get(row);
         let located = Located { source: held.key.source.clone(), local_id: held.key.local_id.clone() };
         let mut demographics = self.registration(row).demographics.unwrap_or_default();
+        let given = NhsNumber::parse(&demographics.nhs_number).ok();
         if let Some(number) = held.facts.number {
             // Shown is the number in use, whichever the source still gives.
             demographics.nhs_number = number.digits();
         }
-        (located, Member { demographics, changed: held.changed })
+        let replaced = given.filter(|given| held.facts.number.is_some_and(|number| number != *given));
+        (located, Member { demographics, replaced, changed: held.changed })
     }
 
     /// A registration as its source announced it.

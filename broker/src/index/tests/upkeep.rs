@@ -77,6 +77,11 @@ async fn a_superseded_number_is_its_successor() {
         assert_eq!(found(&index, &by_number(number, "1980-02-02")), "nobody");
     }
     assert_eq!(index.locate(person).unwrap().unwrap().golden.nhs_number, BETH, "shown is the number in use");
+    assert_eq!(
+        index.locate(person).unwrap().unwrap().golden.replaced_nhs_numbers,
+        [ANNA],
+        "and what sources still give"
+    );
     let kinds: Vec<String> = index.history(person).unwrap().into_iter().map(|line| line.kind).collect();
     assert!(kinds.contains(&"superseded".to_owned()), "{kinds:?}");
     // A chain, and one who comes later with the first number.

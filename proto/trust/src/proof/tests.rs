@@ -24,7 +24,7 @@ fn proof() -> Proof {
         issued_s: NOW_S,
         datasets: vec![Dataset::Allergies, Dataset::Medications],
         purpose: PurposeOfUse::DirectCare,
-        person: Commitments { salt: "AAAAAAAAAAAAAAAAAAAAAA".into(), nhs: Some("n".into()), demographics: None },
+        person: Commitments { salt: "AAAAAAAAAAAAAAAAAAAAAA".into(), nhs: Some("n".into()), ..Commitments::default() },
     }
 }
 
