@@ -7,6 +7,7 @@
 use crate::{
     limits::Limits,
     policy::{Requester, Ruling, may_leave},
+    restricted::{Stripped, strip},
     source::Reading,
 };
 use prost::Message as _;
@@ -31,6 +32,7 @@ pub struct Answer {
 pub(crate) struct Shaper<'a> {
     policy: &'a AccessTable,
     requester: Requester<'a>,
+    restricted: bool,
     now_ms: i64,
     stale_after_ms: i64,
     entries_left: usize,
@@ -49,12 +51,18 @@ impl<'a> Shaper<'a> {
         Shaper {
             policy,
             requester,
+            restricted: false,
             now_ms,
             stale_after_ms: i64::try_from(limits.stale_after_ms).unwrap_or(i64::MAX),
             entries_left: limits.entries_max,
             bytes_left: limits.answer_bytes_max,
             entry_bytes_max: limits.batch_bytes_max.saturating_sub(ENVELOPE_BYTES),
         }
+    }
+
+    /// Takes out whatever locates the person, if the source holds them as restricted.
+    pub fn of_person(self, restricted: bool) -> Shaper<'a> {
+        Shaper { restricted, ..self }
     }
 
     /// One answer for each ruling, in order. `read` holds one reading for each dataset ruled to be read, or says why
@@ -84,26 +92,44 @@ impl<'a> Shaper<'a> {
         if reading.not_held {
             return self.bare(reading.dataset, Outcome::NotHeld, None);
         }
-        let (mut withheld, mut unreadable, mut over_limit) = (0, reading.unreadable, 0);
+        let (mut withheld, mut stripped, mut unreadable, mut over_limit) = (0, 0, reading.unreadable, 0);
         let mut entries = Vec::with_capacity(reading.entries.len());
         for entry in reading.entries {
             // The owner ruled on this dataset; an entry that says it is of another must not slip out under it.
             let fits = entry.head.as_ref().is_some_and(|h| h.dataset() == reading.dataset && !h.entry_id.is_empty());
             if !fits {
                 unreadable += 1;
-            } else if !may_leave(self.policy, self.requester, &entry) {
+                continue;
+            }
+            if !may_leave(self.policy, self.requester, &entry) {
                 withheld += 1;
-            } else if !self.admits(&entry) {
-                over_limit += 1;
-            } else {
+                continue;
+            }
+            let entry = match self.restricted {
+                false => entry,
+                true => match strip(entry) {
+                    Stripped::Whole(entry) => entry,
+                    Stripped::Less(entry) => {
+                        stripped += 1;
+                        entry
+                    }
+                    Stripped::Nothing => {
+                        withheld += 1;
+                        continue;
+                    }
+                },
+            };
+            if self.admits(&entry) {
                 entries.push(entry);
+            } else {
+                over_limit += 1;
             }
         }
         let stale = reading.as_of_ms.is_some_and(|at| self.now_ms.saturating_sub(at) > self.stale_after_ms);
         let mut reasons = Vec::new();
         let mut add = |code: ReasonCode, count: u32| reasons.push(Reason { code: code.into(), count });
-        if withheld > 0 {
-            add(ReasonCode::Label, withheld);
+        if withheld + stripped > 0 {
+            add(ReasonCode::Label, withheld + stripped);
         }
         if over_limit > 0 {
             add(ReasonCode::OverLimit, over_limit);
@@ -111,7 +137,7 @@ impl<'a> Shaper<'a> {
         if unreadable > 0 {
             add(ReasonCode::Unreadable, unreadable);
         }
-        let partial = over_limit > 0 || unreadable > 0 || !reading.partial.is_empty();
+        let partial = stripped > 0 || over_limit > 0 || unreadable > 0 || !reading.partial.is_empty();
         reasons.extend(reading.partial);
         if stale {
             reasons.push(Reason { code: ReasonCode::AsOf.into(), count: 0 });

@@ -13,6 +13,7 @@ pub mod serve;
 mod verify;
 mod policy;
 mod release;
+mod restricted;
 mod answer;
 mod reading;
 pub mod feed;

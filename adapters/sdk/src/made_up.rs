@@ -74,6 +74,10 @@ impl MadeUp {
         self.lock().people.insert(local_id.into(), demographics);
     }
 
+    pub fn restrict(&self, local_id: &str) {
+        self.lock().people.get_mut(local_id).unwrap().restricted = true;
+    }
+
     pub fn remove(&self, local_id: &str) {
         self.lock().people.remove(local_id);
     }

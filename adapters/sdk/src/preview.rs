@@ -47,12 +47,17 @@ impl Previewer {
         let (source, id) = (Arc::clone(&self.source), local_id.to_owned());
         let registration = Running::start(async move { source.registration(&id).await }).by(until).await;
         let rulings = rule(&self.policy, requester, &self.source.datasets(), datasets);
-        let mut shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
+        let registration = registration.and_then(Result::ok).flatten();
+        // Of a person who cannot be read nothing is read below either.
+        let restricted =
+            registration.as_ref().and_then(|own| own.demographics.as_ref()).is_some_and(|own| own.restricted);
+        let shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
+        let mut shaper = shaper.of_person(restricted);
         let mut answers = Vec::new();
         for mut group in Group::start(&self.source, local_id, &rulings, until) {
             let read = group.by(until).await.unwrap_or(Err(severn_proto::v1::ReasonCode::Timeout));
             answers.extend(shaper.shape(&group.rulings, read));
         }
-        Preview { registration: registration.and_then(Result::ok).flatten(), answers }
+        Preview { registration, answers }
     }
 }

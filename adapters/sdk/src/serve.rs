@@ -184,23 +184,31 @@ impl Adapter {
             Some(Err(code)) => return Ok(Person::Unknown(code)),
             None => return Ok(Person::Unknown(ReasonCode::Timeout)),
         };
-        let own = registration.demographics.as_ref().map(PersonKeys::of).unwrap_or_default();
+        let demographics = registration.demographics.unwrap_or_default();
+        let own = PersonKeys::of(&demographics);
+        let restricted = demographics.restricted;
         if !asked.proof.person.agrees_with(&own) {
             return Err(self.refused(Refused::of(asked, Refusal::OtherPerson)).await);
         }
         let (nhs, demographics) = asked.proof.person.echo(&own);
-        Ok(Person::Agrees(FetchOpened {
+        let opened = FetchOpened {
             local_id: asked.statement.local_id.clone(),
             nhs_commitment: nhs.map(Vec::from).unwrap_or_default(),
             demographics_commitment: demographics.map(Vec::from).unwrap_or_default(),
-        }))
+        };
+        Ok(Person::Agrees { opened, restricted })
     }
 }
 
 /// Whether the source knows the person meant.
 enum Person {
-    /// It does, and says so in these words.
-    Agrees(FetchOpened),
+    /// It does, and says so.
+    Agrees {
+        /// In these words.
+        opened: FetchOpened,
+        /// Whether it holds the person as restricted.
+        restricted: bool,
+    },
     /// It does not know the local id, or could not be asked; then nothing is read.
     Unknown(ReasonCode),
 }

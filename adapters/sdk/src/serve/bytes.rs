@@ -41,7 +41,7 @@ pub(super) async fn fetch_bytes(
     }
     let until = received + adapter.limits.budget(asked.statement.budget_ms);
     match adapter.person(&asked, until).await? {
-        Person::Agrees(_) => {}
+        Person::Agrees { .. } => {}
         Person::Unknown(ReasonCode::UnknownLocalId) => return Err(no_such_document()),
         Person::Unknown(why) => return Err(not_read(why)),
     }

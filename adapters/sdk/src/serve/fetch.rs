@@ -76,7 +76,10 @@ impl Delivery {
         let mut shaper = Shaper::new(&adapter.policy, requester, &adapter.limits, adapter.clock.now_ms());
         let local_id = asked.statement.local_id.clone();
         let opened = match person {
-            Person::Agrees(opened) => opened,
+            Person::Agrees { opened, restricted } => {
+                shaper = shaper.of_person(restricted);
+                opened
+            }
             Person::Unknown(why) => {
                 self.send(message(Part::Opened(FetchOpened { local_id, ..FetchOpened::default() }))).await?;
                 let sent = self.release(&mut shaper, &rulings, Err(why)).await?;

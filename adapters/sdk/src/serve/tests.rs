@@ -136,6 +136,28 @@ async fn an_entry_with_a_label_that_may_not_be_seen_stays() {
 }
 
 #[tokio::test]
+async fn of_a_restricted_person_leaves_nothing_that_locates_them() {
+    let made_up = || {
+        let source = MadeUp::new();
+        let mut located = entry("m3", Dataset::Medications, &[]);
+        located.head.as_mut().unwrap().provenance.as_mut().unwrap().location = "Refuge Lane Clinic".into();
+        source.add("p1", located);
+        source
+    };
+    let open = bench(made_up(), |_| ()).await;
+    let parts = open.fetch(&question(&open).await).await.unwrap();
+    assert_eq!(of(&parts, Dataset::Medications), "answered 3");
+    assert!(format!("{parts:?}").contains("Refuge Lane"), "nobody restricted this person");
+
+    let restricted = made_up();
+    restricted.restrict("p1");
+    let closed = bench(restricted, |_| ()).await;
+    let parts = closed.fetch(&question(&closed).await).await.unwrap();
+    assert_eq!(of(&parts, Dataset::Medications), "answered_partial 3 label:1", "the reader is told");
+    assert!(!format!("{parts:?}").contains("Refuge Lane"));
+}
+
+#[tokio::test]
 async fn nothing_leaves_that_is_not_on_record() {
     let bench = bench(MadeUp::new(), |_| ()).await;
     let question = question(&bench).await;
