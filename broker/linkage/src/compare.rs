@@ -19,7 +19,8 @@ pub(crate) struct Side<'a> {
 }
 
 /// What a comparison found: levels, and for each field that agrees exactly the value it agrees on, as a hash (zero if
-/// it does not), since agreeing on a rare value says more.
+/// it does not), since agreeing on a rare value says more. Of a name in two spellings, the value is the name that stands
+/// for all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// The level of every field.
@@ -142,12 +143,16 @@ fn name_pair(one: NameWords<'_>, two: NameWords<'_>) -> NamePair {
         // One name cannot speak twice.
         pair.middle = if same(&one.given, &two.middle) && same(&one.middle, &two.given) { middle::EXACT } else { 0 };
     }
-    if pair.given == given::EXACT {
-        pair.given_value = one.given.atom.whole;
-    }
-    if pair.family == family::EXACT {
-        pair.family_value = one.family.atom.whole;
-    }
+    pair.given_value = match pair.given {
+        given::EXACT => one.given.atom.whole,
+        given::SPELLING => one.given.atom.root,
+        _ => 0,
+    };
+    pair.family_value = match pair.family {
+        family::EXACT => one.family.atom.whole,
+        family::SPELLING => one.family.atom.root,
+        _ => 0,
+    };
     pair
 }
 

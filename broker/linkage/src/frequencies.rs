@@ -4,7 +4,8 @@
 
 use crate::atoms::hash_of_word;
 use crate::compare::place_value;
-use crate::normalise::date::Date;
+use crate::names::root_of;
+use crate::normalise::{date::Date, mix};
 use crate::population::Population;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub struct Frequencies {
     /// Given and family name together, where many bear both: names go by origin, so that two common names are
     /// commoner together than chance would have it.
     pub both_names: BTreeMap<String, f64>,
+    /// Given names of those born in one decade ("1960, JULIE"): how many times more often than by chance, where that
+    /// is plain. Names go by fashion, so that two who bear one name are often of one age.
+    pub given_by_decade: BTreeMap<String, f64>,
     /// Birth dates.
     pub birth: BirthShares,
     /// Houses, by postcode and number.
@@ -58,6 +62,12 @@ pub struct Frequencies {
 const SHARE_MIN: f64 = 2e-6;
 /// A full name is listed from so many bearers on.
 const BOTH_MIN: u32 = 5;
+/// Bearers of a name, seen or expected in a decade, from which on its fashion is listed.
+const FASHION_MIN: f64 = 20.0;
+/// A name is in fashion, or out of it, from so many times on.
+const FASHION_TIMES: f64 = 1.25;
+/// So many more bearers are taken to be seen, and expected, than were: few prove no fashion.
+const FASHION_PRIOR: f64 = 3.0;
 /// A house or telephone number is common from so many registrations on.
 const BUSY_MIN: u32 = 12;
 
@@ -67,6 +77,7 @@ impl Frequencies {
         let mut given = FxHashMap::default();
         let mut family = FxHashMap::default();
         let mut both = FxHashMap::default();
+        let mut by_decade = FxHashMap::default();
         let mut house = FxHashMap::default();
         let mut phone = FxHashMap::default();
         let mut births = Births::default();
@@ -76,6 +87,9 @@ impl Frequencies {
             add(&mut family, u64::from(record.name.family));
             if record.name.given != 0 && record.name.family != 0 {
                 add(&mut both, u64::from(record.name.given) << 32 | u64::from(record.name.family));
+            }
+            if record.name.given != 0 && record.birth.is_whole() {
+                add(&mut by_decade, u64::from(record.name.given) << 32 | u64::from(decade_of(record.birth)));
             }
             add(&mut phone, record.phone);
             births.add(record.birth);
@@ -90,6 +104,7 @@ impl Frequencies {
             both_names: shares(both, names_max, BOTH_MIN, both_name).common,
             given: shares(given, names_max, 3, name),
             family: shares(family, names_max, 3, name),
+            given_by_decade: fashions(&by_decade, name),
             birth: births.shares(),
             house: busy(&house, hash),
             phone: busy(&phone, hash),
@@ -125,6 +140,33 @@ fn shares(counts: FxHashMap<u64, u32>, listed_max: usize, seen_min: u32, spell: 
     let chance = chance.max(0.1 / pairs(total).max(10.0));
     let other = other.max(SHARE_MIN.min(1.0 / total));
     ValueShares { chance_agreement: rounded(chance), other: rounded(other), common }
+}
+
+/// The first year of the decade in which somebody was born.
+const fn decade_of(birth: Date) -> u32 {
+    birth.year() / 10 * 10
+}
+
+/// How many times more often than by chance those of each decade bear each name, by counts of both together.
+fn fashions(by_decade: &FxHashMap<u64, u32>, spell: impl Fn(u64) -> String) -> BTreeMap<String, f64> {
+    let (mut names, mut decades, mut total) = (FxHashMap::default(), FxHashMap::default(), 0.0);
+    for (both, count) in by_decade {
+        *names.entry(both >> 32).or_insert(0.0) += f64::from(*count);
+        *decades.entry(both & 0xffff_ffff).or_insert(0.0) += f64::from(*count);
+        total += f64::from(*count);
+    }
+    let mut fashions = BTreeMap::new();
+    for (name, bearers) in names {
+        for (decade, born) in &decades {
+            let expected: f64 = bearers * born / total;
+            let seen = f64::from(by_decade.get(&(name << 32 | decade)).copied().unwrap_or_default());
+            let times = (seen + FASHION_PRIOR) / (expected + FASHION_PRIOR);
+            if seen.max(expected) >= FASHION_MIN && times.max(1.0 / times) >= FASHION_TIMES {
+                fashions.insert(format!("{decade}, {}", spell(name)), rounded(times));
+            }
+        }
+    }
+    fashions
 }
 
 /// How much rarer it is that strangers share a house or a telephone number than that one house is met twice: who shares
@@ -188,12 +230,50 @@ pub(crate) struct Rarity {
     given: ValueBits,
     family: ValueBits,
     both: FxHashMap<u64, f64>,
+    by_decade: FxHashMap<u64, f64>,
     house: ValueBits,
     phone: ValueBits,
     years: FxHashMap<u32, f64>,
     year_other: f64,
     first_of_january: f64,
     other_day: f64,
+}
+
+/// For every full name that is listed, in all its spellings, by how many bits it is commoner than its parts make one
+/// think, as a negative number.
+fn both_bits(frequencies: &Frequencies) -> FxHashMap<u64, f64> {
+    let (givens, families) = (by_root(&frequencies.given), by_root(&frequencies.family));
+    let names = || frequencies.both_names.iter().filter_map(|(name, share)| Some((name.split_once(", ")?, *share)));
+    let mut together: FxHashMap<[&str; 2], f64> = FxHashMap::default();
+    for ((family, given), share) in names() {
+        *together.entry([root_of(given), root_of(family)]).or_default() += share;
+    }
+    let mut bits = FxHashMap::default();
+    for ((family, given), _) in names() {
+        let roots = [root_of(given), root_of(family)];
+        let given_share = givens.get(roots[0]).copied().unwrap_or(frequencies.given.other);
+        let family_share = families.get(roots[1]).copied().unwrap_or(frequencies.family.other);
+        let commoner_by = (given_share * family_share / together[&roots].max(1e-12)).log2().min(0.0);
+        for given in [given, roots[0]] {
+            for family in [family, roots[1]] {
+                bits.insert(both_value(hash_of_word(given), hash_of_word(family)), commoner_by);
+            }
+        }
+    }
+    bits
+}
+
+/// The shares of names, all spellings of one together.
+fn by_root(shares: &ValueShares) -> FxHashMap<&str, f64> {
+    let mut sums: FxHashMap<&str, f64> = FxHashMap::default();
+    for (name, share) in &shares.common {
+        *sums.entry(root_of(name)).or_default() += share;
+    }
+    sums
+}
+
+fn decade_value(given: u64, decade: u32) -> u64 {
+    given ^ mix(u64::from(decade))
 }
 
 const fn both_value(given: u64, family: u64) -> u64 {
@@ -223,18 +303,16 @@ impl Rarity {
         let hex = |text: &str| u64::from_str_radix(text, 16).unwrap_or_default();
         let birth = &frequencies.birth;
         let chance = birth.chance_agreement.max(1e-12);
-        let share_of = |shares: &ValueShares, name: &str| shares.common.get(name).copied().unwrap_or(shares.other);
-        let both = frequencies.both_names.iter().filter_map(|(name, share)| {
-            let (family, given) = name.split_once(", ")?;
-            let chance = share_of(&frequencies.given, given) * share_of(&frequencies.family, family);
-            let bits = (chance / share.max(1e-12)).log2().min(0.0);
-            Some((both_value(hash_of_word(given), hash_of_word(family)), bits))
+        let by_decade = frequencies.given_by_decade.iter().filter_map(|(both, times)| {
+            let (decade, given) = both.split_once(", ")?;
+            Some((decade_value(hash_of_word(given), decade.parse().ok()?), -times.max(1e-3).log2()))
         });
         let year_bits = |share: f64| -share.max(1e-4).log2();
         Self {
             given: ValueBits::new(&frequencies.given, hash_of_word),
             family: ValueBits::new(&frequencies.family, hash_of_word),
-            both: both.collect(),
+            both: both_bits(frequencies),
+            by_decade: by_decade.collect(),
             house: ValueBits::new(&frequencies.house, hex),
             phone: ValueBits::new(&frequencies.phone, hex),
             years: birth.years.iter().map(|(year, share)| (*year, year_bits(*share))).collect(),
@@ -264,6 +342,15 @@ impl Rarity {
 
     pub fn family(&self, value: u64) -> f64 {
         self.family.get(value)
+    }
+
+    /// By how many bits those born in a decade bear a name more rarely than others do, as a negative number if they
+    /// bear it more often.
+    pub fn fashion(&self, given: u64, birth: Date) -> f64 {
+        if given == 0 || birth.is_missing() {
+            return 0.0;
+        }
+        self.by_decade.get(&decade_value(given, decade_of(birth))).copied().unwrap_or_default()
     }
 
     pub fn house(&self, value: u64) -> f64 {

@@ -308,12 +308,14 @@ pub enum Class {
 
 /// Fields that do not agree independently within a class; each class's pairs of fields form no ring, so that their
 /// corrections add up. Whoever bears one given name is nearly always of one sex. In a household, a father and his son
-/// of one name are a generation apart, and twins bear two names. A person who marries may change name, address and
-/// telephone at once.
-pub(crate) const TOGETHER: [(Class, Field, Field); 6] = [
+/// of one name are a generation apart, and twins bear two names, one family's, and are reached by one telephone. A
+/// person who marries may change name, address and telephone at once.
+pub(crate) const TOGETHER: [(Class, Field, Field); 8] = [
     (Class::Stranger, Field::Given, Field::Sex),
     (Class::Household, Field::Given, Field::Sex),
     (Class::Household, Field::Given, Field::Birth),
+    (Class::Household, Field::Family, Field::Birth),
+    (Class::Household, Field::Birth, Field::Phone),
     (Class::Match, Field::Family, Field::Sex),
     (Class::Match, Field::Family, Field::Place),
     (Class::Match, Field::Place, Field::Phone),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
 /// Form of the file; another form is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -282,6 +282,24 @@ impl Model {
     pub fn for_population(mut self, registrations: usize) -> Self {
         self.file.classes.population = (registrations as f64).max(1000.0);
         self.file.version = format!("{} for {registrations} registrations", self.file.version);
+        self.prior = self.file.classes.prior();
+        self
+    }
+}
+
+impl Model {
+    /// The same model for tracing in an index where each of so many persons stands once: whoever is asked about is as
+    /// likely there as not, however many registrations each person had where the model was learned.
+    #[must_use]
+    pub fn for_tracing(mut self, persons: usize) -> Self {
+        let persons = (persons as f64).max(2.0);
+        let classes = &mut self.file.classes;
+        // As many of all pairs are of one household as before.
+        classes.households_per_registration *= (persons - 1.0) / (classes.population - 1.0).max(1.0);
+        // A pair has two ends.
+        classes.matches_per_registration = 0.5 / 2.0;
+        classes.population = persons;
+        self.file.version = format!("{} for tracing among {persons} persons", self.file.version);
         self.prior = self.file.classes.prior();
         self
     }

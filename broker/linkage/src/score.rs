@@ -4,7 +4,7 @@
 //! surname, address and telephone at once, so that these prove nothing between them; only against strangers do they.
 
 use crate::compare::Comparison;
-use crate::levels::{ALL_FIELDS, Class, Field, TOGETHER};
+use crate::levels::{ALL_FIELDS, Class, Field, TOGETHER, family, given};
 use crate::model::Model;
 use crate::normalise::date::Date;
 
@@ -85,16 +85,25 @@ impl Model {
     }
 
     fn sums_of(&self, field: Field, comparison: &Comparison) -> Sums {
-        let [matched, household] = self.weights[field as usize][usize::from(comparison.levels.get(field))];
+        let level = comparison.levels.get(field);
+        let [matched, household] = self.weights[field as usize][usize::from(level)];
         let rarity = match field {
-            Field::Given => self.rarity.given(comparison.given) + self.rarity.both(comparison.given, comparison.family),
-            Field::Family => self.rarity.family(comparison.family),
-            Field::Birth => self.rarity.birth(Date::from_packed(comparison.birth)),
+            Field::Given if level == given::EXACT => self.rarity.given(comparison.given) + self.both(comparison),
+            Field::Given => self.both(comparison),
+            Field::Family if level == family::EXACT => self.rarity.family(comparison.family),
+            Field::Birth => {
+                let birth = Date::from_packed(comparison.birth);
+                self.rarity.birth(birth) + self.rarity.fashion(comparison.given, birth)
+            }
             Field::Place => self.rarity.house(comparison.place),
             Field::Phone => self.rarity.phone(comparison.phone),
-            Field::Middle | Field::Sex | Field::Email | Field::Nhs => 0.0,
+            Field::Family | Field::Middle | Field::Sex | Field::Email | Field::Nhs => 0.0,
         };
         Sums { matched: matched + rarity, household: household + rarity }
+    }
+
+    fn both(&self, comparison: &Comparison) -> f64 {
+        self.rarity.both(comparison.given, comparison.family)
     }
 
     /// What fields that do not agree independently add, for a match and for a household.
@@ -129,3 +138,6 @@ impl Score {
 pub fn bits_of(probability: f64) -> f64 {
     (probability / (1.0 - probability)).log2()
 }
+
+#[cfg(test)]
+mod tests;

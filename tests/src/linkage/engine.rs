@@ -8,12 +8,11 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use severn_linkage::{
     bulk::{Deciding, ScoredPair, score_all},
-    decide::{Policy, rules::is_of_concern},
+    decide::{self, Policy, rules::is_of_concern},
     identity::{Address, Identity, Name, NhsNumber, Sex},
     model::Model,
     offline::{self, ModelChoice},
     population::Population,
-    score::Score,
     superseded::Superseded,
 };
 use std::{
@@ -53,10 +52,6 @@ pub struct Online {
     /// 999 of 1,000 take no longer.
     pub p999_us: f64,
 }
-
-/// A person found by a trace has at least this probability, and this lead in bits over the next.
-const TRACED_FROM: f64 = 0.98;
-const LEAD_BITS: f64 = 3.0;
 
 const THREADS: usize = 2;
 const TRAINING_SEED: u64 = 1;
@@ -177,6 +172,7 @@ fn trace(index: &Path, queries: &Path, model: &Path, answers: &Path) -> Result<O
     let held_mb = child::usage()?.resident_mb - before;
     // The ids are the bench's own, and are read when the index has been weighed.
     let ids = rows(index, ["source", "local_id"])?.collect::<Result<Vec<_>>>()?;
+    let model = model.for_tracing(ids.len());
     let mut out = csv::Writer::from_path(answers)?;
     out.write_record(["source", "local_id", "found_source", "found_local_id"])?;
     let mut waited_ns = Vec::new();
@@ -184,9 +180,9 @@ fn trace(index: &Path, queries: &Path, model: &Path, answers: &Path) -> Result<O
         let row = row?;
         let found = with_identity(&row, |identity| {
             let began = Instant::now();
-            let ranked = search(&population, &model, identity);
+            let found = decide::trace(&population, &model, &population.probe(identity));
             waited_ns.push(began.elapsed().as_nanos() as u64);
-            sure(&ranked)
+            found
         });
         let [source, id] = found.map_or(["", ""], |row| ids[row as usize].each_ref().map(String::as_str));
         out.write_record([&*row[0], &row[1], source, id])?;
@@ -203,22 +199,6 @@ fn trace(index: &Path, queries: &Path, model: &Path, answers: &Path) -> Result<O
         p99_us: at(0.99),
         p999_us: at(0.999),
     })
-}
-
-fn search(population: &Population, model: &Model, identity: &Identity<'_>) -> Vec<(Score, u32)> {
-    let probe = population.probe(identity);
-    let candidates = population.candidates_of(&probe);
-    let score = |row: u32| (model.score(&population.compare_with(&probe, row)), row);
-    let mut ranked: Vec<(Score, u32)> = candidates.rows.into_iter().map(score).collect();
-    ranked.sort_unstable_by(|(one, _), (other, _)| other.bits.total_cmp(&one.bits));
-    ranked
-}
-
-/// The best, if it is good enough and far enough ahead.
-fn sure(ranked: &[(Score, u32)]) -> Option<u32> {
-    let (best, row) = ranked.first()?;
-    let lead = ranked.get(1).map_or(f64::INFINITY, |(second, _)| best.bits - second.bits);
-    (best.probability >= TRACED_FROM && lead >= LEAD_BITS).then_some(*row)
 }
 
 const COLUMNS: [&str; 14] = [

@@ -217,7 +217,11 @@ impl Register {
                 (false, true) => Some(traps::Kind::Moved),
                 (false, false) => None,
             };
-            self.people.traps.extend(found.chain(moved).map(|kind| Trap { kind, a: first, b: other }));
+            // Where a number is missing there is none to follow.
+            let numbers = [first, other].map(|at| &self.people.registrations[at].nhs_number);
+            let numbered = !numbers.iter().any(|number| number.is_empty());
+            let labels = found.chain(moved).filter(|kind| numbered || *kind != traps::Kind::Superseded);
+            self.people.traps.extend(labels.map(|kind| Trap { kind, a: first, b: other }));
         }
     }
 

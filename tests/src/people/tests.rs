@@ -106,6 +106,7 @@ fn a_superseded_number_leads_to_the_number_of_the_same_person() {
     let mut followed = 0;
     for (a, b) in pairs(&people, Kind::Superseded) {
         let now = |r: &Registration| current.get(&*r.nhs_number).map_or_else(|| r.nhs_number.clone(), |&n| n.into());
+        assert!(!a.nhs_number.is_empty() && !b.nhs_number.is_empty(), "{a:?} {b:?}");
         let old_a = current.contains_key(&*a.nhs_number);
         assert!(old_a != current.contains_key(&*b.nhs_number), "{a:?} {b:?}");
         followed += usize::from(now(a) == now(b));

@@ -8,10 +8,12 @@ pub mod rules;
 mod changed;
 mod closure;
 mod persons;
+mod trace;
 
 pub use changed::is_somebody_else;
 pub(crate) use closure::firsts;
 pub use closure::{Closure, closure, components};
+pub use trace::trace;
 
 use crate::bulk::ScoredPair;
 use crate::levels::Levels;
@@ -41,7 +43,8 @@ pub struct Policy {
 /// Whether something beside names and birth date must agree before a link is automatic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Corroboration {
-    /// An address, telephone number, e-mail address, NHS number or full middle name must agree.
+    /// An address, telephone number, e-mail address, NHS number or middle name must agree, if only by its initial or but
+    /// for one digit.
     Needed,
     /// The registrations hold nothing but names, birth date and sex, and whoever asked for linking knows that.
     NotHeld,

@@ -62,6 +62,9 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
     if !same_number && may_be_twins(population, model, pair) {
         return Verdict::Never(ReviewReason::PossibleTwins);
     }
+    if !same_number && may_be_parent_and_child(population, pair) {
+        return Verdict::Never(ReviewReason::Possible);
+    }
     if pair.score.probability < policy.automatic_min {
         let overlaid = same_number && without_number() < policy.review_min;
         let reason = if overlaid { ReviewReason::NumberOverlaid } else { ReviewReason::Possible };
@@ -107,14 +110,29 @@ fn bears_name_of_many(population: &Population, row: u32) -> bool {
 
 /// Whether a pair may be twins: born on one day, at one address or with one telephone, of one family; and the given
 /// names leave room for two people.
-fn may_be_twins(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
+pub(crate) fn may_be_twins(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
     let levels = pair.comparison.levels;
-    let birth = matches!(levels.get(Field::Birth), birth::EXACT | birth::SWAPPED);
-    let home = matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)
-        || levels.get(Field::Phone) == contact::SAME;
+    let birth = levels.get(Field::Birth) == birth::EXACT;
     let family =
         matches!(levels.get(Field::Family), family::EXACT..=family::SLIP) || levels.get(Field::Given) == given::SWAPPED;
-    model.knows_households() && birth && home && family && names_leave_room(population, model, pair)
+    model.knows_households() && birth && share_home(levels) && family && names_leave_room(population, model, pair)
+}
+
+/// Whether both are reached at one address or by one telephone.
+fn share_home(levels: Levels) -> bool {
+    matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)
+        || levels.get(Field::Phone) == contact::SAME
+}
+
+/// Years between parent and child, at least.
+const GENERATION_YEARS: u32 = 14;
+
+/// Whether a pair may be parent and child of one name: at one home, and a generation apart, though one mistyped digit
+/// (1963 and 1993) would explain their birth dates as well.
+fn may_be_parent_and_child(population: &Population, pair: &ScoredPair) -> bool {
+    let (one, two) = (population.record(pair.one).birth, population.record(pair.two).birth);
+    let known = !one.is_missing() && !two.is_missing();
+    known && share_home(pair.comparison.levels) && one.year().abs_diff(two.year()) >= GENERATION_YEARS
 }
 
 /// Whether the given names leave room for two people of one family.
@@ -155,13 +173,13 @@ fn are_names_of_their_own(population: &Population, pair: &ScoredPair) -> bool {
     is_one(pair.one) && is_one(pair.two)
 }
 
-/// Whether anything beside names, birth date and sex agrees.
+/// Whether anything beside first and family name, birth date and sex agrees.
 fn is_corroborated(levels: Levels) -> bool {
     matches!(levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME | nhs::SLIP)
         || matches!(levels.get(Field::Place), place::SAME..=place::DISTRICT)
-        || levels.get(Field::Phone) == contact::SAME
+        || matches!(levels.get(Field::Phone), contact::SAME | contact::SLIP)
         || levels.get(Field::Email) == email::SAME
-        || matches!(levels.get(Field::Middle), middle::EXACT | middle::ALIKE)
+        || matches!(levels.get(Field::Middle), middle::EXACT..=middle::INITIAL)
 }
 
 /// Days by which two sources may differ on one death: the day found, the day registered.

@@ -41,18 +41,23 @@ fn population(told: &[Told<'_>]) -> Population {
 }
 
 fn insert(population: &mut Population, row: u32, own: &Told<'_>) {
-    let identity = Identity {
-        nhs_number: NhsNumber::parse(own.nhs),
-        nhs_number_verified: own.verified,
-        names: &[Name { family: own.family, given: &[own.given, own.middle], ..Name::default() }],
-        birth_date: own.born,
-        sex: if own.female { Sex::Female } else { Sex::Male },
-        addresses: &[Address { lines: &[own.line], postcode: own.postcode }],
-        phones: &[own.phone],
-        emails: &[],
-        death_date: own.died,
-    };
-    population.insert(row, &identity);
+    own.with_identity(|identity| population.insert(row, identity));
+}
+
+impl Told<'_> {
+    fn with_identity<T>(&self, then: impl FnOnce(&Identity<'_>) -> T) -> T {
+        then(&Identity {
+            nhs_number: NhsNumber::parse(self.nhs),
+            nhs_number_verified: self.verified,
+            names: &[Name { family: self.family, given: &[self.given, self.middle], ..Name::default() }],
+            birth_date: self.born,
+            sex: if self.female { Sex::Female } else { Sex::Male },
+            addresses: &[Address { lines: &[self.line], postcode: self.postcode }],
+            phones: &[self.phone],
+            emails: &[],
+            death_date: self.died,
+        })
+    }
 }
 
 fn decided(told: &[Told<'_>], decisions: &[PersonsDecision]) -> Decided {
@@ -159,6 +164,38 @@ fn father_and_son_stay_two() {
 }
 
 #[test]
+fn father_and_son_whose_birth_dates_differ_in_one_digit_stay_two() {
+    let father = Told { given: "Gordon", middle: "Aloysius", born: "1963-05-12", female: false, ..ROSE };
+    let decided = decided(&[father, Told { born: "1993-05-12", ..father }], &[]);
+    assert_eq!(decided.persons.len(), 2);
+    assert_eq!(reasons(&decided), [ReviewReason::Possible]);
+    // Nobody has a child at six.
+    let slip = self::decided(&[father, Told { born: "1969-05-12", ..father }], &[]);
+    assert_eq!(slip.persons, [[0, 1]]);
+}
+
+#[test]
+fn whoever_swapped_day_and_month_is_no_twin() {
+    let decided =
+        decided(&[Told { born: "1958-03-04", ..ROSE }, Told { given: "Rose", born: "1958-04-03", ..ROSE }], &[]);
+    assert_eq!(decided.persons, [[0, 1]]);
+}
+
+#[test]
+fn a_middle_initial_or_all_but_one_digit_of_a_telephone_number_tells_who_a_namesake_is() {
+    let there = Told { middle: "Jane", ..ROSE };
+    let here = Told { line: "3 Mill Lane", postcode: "HU1 1AA", phone: "", ..ROSE };
+    for (what, here, linked) in [
+        ("nothing", here, false),
+        ("an initial", Told { middle: "J", ..here }, true),
+        ("another initial", Told { middle: "K", ..here }, false),
+        ("a mistyped telephone number", Told { phone: "07700900132", ..here }, true),
+    ] {
+        assert_eq!(decided(&[there, here], &[]).persons.len() == 1, linked, "{what}");
+    }
+}
+
+#[test]
 fn namesakes_born_on_one_day_are_left_to_a_person() {
     let told = [Told { phone: "", ..ROSE }, Told { phone: "", line: "9 Hill View", postcode: "S8 4QQ", ..ROSE }];
     let decided = decided(&told, &[]);
@@ -215,6 +252,25 @@ fn registrations_that_say_nothing_are_persons_of_their_own() {
     let decided = decided(&[Told::default(), Told::default(), ROSE], &[]);
     assert_eq!(decided.persons.len(), 3);
     assert!(decided.links.is_empty() && decided.reviews.is_empty());
+}
+
+/// The row that a trace finds in an index of these persons.
+fn traced(index: &[Told<'_>], asked: &Told<'_>) -> Option<u32> {
+    let population = population(index);
+    let asked = asked.with_identity(|identity| population.probe(identity));
+    trace(&population, &Model::default_uk().for_tracing(1_000_000), &asked)
+}
+
+#[test]
+fn a_trace_finds_one_person_and_neither_a_twin_nor_one_of_two() {
+    let stranger = Told { given: "Tom", family: "Iqbal", born: "1990-11-02", female: false, ..Told::default() };
+    let moved = Told { line: "3 Mill Lane", postcode: "HU1 1AA", ..ROSE };
+    assert_eq!(traced(&[stranger, ROSE], &moved), Some(1));
+    assert_eq!(traced(&[stranger], &ROSE), None);
+    assert_eq!(traced(&[ROSE, ROSE], &ROSE), None);
+    let maiden = Told { middle: "Rosamund", ..ROSE };
+    assert_eq!(traced(&[maiden], &maiden), Some(0));
+    assert_eq!(traced(&[maiden], &Told { given: "Tara", ..maiden }), None);
 }
 
 /// People made of few words, so that names, dates and houses meet in every way.
