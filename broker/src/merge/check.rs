@@ -2,7 +2,7 @@
 //! counted as rejected, never cut short in silence.
 
 use super::head::{Frame, Head};
-use severn_proto::v1::{Assertion, Dataset, EntryStatus, SensitivityLabel};
+use severn_proto::v1::{Assertion, Dataset, SensitivityLabel};
 
 /// Bytes of an entry id.
 pub(super) const ENTRY_ID_MAX_BYTES: usize = 256;
@@ -13,12 +13,13 @@ pub(super) const SHORT_TEXT_MAX_BYTES: usize = 4 * 1024;
 /// Bytes of a body.
 pub(super) const BODY_MAX_BYTES: usize = 1024 * 1024;
 
-/// Whether an entry received under `dataset` may be shown (CHECK-1).
+/// Whether an entry received under `dataset` may be shown (CHECK-1). A status that is not understood is shown as such; who
+/// does not understand the assertion does not know whether the thing is said to be so.
 pub(super) fn is_sound(head: &Head<'_>, frame: Frame, dataset: Dataset) -> bool {
     frame.has_head
         && names_itself(head, dataset)
         && has_words(head)
-        && is_understood(head)
+        && Assertion::try_from(head.assertion).is_ok()
         && frame.body_bytes <= BODY_MAX_BYTES
         && texts_fit(head)
         && head.provenance.is_some_and(|provenance| provenance.longest <= SHORT_TEXT_MAX_BYTES)
@@ -31,11 +32,6 @@ fn names_itself(head: &Head<'_>, dataset: Dataset) -> bool {
 fn has_words(head: &Head<'_>) -> bool {
     let said = |text: &str| !text.trim().is_empty();
     head.text.len() <= TEXT_MAX_BYTES && (said(head.text) || head.codings.iter().any(|c| said(c.display)))
-}
-
-/// A status that is not understood must not be shown as if it were; one that was not given may.
-fn is_understood(head: &Head<'_>) -> bool {
-    EntryStatus::try_from(head.status).is_ok() && Assertion::try_from(head.assertion).is_ok()
 }
 
 fn texts_fit(head: &Head<'_>) -> bool {

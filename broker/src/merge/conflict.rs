@@ -4,10 +4,12 @@
 
 use super::{
     canon::Canon,
-    content::{self, Name, in_force},
+    content::{self, Beside, Name, in_force},
     fold::{day, is_whole_day},
     group::{Group, is_absence},
     relate::{Relation, Relations},
+    resuscitation::is_attempted,
+    statement::content_rule,
 };
 use foldhash::{HashMap, HashMapExt as _};
 use severn_proto::v1::{Assertion, Dataset, EntryStatus};
@@ -30,6 +32,10 @@ pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) 
         Relation::SameId => {
             ("CONFLICT-7", "One source gave the same identifier to entries with different content. Read all of them.")
         }
+        Relation::Resuscitation => (
+            "CONFLICT-8",
+            "One decision in force says to attempt resuscitation, another says not to. Ask the responsible clinician now.",
+        ),
         Relation::Possibly => ("LIMIT-3", "More items than can be named here are concerned. Read the whole section."),
     }
 }
@@ -40,7 +46,10 @@ pub(super) fn relations(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group
     relate_own(canon, groups, &mut relations);
     relate_same_ids(canon, groups, &mut relations);
     relate_absences(dataset, canon, groups, &mut relations);
-    if content::rule(dataset).is_some() {
+    if dataset == Dataset::EndOfLife {
+        relate_resuscitation(canon, groups, &mut relations);
+    }
+    if content_rule(dataset).is_some() {
         relate_things(dataset, canon, groups, &mut relations);
     }
     relations
@@ -98,6 +107,19 @@ fn relate_absences(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group], re
     relations.between(Relation::NoneKnown, &absent, &present);
 }
 
+fn relate_resuscitation(canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
+    let decided = |group: &Group, attempted: bool| {
+        let heads = group.members.iter().map(|position| canon.heads[*position]);
+        let mut in_force = heads.filter(|head| in_force(head) && head.assertion() != Assertion::Refuted);
+        !group.retracted && in_force.any(|head| is_attempted(head) == Some(attempted))
+    };
+    let [attempted, not] = [true, false].map(|attempted| {
+        let items = groups.iter().enumerate().filter(|(_, group)| decided(group, attempted));
+        items.map(|(item, _)| item).collect::<Vec<usize>>()
+    });
+    relations.between(Relation::Resuscitation, &attempted, &not);
+}
+
 /// What an item says of the thing it names.
 enum Says<'e> {
     /// It is so now, since `start` (a whole day, or empty), in this dose.
@@ -110,7 +132,7 @@ enum Says<'e> {
 
 fn relate_things(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
     let mut says = Vec::with_capacity(groups.len());
-    let mut numbers: HashMap<Name<'_>, usize> = HashMap::with_capacity(groups.len());
+    let mut numbers: HashMap<(Name<'_>, Beside<'_>), usize> = HashMap::with_capacity(groups.len());
     let mut named: Vec<(usize, usize)> = Vec::with_capacity(groups.len());
     for (item, group) in groups.iter().enumerate() {
         let speaks = !group.retracted && !is_absence(canon.heads[group.members[0]]);
@@ -179,7 +201,10 @@ fn relate_bucket(dataset: Dataset, says: &[Option<Says<'_>>], items: &[usize], r
     if dataset == Dataset::Medications {
         relations.across(Relation::Dose, &doses.members);
     }
-    if matches!(dataset, Dataset::Medications | Dataset::Problems | Dataset::Allergies) {
+    if matches!(
+        dataset,
+        Dataset::Medications | Dataset::Problems | Dataset::Allergies | Dataset::LegalStatus | Dataset::EndOfLife
+    ) {
         relate_ended(since, until, relations);
     }
     for same_kind in [&current, &ruled_out].into_iter().chain(&over.members) {

@@ -1,9 +1,10 @@
-//! What an entry says, as a key: entries with equal keys say the same (ALLERGY-1, MEDICINE-1, PROBLEM-1, CONTACT-1,
-//! ALERT-1). Equality of keys is an equivalence, so that groups do not depend on which entries were compared first.
+//! What an entry says, as a key made by its dataset's rule: entries with equal keys say the same. Equality of keys is an
+//! equivalence, so that groups do not depend on which entries were compared first.
 
 use super::{
-    fold::{day, fold, fold_value, has_year},
+    fold::{day, fold, fold_value, has_year, moment},
     head::{Coding, Head},
+    statement::{ContentRule, Thing, When, content_rule},
 };
 use severn_proto::v1::{Assertion, Dataset, EntryStatus};
 use smallvec::SmallVec;
@@ -56,61 +57,68 @@ pub(super) struct ContentKey<'e> {
     refuted: bool,
     status: i32,
     status_verbatim: Option<Cow<'e, str>>,
-    start: &'e str,
+    start: Cow<'e, str>,
     end: &'e str,
+    organisation: &'e str,
     fields: Fields<'e>,
 }
 
-/// The rule by which entries of a dataset are grouped by what they say; `None` if they are grouped by origin only.
-pub(super) fn rule(dataset: Dataset) -> Option<&'static str> {
-    match dataset {
-        Dataset::Allergies => Some("ALLERGY-1"),
-        Dataset::Medications => Some("MEDICINE-1"),
-        Dataset::Problems => Some("PROBLEM-1"),
-        Dataset::Contacts => Some("CONTACT-1"),
-        Dataset::Alerts => Some("ALERT-1"),
-        _ => None,
-    }
-}
-
-/// What an entry says; `None` if it says too little to be the same as another.
-pub(super) fn content_key<'e>(dataset: Dataset, head: &'e Head<'_>) -> Option<ContentKey<'e>> {
+/// What an entry says by a rule; `None` if it says too little to be the same as another.
+pub(super) fn content_key<'e>(rule: &ContentRule, head: &'e Head<'_>) -> Option<ContentKey<'e>> {
     let fields = fields(head);
-    let has = |name: &str| fields.iter().any(|(field, _)| field == name);
-    let (start, end) = (day(head.effective_start), day(head.effective_end));
-    let placed = head.status() == EntryStatus::Active || !start.is_empty() || !end.is_empty();
-    let says_enough = match dataset {
-        Dataset::Medications => has("dose") && placed,
-        Dataset::Problems => placed,
-        Dataset::Contacts => has("phone"),
-        _ => true,
-    };
-    let (code, text) = thing(dataset, head);
-    if !says_enough || (code.is_none() && text.is_none()) {
+    let has = |name: &&str| fields.iter().any(|(field, _)| field == *name);
+    let organisation = if rule.one_organisation { organisation(head) } else { "" };
+    let (code, text) = thing(rule.thing, head);
+    let names_something = code.is_some() || text.is_some() || rule.thing == Thing::Fields;
+    if !rule.needs.iter().all(has)
+        || !is_placed(rule.when, head)
+        || !names_something
+        || (rule.one_organisation && organisation.is_empty())
+    {
         return None;
     }
-    let dated = matches!(dataset, Dataset::Medications | Dataset::Problems);
     let unrecognised = head.status() == EntryStatus::Unspecified;
+    let (start, end) = (head.effective_start, day(head.effective_end));
+    let (start, end) = match rule.when {
+        When::Never => (Cow::Borrowed(""), ""),
+        When::Standing | When::Since | When::On => (Cow::Borrowed(day(start)), end),
+        When::Timed => (moment(start), end),
+    };
     Some(ContentKey {
         code,
         text,
         refuted: head.assertion() == Assertion::Refuted,
         status: head.status,
         status_verbatim: unrecognised.then(|| fold(head.status_verbatim)),
-        start: if dated { start } else { "" },
-        end: if dated { end } else { "" },
+        start,
+        end,
+        organisation,
         fields,
     })
 }
 
-/// What names the thing: a code where there is one, else the text; a contact's name; an alert's code and its words.
-fn thing<'e>(dataset: Dataset, head: &'e Head<'_>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
+fn is_placed(when: When, head: &Head<'_>) -> bool {
+    let (start, end) = (has_year(head.effective_start.trim()), has_year(head.effective_end.trim()));
+    match when {
+        When::Never => true,
+        When::Standing => head.status() == EntryStatus::Active || start || end,
+        When::Since | When::On | When::Timed => start,
+    }
+}
+
+fn organisation<'e>(head: &Head<'e>) -> &'e str {
+    head.provenance.map_or("", |provenance| provenance.organisation_ods.trim())
+}
+
+/// What names the thing: a code, words or both.
+fn thing<'e>(by: Thing, head: &'e Head<'_>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
     let code = key_code(head);
-    match dataset {
-        Dataset::Contacts => (None, contact_name(head)),
-        Dataset::Alerts => (code, words(head)),
-        _ if code.is_some() => (code, None),
-        _ => (None, words(head)),
+    match by {
+        Thing::Name => (None, name(head)),
+        Thing::CodeAndWords => (code, words(head)),
+        Thing::CodeOrWords if code.is_some() => (code, None),
+        Thing::CodeOrWords => (None, words(head)),
+        Thing::Fields => (None, None),
     }
 }
 
@@ -147,7 +155,7 @@ pub(super) fn words<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
     texts.find(|text| !text.trim().is_empty()).map(fold)
 }
 
-fn contact_name<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
+fn name<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
     let named = head.distinguishing.iter().find(|field| fold(field.name) == "name" && !field.value.trim().is_empty());
     named.map(|field| fold(field.value)).or_else(|| words(head))
 }
@@ -172,11 +180,35 @@ pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
     dose.map(|field| fold_value("dose", field.value))
 }
 
-/// The names by which other items about the same thing are found: its first codes and its words.
-pub(super) fn names<'e>(dataset: Dataset, head: &'e Head<'_>) -> impl Iterator<Item = Name<'e>> {
-    let text = if dataset == Dataset::Contacts { contact_name(head) } else { words(head) };
-    let coded = codes(head).take(if dataset == Dataset::Contacts { 0 } else { NAMES_MAX });
-    coded.map(Name::Code).chain(text.map(Name::Text))
+/// The names by which other items about the same thing are found, each with the day and value that must agree beside:
+/// first codes and words.
+pub(super) fn names<'e>(dataset: Dataset, head: &'e Head<'_>) -> impl Iterator<Item = (Name<'e>, Beside<'e>)> {
+    let rule = content_rule(dataset);
+    let by = rule.map_or(Thing::Fields, |rule| rule.thing);
+    let (coded, text) = match by {
+        Thing::Name => (0, name(head)),
+        Thing::Fields => (0, rule.and_then(|_| words(head))),
+        Thing::CodeOrWords | Thing::CodeAndWords => (NAMES_MAX, words(head)),
+    };
+    let when = if by == Thing::Fields { When::On } else { rule.map_or(When::Never, |rule| rule.when) };
+    let beside = beside(when, head);
+    let names = codes(head).take(coded).map(Name::Code).chain(text.map(Name::Text));
+    names.map(move |name| (name, beside.clone()))
+}
+
+/// What must agree, beside the name, for two things that happened to be possibly one: else every visit to a clinic would
+/// be possibly the same as every other. Empty for what lasts.
+pub(super) type Beside<'e> = (&'e str, Cow<'e, str>);
+
+fn beside<'e>(when: When, head: &'e Head<'_>) -> Beside<'e> {
+    match when {
+        When::Never | When::Standing | When::Since => Beside::default(),
+        When::On => (day(head.effective_start), Cow::default()),
+        When::Timed => {
+            let value = head.distinguishing.iter().find(|field| fold(field.name) == "value");
+            (day(head.effective_start), value.map(|field| fold_value("value", field.value)).unwrap_or_default())
+        }
+    }
 }
 
 /// Whether a statement holds now, or would: it is not over, cancelled or retracted.

@@ -41,7 +41,40 @@ pub(super) fn fold_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
         return phone(value);
     }
     let folded = fold(value);
-    if name == "dose" { close_units(folded) } else { folded }
+    match name {
+        "dose" => close_units(folded),
+        "value" => plain_number(folded),
+        _ => folded,
+    }
+}
+
+/// "5.0" as "5", and "05" as it stands: only noughts after the point say nothing of how much there is.
+fn plain_number(value: Cow<'_, str>) -> Cow<'_, str> {
+    let is_decimal = |text: &str| {
+        let (whole, part) = text.strip_prefix('-').unwrap_or(text).split_once('.').unwrap_or_default();
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits(whole) && digits(part)
+    };
+    if !is_decimal(&value) {
+        return value;
+    }
+    let shorter = value.trim_end_matches('0').trim_end_matches('.').len();
+    match value {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..shorter]),
+        Cow::Owned(mut text) => {
+            text.truncate(shorter);
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// A moment, comparable: an ISO 8601 time with a zone as seconds since 1970, anything else as it stands.
+pub(super) fn moment(date: &str) -> Cow<'_, str> {
+    let date = date.trim();
+    match date.parse::<jiff::Timestamp>() {
+        Ok(moment) => Cow::Owned(moment.as_second().to_string()),
+        Err(_) => Cow::Borrowed(date),
+    }
 }
 
 /// Digits only, with `+44` and `0044` as `0`. A value with letters (an extension, "ex-directory") stays text, and a

@@ -6,8 +6,9 @@ use super::{
     canon::Canon,
     content::{self, ContentKey, Said},
     head::Head,
+    statement::{ContentRule, content_rule},
 };
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use severn_proto::v1::{Assertion, EntryStatus};
 use smallvec::SmallVec;
 
@@ -44,8 +45,8 @@ pub(super) fn groups(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>) -> Vec<Grou
     let mut absences = join_origins(canon, &mut joined);
     let retracted = retracted(scoped, canon, &mut joined, &mut absences);
     let differing = differing(canon, &mut joined);
-    if let Some(rule) = content::rule(scoped.dataset) {
-        join_content(scoped, canon, &mut joined, &retracted, rule);
+    if let Some(rule) = content_rule(scoped.dataset) {
+        join_content(canon, &mut joined, &retracted, &rule);
     }
     collect(canon, &mut joined, &retracted, &differing)
 }
@@ -97,27 +98,27 @@ fn retracted(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>, joined: &mut Joined
         .map(|position| if is_absence(canon.heads[position]) { absences.root(position) } else { joined.root(position) })
         .collect();
     let mut retracted = vec![false; canon.heads.len()];
-    for (root, head) in roots.iter().zip(&canon.heads) {
-        retracted[*root] |= head.status() == EntryStatus::EnteredInError || scoped.retractions.cover(head);
+    let in_error = |head: &Head<'_>| head.status() == EntryStatus::EnteredInError;
+    // What its source withdrew under an id is withdrawn in every version that it sent under that id (RETRACT-2).
+    let in_order = (0..canon.heads.len()).filter(|_| !canon.repeated.is_empty());
+    let withdrawn = in_order.filter(|position| in_error(canon.heads[*position]));
+    let withdrawn: HashSet<usize> = withdrawn.filter_map(|at| Some(canon.repeated.get(&at)?.first)).collect();
+    for (position, (root, head)) in roots.iter().zip(&canon.heads).enumerate() {
+        let same_id = || canon.repeated.get(&position).is_some_and(|repeated| withdrawn.contains(&repeated.first));
+        retracted[*root] |= in_error(head) || scoped.retractions.cover(head) || same_id();
     }
     roots.into_iter().map(|root| retracted[root]).collect()
 }
 
 /// Joins groups of which every member says the same. Left apart: absence statements, what was retracted, entries whose
 /// source gave their id twice, and versions that differ.
-fn join_content<'e>(
-    scoped: &Scoped<'_, '_>,
-    canon: &Canon<'e, '_>,
-    joined: &mut Joined,
-    retracted: &[bool],
-    rule: &'static str,
-) {
+fn join_content<'e>(canon: &Canon<'e, '_>, joined: &mut Joined, retracted: &[bool], rule: &ContentRule) {
     // What all of a group say, at the place of its root.
     let mut keys: Vec<Option<ContentKey<'e>>> = Vec::with_capacity(canon.heads.len());
     for (position, head) in canon.heads.iter().enumerate() {
         let root = joined.root(position);
         let apart = is_absence(head) || retracted[position] || canon.id_clashes(position);
-        let key = if apart { None } else { content::content_key(scoped.dataset, head) };
+        let key = if apart { None } else { content::content_key(rule, head) };
         if root == position {
             keys.push(key);
         } else {
@@ -128,14 +129,34 @@ fn join_content<'e>(
         }
     }
     let mut first: HashMap<ContentKey<'e>, usize> = HashMap::with_capacity(keys.len());
-    for (root, key) in keys.into_iter().enumerate() {
-        let Some(key) = key else { continue };
-        let known = *first.entry(key).or_insert(root);
-        if known != root {
-            joined.join(known, root);
-            joined.by[root].content = Some(rule);
+    let alike = keys.into_iter().enumerate().map(|(root, key)| Some(*first.entry(key?).or_insert(root)));
+    let alike: Vec<Option<usize>> = alike.collect();
+    let counted_apart = counted_apart(canon, joined, &alike);
+    for (root, first) in alike.into_iter().enumerate() {
+        if let Some(first) = first.filter(|first| *first != root && !counted_apart.contains(first)) {
+            joined.join(first, root);
+            joined.by[root].content = Some(rule.id);
         }
     }
+}
+
+/// Which of those that say the same were told apart where they were made: one organisation gave two of them two
+/// identifiers of one system (ORIGIN-2). Named by the first of them.
+fn counted_apart(canon: &Canon<'_, '_>, joined: &mut Joined, alike: &[Option<usize>]) -> HashSet<usize> {
+    let mut given: HashMap<(usize, &str, &str), (&str, usize)> = HashMap::new();
+    let mut apart = HashSet::new();
+    for (position, head) in canon.heads.iter().enumerate() {
+        let root = joined.root(position);
+        let Some(first) = alike[root] else { continue };
+        for origin in head.origins.iter().filter(|origin| !origin.system.is_empty() && !origin.value.is_empty()) {
+            let own = (origin.value, root);
+            let before = *given.entry((first, origin.system, origin.organisation_ods)).or_insert(own);
+            if before.0 != own.0 && before.1 != own.1 {
+                apart.insert(first);
+            }
+        }
+    }
+    apart
 }
 
 /// Which entries are versions of one statement that differ from one before them. Asked before what says the same is

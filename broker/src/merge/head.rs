@@ -29,7 +29,7 @@ pub(super) struct Head<'e> {
     pub(super) last_changed: &'e str,
     pub(super) labels: SmallVec<[i32; 4]>,
     pub(super) distinguishing: SmallVec<[Field<'e>; 4]>,
-    pub(super) provenance: Option<Provenance>,
+    pub(super) provenance: Option<Provenance<'e>>,
     pub(super) origins: SmallVec<[Origin<'e>; 1]>,
 }
 
@@ -53,9 +53,11 @@ pub(super) struct Origin<'e> {
     pub(super) organisation_ods: &'e str,
 }
 
-/// Of where an entry comes from no rule reads the words.
+/// Of where an entry comes from the rules read who recorded it, by its code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Provenance {
+pub(super) struct Provenance<'e> {
+    /// ODS code of the organisation that recorded it; empty if unknown.
+    pub(super) organisation_ods: &'e str,
     /// Bytes of its longest text.
     pub(super) longest: usize,
     /// When the adapter read the entry: milliseconds since 1970.
@@ -182,10 +184,14 @@ fn origin(bytes: &[u8]) -> Result<Origin<'_>, Malformed> {
     Ok(origin)
 }
 
-fn read_provenance(provenance: &mut Provenance, bytes: &[u8]) -> Result<(), Malformed> {
+fn read_provenance<'e>(provenance: &mut Provenance<'e>, bytes: &'e [u8]) -> Result<(), Malformed> {
     for part in Walk(bytes) {
         match part? {
-            (1..=7 | 9, value) => provenance.longest = provenance.longest.max(value.length_of_text()?),
+            (2, value) => {
+                provenance.organisation_ods = value.text()?;
+                provenance.longest = provenance.longest.max(provenance.organisation_ods.len());
+            }
+            (1 | 3..=7 | 9, value) => provenance.longest = provenance.longest.max(value.length_of_text()?),
             (8, value) => provenance.retrieved_at_ms = value.number()? as i64,
             _ => {}
         }

@@ -21,7 +21,8 @@ use severn_trust::Digest;
 use std::cmp::Reverse;
 use twox_hash::XxHash3_64;
 
-const CONFLICTS: [Relation; 7] = [
+const CONFLICTS: [Relation; 8] = [
+    Relation::Resuscitation,
     Relation::NoneKnown,
     Relation::Refuted,
     Relation::Dose,

@@ -10,9 +10,11 @@ mod check;
 mod limit;
 mod canon;
 mod fold;
+mod statement;
 mod content;
 mod group;
 mod relate;
+mod resuscitation;
 mod conflict;
 mod item;
 mod summary;
@@ -29,7 +31,7 @@ use severn_proto::v1::{Dataset, Seal};
 use severn_trust::{Digest, RecordDigest};
 
 /// Version of the rules in `RULES.md`. A change to a rule changes it.
-pub const RULES_VERSION: &str = "1.0.0";
+pub const RULES_VERSION: &str = "2.0.0";
 
 /// Entries of one source that are shown at most, over all its datasets (LIMIT-1).
 pub const ENTRIES_PER_SOURCE_MAX: usize = 10_000;

@@ -20,6 +20,8 @@ pub(super) enum Relation {
     Retracted,
     /// One id, different content (CONFLICT-7).
     SameId,
+    /// To be resuscitated, and not (CONFLICT-8).
+    Resuscitation,
     /// Possibly the same (POSSIBLE-1): no conflict.
     Possibly,
 }

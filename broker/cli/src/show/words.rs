@@ -55,7 +55,11 @@ fn title(dataset: Dataset) -> &'static str {
 
 /// The state of an entry; the source's own word where it says something else, or where ours is not understood.
 pub(crate) fn status(number: i32, verbatim: &str) -> String {
-    let ours = match EntryStatus::try_from(number).unwrap_or(EntryStatus::Unspecified) {
+    let Ok(status) = EntryStatus::try_from(number) else {
+        // From a source that speaks a later version of the contract.
+        return format!("status not recognised: “{}”", if verbatim.is_empty() { "no word given" } else { verbatim });
+    };
+    let ours = match status {
         EntryStatus::Unspecified if verbatim.is_empty() => return "status not given".into(),
         EntryStatus::Unspecified => return format!("status not recognised: “{verbatim}”"),
         EntryStatus::Active => "active",

@@ -1,0 +1,249 @@
+//! What makes one statement, dataset by dataset: each rule in each of its datasets, both ways.
+
+use super::*;
+use severn_trust::ALL_DATASETS;
+
+const DAY: &str = "2024-01-03";
+
+/// An entry of A&E's own, of one day.
+fn dated(dataset: Dataset, id: &str) -> Make {
+    entry(dataset, id).snomed("1").text("Words").period(DAY, "").with(|head| {
+        head.provenance.get_or_insert_default().organisation_ods = "RJ1".into();
+    })
+}
+
+/// In each of the datasets two such entries are one item, and two that differ in any of the ways are two.
+fn check(datasets: &[Dataset], rule: &str, same: impl Fn(Make) -> Make, others: &[fn(Make) -> Make]) {
+    for dataset in datasets {
+        let make = |id| same(dated(*dataset, id));
+        assert_eq!(grouping(&pair(*dataset, make("a"), make("b"))), (1, rule), "{dataset:?}");
+        let ever: [fn(Make) -> Make; 4] = [
+            |make| make.assertion(Assertion::Refuted),
+            |make| make.status(EntryStatus::Ended),
+            |make| make.field("site", "left"),
+            |make| make.status(EntryStatus::Unspecified).with(|head| head.status_verbatim = "odd".into()),
+        ];
+        for (at, other) in ever.iter().chain(others).enumerate() {
+            let merged = pair(*dataset, make("a"), other(make("b")));
+            assert_eq!(grouping(&merged).0, 2, "{dataset:?}, way {at}: {:?}", items(&merged));
+        }
+    }
+}
+
+fn unchanged(make: Make) -> Make {
+    make
+}
+
+fn without_code(make: Make) -> Make {
+    make.with(|head| head.codings.clear())
+}
+
+fn reworded(make: Make) -> Make {
+    make.text("Other words")
+}
+
+fn of_another_day(make: Make) -> Make {
+    make.period("2024-01-04", "")
+}
+
+fn undated(make: Make) -> Make {
+    make.period("", "")
+}
+
+fn ended(make: Make) -> Make {
+    make.period(DAY, "2024-02-01")
+}
+
+fn of_another_organisation(make: Make) -> Make {
+    make.with(|head| head.provenance.get_or_insert_default().organisation_ods = "RRK".into())
+}
+
+/// Two that both lack something which the rule needs are never grouped by what they say.
+fn never(dataset: Dataset, less: fn(Make) -> Make) {
+    let both = pair(dataset, less(dated(dataset, "a")), less(dated(dataset, "b")));
+    assert_eq!(grouping(&both).0, 2, "{dataset:?}");
+}
+
+#[test]
+fn safety_1_code_words_and_period() {
+    let datasets = [Dataset::Risks, Dataset::Safeguarding, Dataset::LegalStatus, Dataset::EndOfLife];
+    check(&datasets, "SAFETY-1", unchanged, &[without_code, reworded, of_another_day, undated, ended]);
+    datasets.into_iter().for_each(|dataset| never(dataset, undated));
+}
+
+#[test]
+fn plan_1_plans_of_different_days_are_different_plans() {
+    let datasets = [Dataset::CrisisPlans, Dataset::CarePlans, Dataset::Goals];
+    check(&datasets, "PLAN-1", unchanged, &[without_code, reworded, of_another_day, undated, ended]);
+    datasets.into_iter().for_each(|dataset| never(dataset, undated));
+}
+
+#[test]
+fn procedure_1_code_and_day() {
+    let datasets = [Dataset::Procedures, Dataset::Immunisations];
+    check(&datasets, "PROCEDURE-1", reworded, &[without_code, of_another_day, undated, ended]);
+    datasets.into_iter().for_each(|dataset| never(dataset, undated));
+}
+
+#[test]
+fn result_1_code_moment_value_and_unit() {
+    let datasets = [Dataset::Investigations, Dataset::Observations];
+    let measured = |make: Make| make.field("value", "4.1").field("unit", "mmol/L").period("2024-01-03T10:15:00Z", "");
+    let value = |make: Make, value: &str| {
+        let value = value.to_owned();
+        make.with(|head| head.distinguishing[0].value = value)
+    };
+    let others: [fn(Make) -> Make; 5] = [
+        without_code,
+        |make| make.period("2024-01-03T10:16:00Z", ""),
+        |make| make.period(DAY, ""),
+        |make| make.with(|head| head.distinguishing[0].value = "4.2".into()),
+        |make| make.with(|head| head.distinguishing[1].value = "mg/dL".into()),
+    ];
+    check(&datasets, "RESULT-1", measured, &others);
+    for dataset in datasets {
+        let make = |id| measured(dated(dataset, id));
+        let elsewhere = make("b").period("2024-01-03T11:15:00+01:00", "");
+        assert_eq!(grouping(&pair(dataset, make("a"), elsewhere)).0, 1, "one moment in two zones");
+        for (text, agrees) in [("4.10", true), ("4.100", true), ("04.1", false), ("4.1.0", false), ("4,1", false)] {
+            let merged = pair(dataset, make("a"), value(make("b"), text));
+            assert_eq!(grouping(&merged).0 == 1, agrees, "{text}");
+            let shown = format!("{:?}", items(&merged));
+            assert!(shown.contains(&format!("{text:?}")), "each laboratory's digits are kept");
+        }
+        never(dataset, unchanged);
+        never(dataset, |make| make.field("value", "4.1").period("", ""));
+    }
+}
+
+#[test]
+fn history_1_code_and_words() {
+    let datasets = [Dataset::Pregnancy, Dataset::FamilyHistory];
+    check(&datasets, "HISTORY-1", unchanged, &[without_code, reworded, of_another_day, undated]);
+    never(Dataset::FamilyHistory, |make| undated(make).status(EntryStatus::Ended));
+}
+
+#[test]
+fn document_1_equal_bytes() {
+    let hashed = |make: Make| make.field("sha256", "ab12");
+    let others: [fn(Make) -> Make; 1] = [|make| make.with(|head| head.distinguishing[0].value = "cd34".into())];
+    check(&[Dataset::Documents], "DOCUMENT-1", hashed, &others);
+    let renamed = pair(
+        Dataset::Documents,
+        hashed(dated(Dataset::Documents, "a")),
+        of_another_day(reworded(hashed(dated(Dataset::Documents, "b")))),
+    );
+    assert_eq!(grouping(&renamed).0, 1, "equal bytes under another title");
+    never(Dataset::Documents, unchanged);
+}
+
+#[test]
+fn event_1_kind_organisation_and_start() {
+    let datasets = [Dataset::Encounters, Dataset::Appointments, Dataset::Referrals];
+    let others: [fn(Make) -> Make; 6] =
+        [without_code, reworded, of_another_day, undated, ended, of_another_organisation];
+    check(&datasets, "EVENT-1", unchanged, &others);
+    datasets.into_iter().for_each(|dataset| {
+        never(dataset, |make| make.with(|head| head.provenance.get_or_insert_default().organisation_ods.clear()))
+    });
+}
+
+#[test]
+fn practice_1_the_practice_s_code() {
+    check(&[Dataset::GpPractice], "PRACTICE-1", |make| of_another_day(reworded(make)), &[without_code]);
+}
+
+#[test]
+fn team_1_name_and_role() {
+    let nurse = |make: Make| make.field("name", "Lee Fox").field("role", "nurse");
+    let others: [fn(Make) -> Make; 2] = [
+        |make| make.with(|head| head.distinguishing[0].value = "Lee Fax".into()),
+        |make| make.with(|head| head.distinguishing[1].value = "care coordinator".into()),
+    ];
+    check(&[Dataset::CareTeam], "TEAM-1", nurse, &others);
+    never(Dataset::CareTeam, |make| make.field("name", "Lee Fox"));
+}
+
+#[test]
+fn care_1_service_organisation_and_start() {
+    let datasets = [Dataset::Services, Dataset::Assessments, Dataset::PrimarySupportReason, Dataset::Equipment];
+    let others: [fn(Make) -> Make; 6] =
+        [without_code, reworded, of_another_day, undated, ended, of_another_organisation];
+    check(&datasets, "CARE-1", unchanged, &others);
+    datasets.into_iter().for_each(|dataset| never(dataset, undated));
+}
+
+#[test]
+fn person_1_the_same_words() {
+    let datasets = [Dataset::SocialContext, Dataset::AboutMe, Dataset::IndividualRequirements, Dataset::Research];
+    check(&datasets, "PERSON-1", unchanged, &[without_code, reworded, of_another_day, undated]);
+    never(Dataset::AboutMe, |make| undated(make).status(EntryStatus::Ended));
+}
+
+#[test]
+fn origin_2_whoever_made_them_told_them_apart() {
+    let issue = |id: &str, number: &str| medicine(id).origin(number);
+    let apart = record(
+        Dataset::Medications,
+        vec![vec![issue("a", "1").done(), issue("b", "2").done()], vec![medicine("c").done()]],
+    );
+    assert_eq!(items(&apart).len(), 3, "nobody knows which of the two the third is");
+    assert!(items(&apart).iter().all(|item| item.possibly_same.len() == 2 && item.grouped_by.is_empty()));
+    // Another organisation's own numbers say nothing of this one's.
+    let of = |make: Make, organisation: &str| {
+        let organisation = organisation.to_owned();
+        make.with(|head| head.origins[0].organisation_ods = organisation)
+    };
+    let merged = pair(Dataset::Medications, of(issue("a", "1"), "RJ1"), of(issue("b", "2"), "RRK"));
+    assert_eq!(grouping(&merged), (1, "MEDICINE-1"));
+    // One statement by three routes, one of which gave it a number of its own.
+    let routes = record(
+        Dataset::Medications,
+        vec![vec![issue("a", "1").done()], vec![issue("b", "1").done()], vec![issue("c", "9").done()]],
+    );
+    let lengths: BTreeSet<usize> = items(&routes).iter().map(|item| item.contributions.len()).collect();
+    assert_eq!(lengths, [1, 2].into());
+    assert!(items(&routes).iter().all(|item| item.possibly_same.len() == 1));
+}
+
+#[test]
+fn retract_2_what_was_sent_under_a_withdrawn_id() {
+    let active = || allergy("a").with(|head| head.last_changed = "2024-01-03".into()).done();
+    let withdrawn = || allergy("a").status(EntryStatus::EnteredInError).done();
+    for entries in [vec![active(), withdrawn()], vec![withdrawn(), active()]] {
+        let merged = record(Dataset::Allergies, vec![entries, vec![allergy("a").done()]]);
+        let retracted = items(&merged).iter().filter(|item| item.retracted).count();
+        assert_eq!((items(&merged).len(), retracted), (3, 2), "another source's id is another thing");
+        assert!(rules(&merged).contains("CONFLICT-6"), "a version still reads as current");
+    }
+}
+
+#[test]
+fn conflict_8_resuscitation_and_none() {
+    let coded = |id: &str, code: &str| entry(Dataset::EndOfLife, id).snomed(code).text("CPR decision");
+    let said = |id: &str, text: &str| entry(Dataset::EndOfLife, id).text(text);
+    let (attempted, not) = (|id| coded(id, "450475007"), |id| coded(id, "450476008"));
+    for (one, other, conflict) in [
+        (attempted("a"), not("b"), true),
+        (attempted("a"), said("b", "DNACPR form in place"), true),
+        (said("a", "For CPR"), said("b", "Not for attempted CPR"), true),
+        (attempted("a"), attempted("b"), false),
+        (attempted("a"), not("b").status(EntryStatus::Ended), false),
+        (attempted("a"), not("b").status(EntryStatus::EnteredInError), false),
+        (attempted("a"), said("b", "Discussed DNACPR with family"), false),
+    ] {
+        let merged = pair(Dataset::EndOfLife, one, other);
+        assert_eq!(rules(&merged).contains("CONFLICT-8"), conflict, "{:?}", items(&merged));
+    }
+}
+
+#[test]
+fn every_dataset_but_demographics_has_a_rule() {
+    let written = include_str!("../../RULES.md");
+    for dataset in ALL_DATASETS {
+        match crate::merge::statement::content_rule(dataset) {
+            Some(rule) => assert!(written.contains(&format!("| {} |", rule.id)), "{dataset:?}"),
+            None => assert_eq!(dataset, Dataset::Demographics),
+        }
+    }
+}
