@@ -11,10 +11,10 @@ use serde_json::Value;
 use severn_link::{ListenLimits, ServerLimits, Tls, TlsFiles, listen, server};
 use severn_proto::v1::{
     AccessReportRequest, AccessReportResponse, Candidate, Contribution, Dataset, Demographics, Entry, EntryHead,
-    FetchDocumentRequest, FetchDocumentResponse, FindPersonRequest, FindPersonResponse, HumanName, Item, Ledger,
-    LedgerRow, ListSourcesRequest, ListSourcesResponse, Opened, Outcome, Provenance, RequestContext,
-    RetrieveRecordRequest, RetrieveRecordResponse, RetrieveRecordUnaryRequest, RetrieveRecordUnaryResponse, Seal,
-    Section,
+    FetchDocumentRequest, FetchDocumentResponse, FindPersonRequest, FindPersonResponse, Heading, HeadingOutcome,
+    HumanName, Item, Ledger, LedgerRow, ListSourcesRequest, ListSourcesResponse, Opened, Outcome, Provenance,
+    RequestContext, RetrieveRecordRequest, RetrieveRecordResponse, RetrieveRecordUnaryRequest,
+    RetrieveRecordUnaryResponse, Seal, Section,
     find_person_response::Resolution,
     record_broker_server::{RecordBroker, RecordBrokerServer},
     retrieve_record_response::Part,
@@ -135,7 +135,14 @@ fn answer(proof: &Proof, lie: Lie) -> Vec<Part> {
         waited_ms: 12,
         ..LedgerRow::default()
     });
-    let mut ledger = Ledger { rows: rows.collect(), summary: "Nothing is missing.".into() };
+    let heading = |s: &Section| Heading {
+        dataset: s.dataset,
+        outcome: HeadingOutcome::Items.into(),
+        whole: true,
+        ..Heading::default()
+    };
+    let headings = sections.iter().map(heading).collect();
+    let mut ledger = Ledger { rows: rows.collect(), summary: "Nothing is missing.".into(), headings };
     let mut digest = RecordDigest::default();
     for section in &sections {
         digest.add_section(&section.encode_to_vec());

@@ -39,6 +39,7 @@ pub fn record_json(answer: &Answer) -> Value {
         "person": received.person().map(demographics),
         "datasets": opened.map(|o| o.datasets.iter().map(|d| dataset(*d)).collect::<Vec<_>>()),
         "summary": received.ledger.as_ref().map(|ledger| &ledger.summary),
+        "headings": received.headings().iter().map(heading).collect::<Vec<_>>(),
         "sections": received.sections.iter().map(section).collect::<Vec<_>>(),
         "ledger": received.rows().iter().map(row).collect::<Vec<_>>(),
         "seal": received.seal.as_ref().map(seal),
@@ -205,6 +206,17 @@ fn row(row: &LedgerRow) -> Value {
         "rejected": row.rejected,
         "as_of_ms": row.as_of_ms,
         "waited_ms": row.waited_ms,
+    })
+}
+
+fn heading(heading: &Heading) -> Value {
+    let stated =
+        |n: &NoneKnown| json!({ "source_id": n.source_id, "source_name": n.source_name, "stated_on": n.stated_on });
+    json!({
+        "dataset": dataset(heading.dataset),
+        "outcome": word::<HeadingOutcome>(heading.outcome, "HEADING_OUTCOME_", HeadingOutcome::as_str_name),
+        "whole": heading.whole,
+        "none_known": heading.none_known.iter().map(stated).collect::<Vec<_>>(),
     })
 }
 

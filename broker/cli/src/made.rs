@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use severn_client::{Answer, Asked, judge};
-use severn_proto::v1::{entry_body::Detail, retrieve_record_response::Part, *};
+use severn_proto::v1::{Heading, HeadingOutcome, entry_body::Detail, retrieve_record_response::Part, *};
 use severn_trust::{Commitments, PersonKeys, RecordDigest, SystemEntropy};
 
 pub(crate) const QUERY: &str = "0195b4c0-0000-7000-8000-000000000001";
@@ -131,7 +131,13 @@ pub(crate) fn parts(query_id: &str) -> Vec<Part> {
     };
     let sections = [allergies(), safeguarding(), medications(), documents()];
     let summary = "Severnside Ambulance did not answer. Items are withheld at Pleck Road Surgery.".into();
-    let ledger = Ledger { rows: rows(), summary };
+    let has_items = |dataset: Dataset| sections.iter().any(|section| section.dataset == dataset as i32);
+    let heading = |dataset| Heading {
+        dataset: i32::from(dataset),
+        outcome: if has_items(dataset) { HeadingOutcome::Items } else { HeadingOutcome::NoAnswer }.into(),
+        ..Heading::default()
+    };
+    let ledger = Ledger { rows: rows(), summary, headings: DATASETS.map(heading).to_vec() };
     let seal = seal(query_id, &sections, &ledger);
     let mut parts = vec![Part::Opened(opened)];
     parts.extend(sections.map(Part::Section));

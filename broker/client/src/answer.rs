@@ -1,6 +1,6 @@
 //! What a retrieval gives: a whole record, or something less that says so. Only `assembly` makes a [`Record`].
 
-use severn_proto::v1::{Demographics, Ledger, LedgerRow, Opened, Outcome, Seal, Section};
+use severn_proto::v1::{Demographics, Heading, Ledger, LedgerRow, Opened, Outcome, Seal, Section};
 use std::fmt;
 
 /// The answer to a retrieval.
@@ -129,6 +129,11 @@ impl Received {
     /// The ledger's rows; none if it did not arrive.
     pub fn rows(&self) -> &[LedgerRow] {
         self.ledger.as_ref().map(|ledger| ledger.rows.as_slice()).unwrap_or_default()
+    }
+
+    /// What is known of each heading in scope; none if the ledger did not arrive.
+    pub fn headings(&self) -> &[Heading] {
+        self.ledger.as_ref().map(|ledger| ledger.headings.as_slice()).unwrap_or_default()
     }
 
     /// The rows that a reader must know of. An outcome that is not understood is one of them.

@@ -209,7 +209,8 @@ fn check_scope(opened: &Opened, ledger: &Ledger) -> Result<(), Flaw> {
     }
     let whole = pairs.len() == sources.len() * opened.datasets.len();
     let asked_fits = usize::try_from(opened.sources_asked).is_ok_and(|asked| asked <= sources.len());
-    if whole && asked_fits && !ledger.summary.is_empty() { Ok(()) } else { Err(Flaw::Unaccounted) }
+    let headings_fit = ledger.headings.iter().map(|heading| heading.dataset).eq(opened.datasets.iter().copied());
+    if whole && asked_fits && headings_fit && !ledger.summary.is_empty() { Ok(()) } else { Err(Flaw::Unaccounted) }
 }
 
 fn fits(said: u32, counted: usize) -> bool {

@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message as _;
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits, server};
 use severn_proto::v1::{
+    Heading, HeadingOutcome,
     record_broker_server::{RecordBroker, RecordBrokerServer},
     retrieve_record_response::Part,
     *,
@@ -187,7 +188,14 @@ fn made(query_id: &str) -> Made {
         row("A", m, Outcome::Answered, [1, 1, 0, 0, 0]),
         row("B", m, Outcome::Answered, [1, 0, 1, 0, 0]),
     ];
-    Made { opened, sections, ledger: Ledger { rows, summary: "Nothing is missing.".into() } }
+    let heading = |dataset: &i32| Heading {
+        dataset: *dataset,
+        outcome: HeadingOutcome::Items.into(),
+        whole: *dataset == m as i32,
+        ..Heading::default()
+    };
+    let headings = opened.datasets.iter().map(heading).collect();
+    Made { opened, sections, ledger: Ledger { rows, summary: "Nothing is missing.".into(), headings } }
 }
 
 fn seal(made: &Made) -> Seal {
@@ -302,7 +310,7 @@ async fn a_wrong_stream_is_never_complete() {
 #[tokio::test]
 async fn a_wrong_answer_is_never_complete_though_it_is_sealed() {
     type Spoil = fn(&mut Made);
-    let cases: [(&str, Flaw, Spoil); 16] = [
+    let cases: [(&str, Flaw, Spoil); 18] = [
         ("another person", Flaw::OtherPerson, |m| m.opened.golden.as_mut().unwrap().nhs_number = "9990000018".into()),
         ("another enterprise id", Flaw::OtherPerson, |m| m.opened.enterprise_id = "e2".into()),
         ("nobody", Flaw::Malformed, |m| m.opened.golden = None),
@@ -320,6 +328,8 @@ async fn a_wrong_answer_is_never_complete_though_it_is_sealed() {
         ("a row missing", Flaw::Unaccounted, |m| drop(m.ledger.rows.remove(3))),
         ("a row twice", Flaw::Unaccounted, |m| m.ledger.rows.push(m.ledger.rows[0].clone())),
         ("no summary", Flaw::Unaccounted, |m| m.ledger.summary.clear()),
+        ("a heading left out", Flaw::Unaccounted, |m| drop(m.ledger.headings.pop())),
+        ("a heading twice", Flaw::Unaccounted, |m| m.ledger.headings[1].dataset = m.ledger.headings[0].dataset),
         ("more sources asked than accounted for", Flaw::Unaccounted, |m| m.opened.sources_asked = 3),
         ("a row that does not add up", Flaw::WrongCounts, |m| m.ledger.rows[0].grouped = 1),
         ("an item that no row counts", Flaw::WrongCounts, |m| drop(m.sections[0].items.pop())),

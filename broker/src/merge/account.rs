@@ -5,7 +5,8 @@ use super::write;
 use crate::model::{Plan, Row, Source};
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt as _};
-use severn_proto::v1::{Dataset, Outcome, Reason, ReasonCode};
+use prost::Message as _;
+use severn_proto::v1::{Dataset, Heading, Outcome, Reason, ReasonCode};
 use severn_trust::ALL_DATASETS;
 
 /// Datasets and sources in scope, each once, in the order of the ledger.
@@ -179,7 +180,7 @@ pub(super) struct WrittenLedger {
 const ROW_BYTES: usize = 96;
 
 /// Writes the ledger.
-pub(super) fn ledger(rows: &[Row<'_>], summary: &str) -> WrittenLedger {
+pub(super) fn ledger(rows: &[Row<'_>], summary: &str, headings: &[Heading]) -> WrittenLedger {
     let room = || Vec::with_capacity(rows.len() * ROW_BYTES);
     let (mut sent, mut digested) = (room(), room());
     let (mut row_bytes, mut reason_bytes) = (Vec::new(), Vec::new());
@@ -209,6 +210,7 @@ pub(super) fn ledger(rows: &[Row<'_>], summary: &str) -> WrittenLedger {
     }
     for out in [&mut sent, &mut digested] {
         write::text(out, 2, summary);
+        headings.iter().for_each(|heading| write::bytes(out, 3, &heading.encode_to_vec()));
     }
     WrittenLedger { sent: sent.into(), digested }
 }

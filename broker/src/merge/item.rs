@@ -134,6 +134,15 @@ pub(super) fn section(
 }
 
 impl Shape {
+    /// Where its leading entry lies in what was accepted.
+    pub(super) fn leading(&self) -> Option<usize> {
+        self.members.first().copied()
+    }
+
+    pub(super) fn is_retracted(&self) -> bool {
+        self.retracted
+    }
+
     /// Writes the fields of an `Item` that follow its contributions.
     fn write_rest(&self, rest: &mut Vec<u8>) {
         rest.clear();

@@ -18,6 +18,7 @@ mod resuscitation;
 mod conflict;
 mod item;
 mod summary;
+mod heading;
 mod head;
 mod write;
 #[cfg(test)]
@@ -55,17 +56,20 @@ fn unify_within<'r>(limits: limit::Limits, plan: &'r Plan, replies: &'r [Reply])
     let mut ids = Ids::default();
     let mut digest = RecordDigest::default();
     let (mut sections, mut listed) = (Vec::new(), Vec::new());
+    let mut found: Vec<heading::Found<'_>> = scope.datasets.iter().map(|_| heading::Found::default()).collect();
     for (at, entries) in heard.entries.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
         let dataset =
             Scoped { dataset: scope.datasets[at], at, sources: &scope.sources, retractions: &heard.retractions };
         let shapes = shapes(&dataset, &entries, &mut ids);
         let section = item::section(&dataset, &entries, &shapes, &mut heard.accounts);
+        found[at] = heading::found(&dataset, &entries, &shapes);
         listed.push(Listed { digest: digest.add_section(&section), ..item::listed(&dataset, &entries, &shapes) });
         sections.push(section);
     }
     let rows = heard.accounts.into_rows(&scope);
     let summary = summary::summary(&rows, scope.datasets.len());
-    let ledger = account::ledger(&rows, &summary);
+    let headings = heading::headings(&scope.datasets, &rows, &found);
+    let ledger = account::ledger(&rows, &summary, &headings);
     let seal = seal(plan, sections.len(), &rows, digest.finish_encoded(&ledger.digested));
     Merged { record: SealedRecord { sections, ledger: ledger.sent, seal }, listed, rows }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::dates::show_moment;
 use severn_client::Received;
-use severn_proto::v1::{LedgerRow, Outcome, Reason, ReasonCode};
+use severn_proto::v1::{HeadingOutcome, LedgerRow, Outcome, Reason, ReasonCode};
 
 /// The one sentence on what is missing, right beneath the person's name.
 pub(super) fn put_summary(page: &mut Page<'_>, received: &Received) {
@@ -15,10 +15,10 @@ pub(super) fn put_summary(page: &mut Page<'_>, received: &Received) {
     page.put(0, ink, &ledger.summary);
 }
 
-/// Says, right beneath a heading that a reader acts on at once, which sources are not in it.
+/// Says, right beneath a heading, that sources are not in it; and which, where a reader acts on it at once.
 pub(super) fn put_gaps(page: &mut Page<'_>, received: &Received, dataset: i32) {
     if !matters_most(dataset) {
-        return;
+        return put_not_whole(page, received, dataset);
     }
     for row in received.missing().filter(|row| row.dataset == dataset) {
         page.put_marked(0, "! ", Ink::Loud, &format!("{} {}", name(row), gap(row.outcome())));
@@ -53,6 +53,33 @@ pub(super) fn put_empty_headings(page: &mut Page<'_>, received: &Received) {
             rows.iter().any(|row| row.outcome() != Outcome::AnsweredNone && row.outcome() != Outcome::NotHeld);
         let ink = if unknown || rows.is_empty() { Ink::Warn } else { Ink::Plain };
         page.put_marked(0, &mark, ink, &meaning(&rows));
+    }
+}
+
+/// Says of all other headings without items why they are empty, the gravest reason first.
+pub(super) fn put_other_empty_headings(page: &mut Page<'_>, received: &Received) {
+    let mut named = false;
+    for (outcome, words) in words::EMPTY {
+        let empty = received.headings().iter().filter(|h| h.outcome() == outcome && !matters_most(h.dataset));
+        let names: Vec<String> = empty.map(|heading| words::heading(heading.dataset)).collect();
+        if names.is_empty() {
+            continue;
+        }
+        if !named {
+            page.blank();
+            page.heading(Ink::Strong, "Other headings without any item");
+            named = true;
+        }
+        let known = matches!(outcome, HeadingOutcome::NothingRecorded | HeadingOutcome::NotHeld);
+        let ink = if known { Ink::Plain } else { Ink::Warn };
+        page.put_marked(0, &format!("{words}: "), ink, &names.join(", "));
+    }
+}
+
+/// Says beneath any other heading that there may be more than is shown.
+fn put_not_whole(page: &mut Page<'_>, received: &Received, dataset: i32) {
+    if received.headings().iter().any(|heading| heading.dataset == dataset && !heading.whole) {
+        page.put_marked(0, "! ", Ink::Warn, "Not every source answered whole here: there may be more.");
     }
 }
 

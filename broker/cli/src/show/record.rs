@@ -113,6 +113,7 @@ fn put_sections(page: &mut Page<'_>, received: &Received, book: &Book<'_>) {
         }
     }
     ledger::put_empty_headings(page, received);
+    ledger::put_other_empty_headings(page, received);
 }
 
 fn put_seal(page: &mut Page<'_>, seal: &Seal) {

@@ -70,6 +70,7 @@ Severnside Ambulance did not answer. Items are withheld at Pleck Road Surgery.
     possibly the same as “Metformin” (Pleck Road Surgery)
 
 ── Documents ───────────────────────────────────────────────────────────────────────────────────────
+! Not every source answered whole here: there may be more.
 • Discharge letter
     media type: application/pdf · size: 48213 · ended
     Not checked by its source: read with care
@@ -104,7 +105,7 @@ Severnside Ambulance (ambulance service)
   DID NOT ANSWER: everything that was asked
 ════════════════════════════════════════════════════════════════════════════════════════════════════
 COMPLETE. 11 entries received = 7 shown + 1 grouped + 3 withheld + 0 rejected.
-Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest a21c0938e117038f, merge rules 1.
+Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest f90147e7c8f97ea9, merge rules 1.
 ";
 
 #[test]

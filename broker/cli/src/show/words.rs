@@ -1,6 +1,8 @@
 //! The contract's values in a reader's words. Exhaustive, so that a new value cannot be forgotten. Pure.
 
-use severn_proto::v1::{Dataset, EntryStatus, Outcome, PurposeOfUse, Reason, ReasonCode, SensitivityLabel, Sex};
+use severn_proto::v1::{
+    Dataset, EntryStatus, HeadingOutcome, Outcome, PurposeOfUse, Reason, ReasonCode, SensitivityLabel, Sex,
+};
 use severn_trust::is_crisis_dataset;
 
 /// The heading of a dataset; a number this version does not know as such.
@@ -13,6 +15,16 @@ pub(crate) fn heading(number: i32) -> String {
 pub(super) fn matters_most(dataset: i32) -> bool {
     Dataset::try_from(dataset).is_ok_and(|d| is_crisis_dataset(d) || d == Dataset::Medications)
 }
+
+/// Why a heading has no items, the gravest first.
+pub(super) const EMPTY: [(HeadingOutcome, &str); 6] = [
+    (HeadingOutcome::NoAnswer, "NOT KNOWN, a source did not answer or not in whole"),
+    (HeadingOutcome::Withheld, "Withheld"),
+    (HeadingOutcome::NotShared, "Not shared"),
+    (HeadingOutcome::NotAsked, "Not asked"),
+    (HeadingOutcome::NothingRecorded, "Nothing recorded"),
+    (HeadingOutcome::NotHeld, "Kept by no source"),
+];
 
 fn title(dataset: Dataset) -> &'static str {
     match dataset {

@@ -5,8 +5,8 @@ use super::{
     make::*,
 };
 use severn_proto::v1::{
-    Assertion, Dataset, DatasetOutcome, Entry, EntryHead, EntryStatus, FetchOpened, Item, Outcome, Reason, ReasonCode,
-    SensitivityLabel,
+    Assertion, Dataset, DatasetOutcome, Entry, EntryHead, EntryStatus, FetchOpened, Heading, HeadingOutcome, Item,
+    Outcome, Reason, ReasonCode, SensitivityLabel,
 };
 use std::collections::BTreeSet;
 
@@ -294,6 +294,73 @@ fn out_2_a_source_under_two_local_ids_has_one_row() {
 }
 
 const FEW: limit::Limits = limit::Limits { source: 10, query: 25 };
+
+#[test]
+fn head_1_every_heading_says_what_is_known_of_it() {
+    let none = |id: &str| allergy(id).assertion(Assertion::NoneKnown).with(|head| head.recorded = "2024-01-03".into());
+    let answers = |sources: Vec<Vec<Entry>>| record(Dataset::Allergies, sources).ledger.headings.remove(0);
+    let stated = |heading: &Heading| {
+        heading.none_known.iter().map(|stated| (stated.source_id.clone(), stated.stated_on.clone())).collect::<Vec<_>>()
+    };
+    let by_b = vec![("B".to_owned(), "2024-01-03".to_owned())];
+    for (sources, outcome, none_known) in [
+        (vec![vec![allergy("a").done()], vec![]], HeadingOutcome::Items, vec![]),
+        (vec![vec![], vec![none("b").done()]], HeadingOutcome::NoneKnown, by_b.clone()),
+        (vec![vec![allergy("a").done()], vec![none("b").done()]], HeadingOutcome::Items, by_b),
+        (
+            vec![vec![], vec![none("b").status(EntryStatus::EnteredInError).done()]],
+            HeadingOutcome::NothingRecorded,
+            vec![],
+        ),
+        (vec![vec![], vec![]], HeadingOutcome::NothingRecorded, vec![]),
+    ] {
+        let heading = answers(sources);
+        assert_eq!((heading.outcome(), stated(&heading), heading.whole), (outcome, none_known, true));
+    }
+    let kinds = [
+        (Outcome::NotHeld, HeadingOutcome::NotHeld, true),
+        (Outcome::AnsweredNone, HeadingOutcome::NothingRecorded, true),
+        (Outcome::NotAsked, HeadingOutcome::NotAsked, false),
+        (Outcome::NotShared, HeadingOutcome::NotShared, false),
+        (Outcome::Withheld, HeadingOutcome::Withheld, false),
+        (Outcome::NoAnswer, HeadingOutcome::NoAnswer, false),
+    ];
+    // Each is graver than those before it, whoever comes first.
+    for (at, (graver, known, whole)) in kinds.iter().enumerate() {
+        for (other, _, other_whole) in &kinds[..=at] {
+            for pair in [[*graver, *other], [*other, *graver]] {
+                let heading = heading_of(&pair);
+                assert_eq!((heading.outcome(), heading.whole), (*known, *whole && *other_whole), "{pair:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn head_2_what_is_shown_may_not_be_all() {
+    let plan = plan(&[("A", "1"), ("B", "1")], &ALLERGIES);
+    let answered = reply("A", "1", &ALLERGIES, vec![allergy("a").done()]);
+    let merged = unify(&plan, vec![answered]);
+    let heading = &merged.ledger.headings[0];
+    assert_eq!((heading.outcome(), heading.whole), (HeadingOutcome::Items, false));
+    assert_eq!(unify(&self::plan(&[], &ALLERGIES), vec![]).ledger.headings[0].outcome(), HeadingOutcome::NotHeld);
+}
+
+/// The heading of allergies where two sources give these outcomes and no entry.
+fn heading_of(outcomes: &[Outcome; 2]) -> Heading {
+    let mut plan = plan(&[("A", "1"), ("B", "1")], &ALLERGIES);
+    let mut replies = Vec::new();
+    for (planned, outcome) in plan.sources.iter_mut().zip(outcomes) {
+        if *outcome == Outcome::NotAsked {
+            planned.ask.clear();
+            planned.not_asked.push((Dataset::Allergies, Outcome::NotAsked, ReasonCode::Directive));
+        }
+        let mut silent = reply(&planned.source.id.0, "1", &ALLERGIES[..planned.ask.len()], vec![]);
+        silent.outcomes.iter_mut().for_each(|said| said.outcome = (*outcome).into());
+        replies.push(silent);
+    }
+    unify(&plan, replies).ledger.headings.remove(0)
+}
 
 #[test]
 fn limit_1_entries_of_one_source_beyond_the_limit_are_counted_and_said() {
@@ -804,7 +871,7 @@ fn every_rule_is_written_tested_and_versioned() {
         .filter_map(|line| line.strip_prefix("| ")?.split_once(" |").map(|(id, _)| id))
         .flat_map(ids_in)
         .collect();
-    assert_eq!(defined.len(), 47);
+    assert_eq!(defined.len(), 49);
     assert_eq!(ids_in(written), defined, "a rule is mentioned that is not defined");
     let tests = [include_str!("rules.rs"), include_str!("rules/statements.rs")].concat();
     let names: Vec<String> =
@@ -822,6 +889,7 @@ fn every_rule_is_written_tested_and_versioned() {
         include_str!("../account.rs"),
         include_str!("../check.rs"),
         include_str!("../limit.rs"),
+        include_str!("../heading.rs"),
         include_str!("../statement.rs"),
         include_str!("../content.rs"),
         include_str!("../group.rs"),
