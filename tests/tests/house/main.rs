@@ -2,6 +2,7 @@
 //! can say is left to them; here is what they cannot. Nothing here is about what the programs do.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
+mod hazards;
 mod order;
 mod readme;
 mod repository;
