@@ -184,20 +184,27 @@ pub(crate) fn problem(view: &View<'_>) -> Vec<Draft> {
     vec![signed(draft, view, "recordedDate", "asserter")]
 }
 
-// Clinical status is what a reader reads; verification can take it all back.
+// Clinical status is what a reader reads. Of the certainty only what changes it stands beside it; the rest is detail.
 fn verify(draft: &mut Draft, view: &View<'_>) {
     let clinical = code(view.at("clinicalStatus"));
-    let verification = code(view.at("verificationStatus"));
-    draft.status_verbatim = joined([clinical.to_owned(), verification.to_owned()], ", ");
-    draft.status = status(view.resource.kind(), clinical);
-    match verification {
-        "entered-in-error" => draft.status = EntryStatus::EnteredInError,
-        "refuted" => draft.assertion = Assertion::Refuted,
-        "unconfirmed" | "provisional" | "differential" if draft.status == EntryStatus::Active => {
-            draft.status = EntryStatus::Preliminary;
+    let certainty = code(view.at("verificationStatus"));
+    let plain = status(view.resource.kind(), clinical);
+    draft.status = match certainty {
+        "entered-in-error" => EntryStatus::EnteredInError,
+        // A tentative diagnosis must not read as an established one, but a suspected allergy is heeded like a proven one.
+        "unconfirmed" | "provisional" | "differential"
+            if draft.dataset == Dataset::Problems && plain == EntryStatus::Active =>
+        {
+            EntryStatus::Preliminary
         }
-        _ => {}
+        _ => plain,
+    };
+    if certainty == "refuted" {
+        draft.assertion = Assertion::Refuted;
     }
+    let says_more = draft.status != plain || plain == EntryStatus::Unspecified;
+    let beside = if says_more { certainty } else { "" };
+    draft.status_verbatim = joined([clinical.to_owned(), beside.to_owned()], ", ");
 }
 
 /// FamilyMemberHistory: one entry for each condition of the relative, or one for the relative.

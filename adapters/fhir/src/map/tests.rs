@@ -67,7 +67,7 @@ fn an_allergy_keeps_everything() {
     assert_eq!(dataset, Dataset::Allergies);
     assert_eq!((head.entry_id.as_str(), head.text.as_str()), ("AllergyIntolerance/a1", "Allergy to penicillin"));
     assert_eq!((head.assertion(), head.status()), (Assertion::Present, EntryStatus::Active));
-    assert_eq!(head.status_verbatim, "active, confirmed");
+    assert_eq!(head.status_verbatim, "active");
     assert_eq!((head.effective_start.as_str(), head.recorded.as_str()), ("2019-04", "2019-04-03"));
     assert_eq!(head.last_changed, "2024-02-03T10:00:00Z");
     assert_eq!(head.origins[0].organisation_ods, "M84001");
@@ -96,10 +96,41 @@ fn allergies_that_are_none_or_not_so() {
     let verification = "/verificationStatus/coding/0/code";
     assert_eq!(change(verification, json!("refuted")).assertion(), Assertion::Refuted);
     let retracted = change(verification, json!("entered-in-error"));
-    assert_eq!(retracted.status(), EntryStatus::EnteredInError);
-    assert_eq!(change(verification, json!("unconfirmed")).status(), EntryStatus::Preliminary);
+    assert_eq!(
+        (retracted.status(), retracted.status_verbatim.as_str()),
+        (EntryStatus::EnteredInError, "active, entered-in-error")
+    );
     let odd = change("/clinicalStatus/coding/0/code", json!("dormant"));
     assert_eq!((odd.status(), odd.status_verbatim.as_str()), (EntryStatus::Unspecified, "dormant, confirmed"));
+}
+
+#[test]
+fn certainty_is_detail_and_a_suspected_allergy_is_an_allergy() {
+    let mut suspected = penicillin();
+    suspected["verificationStatus"]["coding"][0]["code"] = json!("unconfirmed");
+    let (_, head, body) = one(&suspected);
+    let proven = one(&penicillin()).1;
+    assert_eq!(
+        (head.assertion(), head.status(), &head.status_verbatim),
+        (Assertion::Present, EntryStatus::Active, &proven.status_verbatim)
+    );
+    let Some(Detail::Allergy(detail)) = body.detail else { panic!("an allergy") };
+    assert_eq!(detail.certainty, "unconfirmed");
+
+    let problem = |certainty: &str, clinical: &str| {
+        let value = json!({"resourceType": "Condition", "id": "c1", "code": {"text": "Pulmonary embolism"},
+            "clinicalStatus": {"coding": [{"code": clinical}]}, "verificationStatus": {"coding": [{"code": certainty}]}});
+        one(&value)
+    };
+    for certainty in ["provisional", "differential", "unconfirmed"] {
+        let (_, head, body) = problem(certainty, "active");
+        assert_eq!(head.status(), EntryStatus::Preliminary, "a tentative diagnosis is not an established one");
+        assert_eq!(head.status_verbatim, format!("active, {certainty}"));
+        let Some(Detail::Problem(detail)) = body.detail else { panic!("a problem") };
+        assert_eq!(detail.certainty, certainty);
+    }
+    assert_eq!(problem("differential", "resolved").1.status(), EntryStatus::Ended);
+    assert_eq!(problem("confirmed", "active").1.status(), EntryStatus::Active);
 }
 
 #[test]
