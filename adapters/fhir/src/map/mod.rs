@@ -53,7 +53,7 @@ pub struct Mapped {
 }
 
 // The types that are mapped, each with the datasets that its entries may belong to.
-const KINDS: [(&str, &[Dataset]); 29] = [
+const KINDS: [(&str, &[Dataset]); 30] = [
     ("AllergyIntolerance", &[Allergies]),
     ("List", &[Allergies]),
     ("Flag", &[Alerts, Safeguarding]),
@@ -73,6 +73,7 @@ const KINDS: [(&str, &[Dataset]); 29] = [
     ("Appointment", &[Appointments]),
     ("ServiceRequest", &[Investigations, Referrals]),
     ("ReferralRequest", &[Referrals]),
+    ("ProcedureRequest", &[Investigations, Goals]),
     ("Patient", &[Demographics, GpPractice, Contacts]),
     ("RelatedPerson", &[Contacts]),
     ("CareTeam", &[CareTeam]),
@@ -136,7 +137,7 @@ fn drafts(view: &View<'_>) -> Result<Vec<Draft>, ()> {
         "DocumentReference" => results::documents(view),
         "Encounter" => activity::encounter(view),
         "Appointment" => activity::appointment(view),
-        "ServiceRequest" | "ReferralRequest" => activity::request(view),
+        "ServiceRequest" | "ReferralRequest" | "ProcedureRequest" => activity::request(view),
         "Patient" => person::patient(view),
         "RelatedPerson" => person::related_person(view),
         "CareTeam" => plans::care_team(view),

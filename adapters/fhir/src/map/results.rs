@@ -164,8 +164,12 @@ fn document(view: &View<'_>, attachment: &Json, at: usize) -> Draft {
     draft.status_verbatim = joined(["status", "docStatus"].map(|key| view.at(key).text().to_owned()), ", ");
     draft.part = if at == 0 { String::new() } else { format!("#{at}") };
     draft.when = period(context.at("period"));
-    draft.when.start = first_of([std::mem::take(&mut draft.when.start), attachment.at("creation").text().to_owned()]);
-    draft.recorded = view.at("date").text().to_owned();
+    draft.when.start = first_of([
+        std::mem::take(&mut draft.when.start),
+        attachment.at("creation").text().to_owned(),
+        view.at("created").text().to_owned(),
+    ]);
+    draft.recorded = view.text_of(&["date", "indexed"]);
     draft.author = view.displays(view.at("author"));
     draft.location = view.display(view.at("custodian"));
     draft.narrative = view.at("description").text().to_owned();

@@ -1,3 +1,5 @@
+mod gp_connect;
+
 use super::*;
 use prost::Message;
 use serde_json::{Value, json};
