@@ -39,35 +39,6 @@ pub(crate) fn allergy(view: &View<'_>) -> Vec<Draft> {
     vec![signed(draft, view, &["recordedDate", "assertedDate"], "asserter")]
 }
 
-/// List: only an empty list of allergies says something of its own.
-pub(crate) fn empty_list(view: &View<'_>) -> Result<Vec<Draft>, ()> {
-    let named = concept(view.at("code"));
-    let codes = ["886921000000105", "48765-2", "allergies"];
-    let of_allergies = named.codings.iter().any(|coding| codes.contains(&coding.code.as_str()))
-        || format!("{} {}", named.text, view.at("title").text()).to_lowercase().contains("allerg");
-    if !of_allergies || view.at("emptyReason").is_null() || !view.at("entry").items().is_empty() {
-        return Ok(Vec::new());
-    }
-    match code(view.at("emptyReason")) {
-        "nilknown" => {}
-        "no-content-recorded" => return Ok(Vec::new()),
-        // Withheld, unavailable, not asked: there may be allergies, so that "nothing recorded" would be wrong.
-        _ => return Err(()),
-    }
-    let none = Concept { text: "No known allergies".to_owned(), codings: concept(view.at("emptyReason")).codings };
-    let mut draft = Draft::of(view, Dataset::Allergies, none, Detail::Allergy(AllergyDetail::default()));
-    draft.assertion = Assertion::NoneKnown;
-    // "current" is what a list says of itself while it holds.
-    draft.status = match view.at("status").text() {
-        "current" => EntryStatus::Active,
-        "retired" => EntryStatus::Ended,
-        other => status("List", other),
-    };
-    draft.recorded = view.at("date").text().to_owned();
-    draft.author = view.display(view.at("source"));
-    Ok(vec![draft])
-}
-
 fn reaction(json: &Json) -> Reaction {
     Reaction {
         manifestation: first_of([concepts(json.at("manifestation")), json.at("description").text().to_owned()]),

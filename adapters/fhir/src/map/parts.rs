@@ -309,8 +309,12 @@ pub(crate) fn address_lines(json: &Json) -> Vec<String> {
 /// The extension whose address ends in `name`, in whatever version; [`Json::Null`] where there is none.
 pub(crate) fn extension<'a>(json: &'a Json, name: &str) -> &'a Json {
     static NOTHING: Json = Json::Null;
-    let found = json.at("extension").items().iter().find(|one| unversioned(one.at("url").text()).ends_with(name));
-    found.unwrap_or(&NOTHING)
+    extensions(json, name).next().unwrap_or(&NOTHING)
+}
+
+/// The extensions whose address ends in `name`, in whatever version.
+pub(crate) fn extensions<'a>(json: &'a Json, name: &str) -> impl Iterator<Item = &'a Json> {
+    json.at("extension").items().iter().filter(move |one| unversioned(one.at("url").text()).ends_with(name))
 }
 
 // Profiles of STU3 end their addresses in a version: `…-LastIssueDate-1`.

@@ -229,3 +229,37 @@ fn comments_and_dates_of_documents_have_other_names() {
     let head = one(&letter).1;
     assert_eq!((head.effective_start.as_str(), head.recorded.as_str()), ("2020-09-21", "2020-09-22T10:00:00Z"));
 }
+
+fn list(code: &str, warnings: &[&str]) -> Value {
+    let warned: Vec<Value> =
+        warnings.iter().map(|warning| extra("GPC-ListWarningCode", &json!({"valueCode": warning}))).collect();
+    json!({"resourceType": "List", "status": "current", "mode": "snapshot", "extension": warned,
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": code, "display": "A list"}]},
+        "subject": {"reference": "Patient/p1"}, "emptyReason": {"coding": [{"code": "no-content-recorded"}]}})
+}
+
+#[test]
+fn a_list_that_warns_is_never_the_whole_list() {
+    use ReasonCode::{ByOwner, NotYetFiled, TransferIncomplete, Unreadable};
+    let warned = |code: &str, warnings: &[&str]| {
+        let mapped = mapped(&list(code, warnings));
+        assert!(mapped.entries.is_empty() && mapped.unreadable.is_empty());
+        mapped.partial
+    };
+    assert_eq!(warned("717711000000103", &["data-in-transit"]), [(Dataset::Problems, TransferIncomplete)]);
+    let both = warned("886921000000105", &["confidential-items", "data-awaiting-filing"]);
+    assert_eq!(both, [(Dataset::Allergies, ByOwner), (Dataset::Allergies, NotYetFiled)]);
+    let within = warned("consultations-documents-contained-in-consultations", &["confidential-items"]);
+    assert_eq!(within, [(Dataset::Documents, ByOwner)]);
+    assert_eq!(warned("933361000000108", &["made-up"]), [(Dataset::Medications, Unreadable)], "what is not understood");
+    assert_eq!(warned("933361000000108", &[]), []);
+    let of_anything = warned("1", &["confidential-items"]);
+    assert_eq!(of_anything.len(), datasets_of("List").len(), "a list that is not known may be of anything");
+}
+
+#[test]
+fn an_allergy_that_only_its_list_contains_is_missing_and_counted() {
+    let mut ended = list("1103671000000101", &[]);
+    ended["contained"] = json!([{"resourceType": "AllergyIntolerance", "id": "1", "code": {"text": "Penicillin"}}]);
+    assert_eq!(mapped(&ended).unreadable, [Dataset::Allergies]);
+}
