@@ -188,10 +188,19 @@ pub(crate) fn problem(view: &View<'_>) -> Vec<Draft> {
         severity: concept(view.at("severity")).text,
         body_site: concepts(view.at("bodySite")),
     };
+    let tentative = Some(&detail.certainty).filter(|word| TENTATIVE.contains(&word.as_str()));
+    let told_apart = vec![
+        ("site", detail.body_site.clone()),
+        ("laterality", laterality(view)),
+        ("severity", detail.severity.clone()),
+        // That it is confirmed goes without saying: practices do not say it.
+        ("certainty", tentative.cloned().unwrap_or_default()),
+    ];
     let named = concept(view.at("code"));
     let assertion = absence::assertion(&named);
     let mut draft = Draft::of(view, Dataset::Problems, named, Detail::Problem(detail));
     draft.assertion = assertion;
+    draft.distinguishing = told_apart;
     verify(&mut draft, view);
     let abated = when(view.resource.json(), "abatement");
     draft.when = when(view.resource.json(), "onset");
@@ -202,6 +211,16 @@ pub(crate) fn problem(view: &View<'_>) -> Vec<Draft> {
     vec![signed(draft, view, &["recordedDate", "assertedDate"], "asserter")]
 }
 
+// FHIR has no member for it: it stands in an extension, of the problem or of its site, with a capital or without.
+fn laterality(view: &View<'_>) -> String {
+    let of_sites = view.at("bodySite").items().iter().map(|site| extension(site, "aterality"));
+    let all = std::iter::once(extension(view.resource.json(), "aterality")).chain(of_sites);
+    joined(all.map(|one| value(one).text), ", ")
+}
+
+// Words for a diagnosis that is not established.
+const TENTATIVE: [&str; 3] = ["unconfirmed", "provisional", "differential"];
+
 // Clinical status is what a reader reads. Of the certainty only what changes it stands beside it; the rest is detail.
 fn verify(draft: &mut Draft, view: &View<'_>) {
     let clinical = code(view.at("clinicalStatus"));
@@ -210,9 +229,7 @@ fn verify(draft: &mut Draft, view: &View<'_>) {
     draft.status = match certainty {
         "entered-in-error" => EntryStatus::EnteredInError,
         // A tentative diagnosis must not read as an established one, but a suspected allergy is heeded like a proven one.
-        "unconfirmed" | "provisional" | "differential"
-            if draft.dataset == Dataset::Problems && plain == EntryStatus::Active =>
-        {
+        word if TENTATIVE.contains(&word) && draft.dataset == Dataset::Problems && plain == EntryStatus::Active => {
             EntryStatus::Preliminary
         }
         _ => plain,
