@@ -3,7 +3,10 @@
 mod read;
 
 use crate::{
-    map::{MapContext, Pool, Resource, attachment, binary, document_here, local_id, or_octets, registration, title_of},
+    map::{
+        MapContext, Pool, Resource, attachment, binary, document_here, homes_of, local_id, or_octets, registration,
+        title_of,
+    },
     rest::{Rest, RestError},
     settings::FhirSettings,
 };
@@ -186,9 +189,8 @@ impl Source for FhirSource {
             ))
         });
         for dataset in &self.datasets {
-            let missing: Vec<&str> =
-                crate::map::kinds_of(*dataset).filter(|kind| !capabilities.kinds.contains(*kind)).collect();
-            if missing.len() == crate::map::kinds_of(*dataset).count() {
+            let missing: Vec<&str> = homes_of(*dataset).filter(|kind| !capabilities.kinds.contains(*kind)).collect();
+            if missing.len() == homes_of(*dataset).count() {
                 let word = severn_trust::dataset_word(*dataset);
                 findings.push(good(format!("{word}: not held, since the server keeps no {}", missing.join(" or "))));
             }

@@ -161,6 +161,26 @@ async fn everybody_and_everything_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_warning_of_a_list_makes_nothing_a_part() {
+    let server = Server::start(&[]);
+    server.put(patient("p1", "Made")).await;
+    let warned = |id: &str| {
+        json!({"resourceType": "List", "id": id, "status": "current", "mode": "snapshot",
+            "code": {"coding": [{"system": "http://snomed.info/sct", "code": "717711000000103", "display": "Problems"}]},
+            "subject": {"reference": "Patient/p1"},
+            "extension": [{"url": "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-ListWarningCode",
+                "valueCode": "data-in-transit"}]})
+    };
+    server.put(warned("l1")).await;
+    server.put(warned("l2")).await;
+    let problems = read_one(&server.source(), "p1", Dataset::Problems).await;
+    let reasons: Vec<_> = problems.partial.iter().map(severn_proto::v1::Reason::code).collect();
+    assert_eq!((problems.entries.len(), reasons), (0, vec![ReasonCode::TransferIncomplete]));
+    let allergies = read_one(&server.source(), "p1", Dataset::Allergies).await;
+    assert!(allergies.partial.is_empty() && !allergies.not_held && !allergies.failed);
+}
+
+#[tokio::test]
 async fn nobody_by_that_id_is_no_error() {
     let server = Server::start(&[]);
     server.put(patient("p1", "Made")).await;
@@ -267,7 +287,8 @@ async fn a_next_page_on_another_host_is_not_followed() {
 
 #[tokio::test]
 async fn a_type_the_server_does_not_keep_is_not_held() {
-    let server = Server::start(&["--without", "Flag", "--without", "MedicationStatement", "--refuse-patient", "Goal"]);
+    let without = ["--without", "Flag", "--without", "MedicationStatement", "--without", "Immunization"];
+    let server = Server::start(&[&without[..], &["--refuse-patient", "Goal"]].concat());
     server.put(patient("p1", "Made")).await;
     server.put(json!({"resourceType": "Medication", "id": "m1", "code": {"text": "Aspirin 75mg tablets"}})).await;
     server
@@ -276,6 +297,7 @@ async fn a_type_the_server_does_not_keep_is_not_held() {
         .await;
     let source = server.source();
     assert!(read_one(&source, "p1", Dataset::Alerts).await.not_held);
+    assert!(read_one(&source, "p1", Dataset::Immunisations).await.not_held, "lists of them hold none");
     let medicines = read_one(&source, "p1", Dataset::Medications).await;
     assert!(!medicines.not_held && !medicines.failed, "one of two types is enough");
     assert_eq!(medicines.entries[0].head.as_ref().map(|head| head.text.as_str()), Some("Aspirin 75mg tablets"));
@@ -284,6 +306,7 @@ async fn a_type_the_server_does_not_keep_is_not_held() {
     let findings = source.check().await;
     assert!(findings.iter().all(|finding| finding.good), "{findings:?}");
     assert!(findings.iter().any(|finding| finding.text.starts_with("alerts: not held")));
+    assert!(findings.iter().any(|finding| finding.text.starts_with("immunisations: not held")));
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use super::{
     parts::{Concept, View, code, concept, concepts, first_of, joined, period},
 };
 use severn_proto::v1::{
-    AppointmentDetail, Assertion, Dataset, EncounterDetail, InvestigationDetail, ReferralDetail, entry_body::Detail,
+    AppointmentDetail, Assertion, Dataset, EncounterDetail, EntryStatus, GoalDetail, InvestigationDetail,
+    ReferralDetail, entry_body::Detail,
 };
 
 // SNOMED CT categories of a request that asks for an investigation: laboratory procedure, imaging.
@@ -71,10 +72,9 @@ pub(crate) fn appointment(view: &View<'_>) -> Vec<Draft> {
     vec![draft]
 }
 
-/// ServiceRequest, ReferralRequest: a requested investigation where its category says so, else a referral.
+/// ServiceRequest, ReferralRequest, ProcedureRequest: a requested investigation where its category says so, else a
+/// referral. A ProcedureRequest is no referral but something to be done.
 pub(crate) fn request(view: &View<'_>) -> Vec<Draft> {
-    let named = concept(view.at("code"));
-    let service = concepts(view.at("category"));
     let from = first_of([view.display(view.at("requester")), view.display(view.at("requester").at("agent"))]);
     let to = first_of([
         view.displays(view.at("performer")),
@@ -82,39 +82,43 @@ pub(crate) fn request(view: &View<'_>) -> Vec<Draft> {
         concept(view.at("performerType")).text,
         concept(view.at("specialty")).text,
     ]);
-    let text = first_of([
-        named.text.clone(),
-        concepts(view.at("serviceRequested")),
-        service,
-        to.clone(),
-        "Referral".to_owned(),
-    ]);
-    let named = Concept { text, codings: named.codings };
-    let detail = if is_investigation(view.at("category")) {
-        let detail = InvestigationDetail {
-            laboratory: to,
-            specimen: view.displays(view.at("specimen")),
-            ..InvestigationDetail::default()
-        };
+    let mut when = period(view.at("occurrencePeriod"));
+    when.start = first_of([when.start, view.at("occurrenceDateTime").text().to_owned()]);
+    let reason = first_of([concepts(view.at("reasonCode")), view.at("description").text().to_owned()]);
+    let mut named = asked_for(view);
+    let is_referral = view.resource.kind() != "ProcedureRequest";
+    let nameless = if is_referral { first_of([to.clone(), "Referral".to_owned()]) } else { String::new() };
+    named.text = first_of([named.text, reason.clone(), nameless]);
+    let (dataset, detail) = if is_investigation(view.at("category")) {
+        let specimen = view.displays(view.at("specimen"));
+        let detail = InvestigationDetail { laboratory: to, specimen, ..InvestigationDetail::default() };
         (Dataset::Investigations, Detail::Investigation(detail))
-    } else {
-        let reason = first_of([concepts(view.at("reasonCode")), view.at("description").text().to_owned()]);
+    } else if is_referral {
         let urgency = view.at("priority").text().to_owned();
-        (
-            Dataset::Referrals,
-            Detail::Referral(ReferralDetail { from_service: from.clone(), to_service: to, urgency, reason }),
-        )
+        let detail = ReferralDetail { from_service: from.clone(), to_service: to, urgency, reason };
+        (Dataset::Referrals, Detail::Referral(detail))
+    } else {
+        let detail = GoalDetail { owner: to, due: when.start.clone(), progress: String::new() };
+        (Dataset::Goals, Detail::Goal(detail))
     };
-    let mut draft = Draft::of(view, detail.0, named, detail.1);
+    let mut draft = Draft::of(view, dataset, named, detail);
     if view.at("doNotPerform").is_true() {
         draft.assertion = Assertion::Refuted;
     }
-    draft.when = period(view.at("occurrencePeriod"));
-    draft.when.start =
-        first_of([std::mem::take(&mut draft.when.start), view.at("occurrenceDateTime").text().to_owned()]);
+    // What is only planned is in force as a plan; it must not read as being done.
+    if draft.status == EntryStatus::Active && matches!(view.at("intent").text(), "proposal" | "plan") {
+        draft.status = EntryStatus::Planned;
+    }
+    draft.when = when;
     draft.recorded = view.at("authoredOn").text().to_owned();
     draft.author = from;
     vec![draft]
+}
+
+// Practices name a referral by its reason alone.
+fn asked_for(view: &View<'_>) -> Concept {
+    let members = ["code", "serviceRequested", "category", "type", "reasonCode"];
+    members.iter().map(|key| concept(view.at(key))).find(|one| !one.text.is_empty()).unwrap_or_default()
 }
 
 fn is_investigation(categories: &Json) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{
     absence,
-    draft::Draft,
+    draft::{Draft, origins},
     json::Json,
     parts::{
         Concept, View, When, code, concept, concepts, extension, first_of, joined, notes, period, quantity,
@@ -32,36 +32,11 @@ pub(crate) fn allergy(view: &View<'_>) -> Vec<Draft> {
     draft.assertion = assertion;
     verify(&mut draft, view);
     draft.when = when(view.resource.json(), "onset");
-    vec![signed(draft, view, "recordedDate", "asserter")]
-}
-
-/// List: only an empty list of allergies says something of its own.
-pub(crate) fn empty_list(view: &View<'_>) -> Result<Vec<Draft>, ()> {
-    let named = concept(view.at("code"));
-    let codes = ["886921000000105", "48765-2", "allergies"];
-    let of_allergies = named.codings.iter().any(|coding| codes.contains(&coding.code.as_str()))
-        || format!("{} {}", named.text, view.at("title").text()).to_lowercase().contains("allerg");
-    if !of_allergies || view.at("emptyReason").is_null() || !view.at("entry").items().is_empty() {
-        return Ok(Vec::new());
-    }
-    match code(view.at("emptyReason")) {
-        "nilknown" => {}
-        "no-content-recorded" => return Ok(Vec::new()),
-        // Withheld, unavailable, not asked: there may be allergies, so that "nothing recorded" would be wrong.
-        _ => return Err(()),
-    }
-    let none = Concept { text: "No known allergies".to_owned(), codings: concept(view.at("emptyReason")).codings };
-    let mut draft = Draft::of(view, Dataset::Allergies, none, Detail::Allergy(AllergyDetail::default()));
-    draft.assertion = Assertion::NoneKnown;
-    // "current" is what a list says of itself while it holds.
-    draft.status = match view.at("status").text() {
-        "current" => EntryStatus::Active,
-        "retired" => EntryStatus::Ended,
-        other => status("List", other),
-    };
-    draft.recorded = view.at("date").text().to_owned();
-    draft.author = view.display(view.at("source"));
-    Ok(vec![draft])
+    let ended = extension(view.resource.json(), "AllergyIntoleranceEnd");
+    draft.when.end = first_of([std::mem::take(&mut draft.when.end), value(extension(ended, "endDate")).text]);
+    let reason = value(extension(ended, "reasonEnded")).text;
+    draft.status_verbatim = joined([std::mem::take(&mut draft.status_verbatim), reason], ": ");
+    vec![signed(draft, view, &["recordedDate", "assertedDate"], "asserter")]
 }
 
 fn reaction(json: &Json) -> Reaction {
@@ -87,15 +62,16 @@ pub(crate) fn medication(view: &View<'_>) -> Vec<Draft> {
     let dosages = view.at(if is_request { "dosageInstruction" } else { "dosage" }).items();
     let mut detail = dosage(dosages);
     detail.form = concept(target.at("form")).text;
-    detail.course = concept(view.at("courseOfTherapyType")).text;
+    let kind = value(extension(view.resource.json(), "PrescriptionType")).text;
+    detail.course = first_of([concept(view.at("courseOfTherapyType")).text, kind]);
     detail.intent = view.at("intent").text().to_owned();
     detail.indication = concepts(view.at("reasonCode"));
-    detail.last_issued =
-        extension(view.resource.json(), "MedicationStatementLastIssueDate").at("valueDateTime").text().to_owned();
+    detail.last_issued = value(extension(view.resource.json(), "MedicationStatementLastIssueDate")).text;
+    detail.prescribed_elsewhere = prescribed_elsewhere(view);
     let supplied = view.at("dispenseRequest").at("quantity");
     detail.quantity = quantity_text(supplied);
     let told_apart = vec![
-        ("dose", detail.dose_text.clone()),
+        ("dose", joined(dosages.iter().map(dose_or_words), "; ")),
         ("route", detail.route.clone()),
         ("form", detail.form.clone()),
         ("frequency", detail.frequency.clone()),
@@ -104,14 +80,51 @@ pub(crate) fn medication(view: &View<'_>) -> Vec<Draft> {
     let mut draft = Draft::of(view, Dataset::Medications, named, Detail::Medication(detail));
     // An order not to give something is the opposite of an order.
     draft.assertion = if view.at("doNotPerform").is_true() { Assertion::Refuted } else { assertion };
+    not_taken(&mut draft, view);
+    draft.restates = restated_plan(&draft, view).map(|plan| origins(view, plan, Vec::new())).unwrap_or_default();
+    draft.status_verbatim = joined([std::mem::take(&mut draft.status_verbatim), status_reason(view)], ": ");
     draft.distinguishing = told_apart;
     draft.when = if is_request {
         period(view.at("dispenseRequest").at("validityPeriod"))
     } else {
         when(view.resource.json(), "effective")
     };
-    let recorded = if is_request { "authoredOn" } else { "dateAsserted" };
-    vec![signed(draft, view, recorded, if is_request { "requester" } else { "informationSource" })]
+    let author = if is_request { "requester" } else { "informationSource" };
+    vec![signed(draft, view, &["authoredOn", "dateAsserted"], author)]
+}
+
+// GP Connect: any agency but the practice itself.
+fn prescribed_elsewhere(view: &View<'_>) -> String {
+    let agency = extension(view.resource.json(), "PrescribingAgency").at("valueCodeableConcept");
+    if code(agency) == "prescribed-at-gp-practice" { String::new() } else { concept(agency).text }
+}
+
+// What R4 says in the status, STU3 says beside it.
+fn not_taken(draft: &mut Draft, view: &View<'_>) {
+    if view.at("taken").text() == "n" && draft.status != EntryStatus::EnteredInError {
+        draft.status = EntryStatus::Cancelled;
+        draft.status_verbatim.push_str(", not taken");
+    }
+}
+
+fn status_reason(view: &View<'_>) -> String {
+    let given = extension(view.resource.json(), "MedicationStatusReason");
+    let reason = first_of([concepts(view.at("statusReason")), value(extension(given, "statusReason")).text]);
+    joined([reason, value(extension(given, "statusChangeDate")).text], ", ")
+}
+
+// GP Connect tells of a regimen twice: as a plan, and as a statement based on it. They are one where they say the same;
+// a statement of its own, such as that the person takes something else, stays beside the plan.
+fn restated_plan<'a>(draft: &Draft, view: &View<'a>) -> Option<&'a Json> {
+    let [based_on] = view.at("basedOn").items() else { return None };
+    let plan = view.target(based_on);
+    let is_plan = plan.at("resourceType").text() == "MedicationRequest" && plan.at("intent").text() == "plan";
+    let same = is_plan
+        && view.resource.kind() == "MedicationStatement"
+        && draft.status == status("MedicationRequest", plan.at("status").text())
+        && view.at("dosage") == plan.at("dosageInstruction")
+        && ["medicationReference", "medicationCodeableConcept"].iter().all(|key| view.at(key) == plan.at(key));
+    same.then_some(plan)
 }
 
 // Several dosages are one regimen, so each field holds all of them: another taper is another medicine entry.
@@ -132,6 +145,11 @@ fn dosage(dosages: &[Json]) -> MedicationDetail {
         }),
         ..MedicationDetail::default()
     }
+}
+
+// Practices give the dose in words alone.
+fn dose_or_words(dosage: &Json) -> String {
+    first_of([dose_text(dosage), dosage.at("text").text().to_owned()])
 }
 
 fn dose_text(dosage: &Json) -> String {
@@ -170,10 +188,19 @@ pub(crate) fn problem(view: &View<'_>) -> Vec<Draft> {
         severity: concept(view.at("severity")).text,
         body_site: concepts(view.at("bodySite")),
     };
+    let tentative = Some(&detail.certainty).filter(|word| TENTATIVE.contains(&word.as_str()));
+    let told_apart = vec![
+        ("site", detail.body_site.clone()),
+        ("laterality", laterality(view)),
+        ("severity", detail.severity.clone()),
+        // That it is confirmed goes without saying: practices do not say it.
+        ("certainty", tentative.cloned().unwrap_or_default()),
+    ];
     let named = concept(view.at("code"));
     let assertion = absence::assertion(&named);
     let mut draft = Draft::of(view, Dataset::Problems, named, Detail::Problem(detail));
     draft.assertion = assertion;
+    draft.distinguishing = told_apart;
     verify(&mut draft, view);
     let abated = when(view.resource.json(), "abatement");
     draft.when = when(view.resource.json(), "onset");
@@ -181,23 +208,38 @@ pub(crate) fn problem(view: &View<'_>) -> Vec<Draft> {
     let in_words = ["onsetString", "abatementString"].map(|key| view.at(key).text().to_owned());
     let ages = ["onsetAge", "abatementAge"].map(|key| quantity_text(view.at(key)));
     draft.narrative = joined([std::mem::take(&mut draft.narrative)].into_iter().chain(in_words).chain(ages), "\n");
-    vec![signed(draft, view, "recordedDate", "asserter")]
+    vec![signed(draft, view, &["recordedDate", "assertedDate"], "asserter")]
 }
 
-// Clinical status is what a reader reads; verification can take it all back.
+// FHIR has no member for it: it stands in an extension, of the problem or of its site, with a capital or without.
+fn laterality(view: &View<'_>) -> String {
+    let of_sites = view.at("bodySite").items().iter().map(|site| extension(site, "aterality"));
+    let all = std::iter::once(extension(view.resource.json(), "aterality")).chain(of_sites);
+    joined(all.map(|one| value(one).text), ", ")
+}
+
+// Words for a diagnosis that is not established.
+const TENTATIVE: [&str; 3] = ["unconfirmed", "provisional", "differential"];
+
+// Clinical status is what a reader reads. Of the certainty only what changes it stands beside it; the rest is detail.
 fn verify(draft: &mut Draft, view: &View<'_>) {
     let clinical = code(view.at("clinicalStatus"));
-    let verification = code(view.at("verificationStatus"));
-    draft.status_verbatim = joined([clinical.to_owned(), verification.to_owned()], ", ");
-    draft.status = status(view.resource.kind(), clinical);
-    match verification {
-        "entered-in-error" => draft.status = EntryStatus::EnteredInError,
-        "refuted" => draft.assertion = Assertion::Refuted,
-        "unconfirmed" | "provisional" | "differential" if draft.status == EntryStatus::Active => {
-            draft.status = EntryStatus::Preliminary;
+    let certainty = code(view.at("verificationStatus"));
+    let plain = status(view.resource.kind(), clinical);
+    draft.status = match certainty {
+        "entered-in-error" => EntryStatus::EnteredInError,
+        // A tentative diagnosis must not read as an established one, but a suspected allergy is heeded like a proven one.
+        word if TENTATIVE.contains(&word) && draft.dataset == Dataset::Problems && plain == EntryStatus::Active => {
+            EntryStatus::Preliminary
         }
-        _ => {}
+        _ => plain,
+    };
+    if certainty == "refuted" {
+        draft.assertion = Assertion::Refuted;
     }
+    let says_more = draft.status != plain || plain == EntryStatus::Unspecified;
+    let beside = if says_more { certainty } else { "" };
+    draft.status_verbatim = joined([clinical.to_owned(), beside.to_owned()], ", ");
 }
 
 /// FamilyMemberHistory: one entry for each condition of the relative, or one for the relative.
@@ -250,40 +292,72 @@ pub(crate) fn procedure(view: &View<'_>) -> Vec<Draft> {
     let mut draft = Draft::of(view, Dataset::Procedures, concept(view.at("code")), Detail::Procedure(detail));
     draft.when = when(view.resource.json(), "performed");
     draft.location = view.display(view.at("location"));
-    draft = signed(draft, view, "recorded", "asserter");
+    draft = signed(draft, view, &["recorded"], "asserter");
     draft.author = first_of([performer, draft.author]);
     vec![draft]
 }
 
 /// Immunization.
 pub(crate) fn immunisation(view: &View<'_>) -> Vec<Draft> {
-    let protocol = view.at("protocolApplied");
+    let json = view.resource.json();
+    let protocol = [view.at("protocolApplied"), view.at("vaccinationProtocol")];
+    let dose_number = ["doseNumberPositiveInt", "doseNumberString", "doseSequence"];
+    let dose_number = protocol.iter().flat_map(|one| dose_number.map(|key| one.at(key).text())).find(|n| !n.is_empty());
+    let procedure = concept(extension(json, "VaccinationProcedure").at("valueCodeableConcept"));
     let vaccine = concept(view.at("vaccineCode"));
+    // A practice that knows only what was done says "unknown" where the product belongs.
+    let known = !vaccine.codings.iter().any(|coding| coding.system.ends_with("NullFlavor"));
+    let product = if known { vaccine.text.clone() } else { String::new() };
     let detail = ImmunisationDetail {
-        dose_number: first_of(
-            ["doseNumberPositiveInt", "doseNumberString"].map(|key| protocol.at(key).text().to_owned()),
-        ),
-        product: vaccine.text.clone(),
+        dose_number: dose_number.unwrap_or_default().to_owned(),
+        product: product.clone(),
         batch: view.at("lotNumber").text().to_owned(),
         site: concept(view.at("site")).text,
-        reason_not_given: concept(view.at("statusReason")).text,
+        reason_not_given: concepts(match view.at("statusReason") {
+            Json::Null => view.at("explanation").at("reasonNotGiven"),
+            given => given,
+        }),
     };
-    let given = value(extension(view.resource.json(), "VaccinationProcedure"));
-    let named = if vaccine.text.is_empty() { Concept { text: given.text, codings: Vec::new() } } else { vaccine };
+    let text = first_of([product, procedure.text, vaccine.text]);
+    let codings = if known { [vaccine.codings, procedure.codings].concat() } else { procedure.codings };
+    let named = Concept { text, codings };
     let mut draft = Draft::of(view, Dataset::Immunisations, named, Detail::Immunisation(detail));
-    draft.when = When { start: view.at("occurrenceDateTime").text().to_owned(), end: String::new() };
+    not_given(&mut draft, view);
+    draft.when = When { start: view.text_of(&["occurrenceDateTime", "date"]), end: String::new() };
     let in_words = view.at("occurrenceString").text().to_owned();
     draft.narrative = joined([std::mem::take(&mut draft.narrative), in_words], "\n");
-    draft.recorded = view.at("recorded").text().to_owned();
-    draft.author = joined(view.at("performer").items().iter().map(|p| view.display(p.at("actor"))), ", ");
+    draft.recorded = first_of([view.at("recorded").text().to_owned(), value(extension(json, "DateRecorded")).text]);
+    draft.author = joined(["performer", "practitioner"].iter().flat_map(|key| givers(view, view.at(key))), ", ");
     draft.location = view.display(view.at("location"));
     vec![draft]
 }
 
-/// The time of writing, the author and the recorder, where `author` names the member that holds the author.
-pub(crate) fn signed(mut draft: Draft, view: &View<'_>, recorded: &str, author: &str) -> Draft {
-    draft.recorded = view.at(recorded).text().to_owned();
-    draft.author = view.displays(view.at(author));
+// STU3 marks a vaccine that was not given beside a status of "completed".
+fn not_given(draft: &mut Draft, view: &View<'_>) {
+    let marked = view.at("notGiven").is_true();
+    if !(marked || view.at("status").text() == "not-done") || draft.status == EntryStatus::EnteredInError {
+        return;
+    }
+    draft.assertion = Assertion::Refuted;
+    draft.status = EntryStatus::Cancelled;
+    if marked {
+        draft.status_verbatim = "not given".to_owned();
+    }
+    if !draft.concept.text.is_empty() {
+        draft.concept.text.push_str(" (not given)");
+    }
+}
+
+// Whoever only wrote it down did not give it.
+fn givers(view: &View<'_>, taking_part: &Json) -> impl Iterator<Item = String> {
+    let wrote = |one: &&Json| ["role", "function"].iter().any(|key| code(one.at(key)) == "EP");
+    taking_part.items().iter().filter(move |one| !wrote(one)).map(|one| view.display(one.at("actor")))
+}
+
+/// The time of writing, the author and the recorder, where `recorded` and `author` name the members that hold them.
+fn signed(mut draft: Draft, view: &View<'_>, recorded: &[&str], author: &str) -> Draft {
+    draft.recorded = view.text_of(recorded);
+    draft.author = first_of([view.displays(view.at(author)), view.display(view.at(author).at("agent"))]);
     draft.recorder = view.display(view.at("recorder"));
     if draft.author.is_empty() {
         draft.author = std::mem::take(&mut draft.recorder);

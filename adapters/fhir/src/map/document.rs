@@ -48,7 +48,18 @@ pub(crate) fn or_octets(media_type: &str) -> String {
     if media_type.is_empty() { "application/octet-stream".to_owned() } else { media_type.to_owned() }
 }
 
-fn decoded(data: &str) -> Result<Bytes, DecodeError> {
+/// SHA-256 of a document's bytes: of those that are here, else as the resource gives it. Empty if it is not known, as
+/// where the resource gives another hash: FHIR asks for SHA-1.
+pub(crate) fn sha256_of(attachment: &Json, here: &[u8]) -> Vec<u8> {
+    if !here.is_empty() {
+        return severn_trust::sha256(&[here]).to_vec();
+    }
+    let given = decoded(attachment.at("hash").text()).unwrap_or_default();
+    if given.len() == 32 { given.to_vec() } else { Vec::new() }
+}
+
+/// The bytes that base64 stands for.
+pub(crate) fn decoded(data: &str) -> Result<Bytes, DecodeError> {
     let compact: String = data.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     BASE64_STANDARD.decode(compact).map(Bytes::from)
 }

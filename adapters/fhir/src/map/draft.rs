@@ -47,6 +47,8 @@ pub(crate) struct Draft {
     pub detail: Option<Detail>,
     pub narrative: String,
     pub original: Original,
+    /// Identifiers of another resource that says just the same.
+    pub restates: Vec<OriginIdentifier>,
 }
 
 impl Draft {
@@ -116,7 +118,7 @@ pub(crate) fn entry(view: &View<'_>, draft: Draft, context: &MapContext) -> Opti
             retrieved_at_ms: context.retrieved_at_ms,
             source_version: json.at("meta").at("versionId").text().to_owned(),
         }),
-        origins: if draft.part.is_empty() { origins(view) } else { Vec::new() },
+        origins: if draft.part.is_empty() { origins(view, json, draft.restates) } else { Vec::new() },
         not_validated,
     };
     let whole = draft.original == Original::Whole;
@@ -134,9 +136,9 @@ fn fields(given: Vec<(&'static str, String)>) -> Vec<Field> {
     present.map(|(name, value)| Field { name: name.to_owned(), value }).collect()
 }
 
-fn origins(view: &View<'_>) -> Vec<OriginIdentifier> {
-    let identifiers = view.at("identifier").items().iter().chain(view.at("masterIdentifier").items());
-    let mut out: Vec<OriginIdentifier> = Vec::new();
+/// The identifiers of a resource after `out`, each once.
+pub(crate) fn origins(view: &View<'_>, json: &Json, mut out: Vec<OriginIdentifier>) -> Vec<OriginIdentifier> {
+    let identifiers = json.at("identifier").items().iter().chain(json.at("masterIdentifier").items());
     for identifier in identifiers {
         let (system, value) = (identifier.at("system").text(), identifier.at("value").text());
         let repeated = out.iter().any(|o| o.system == system && o.value == value);

@@ -11,6 +11,7 @@ mod clinical;
 mod document;
 mod draft;
 mod labels;
+mod lists;
 mod parts;
 mod person;
 mod plans;
@@ -29,7 +30,7 @@ use parts::View;
 use severn_adapter_sdk::mapping::SourceContext;
 use severn_proto::v1::{
     Dataset::{self, *},
-    Entry,
+    Entry, ReasonCode,
 };
 
 /// What the mapping says of every entry.
@@ -50,12 +51,14 @@ pub struct Mapped {
     pub entries: Vec<(Dataset, Entry)>,
     /// The datasets in which an item of this resource is missing, once for each item.
     pub unreadable: Vec<Dataset>,
+    /// The datasets of which the source itself says that something is missing, and why.
+    pub partial: Vec<(Dataset, ReasonCode)>,
 }
 
-// The types that are mapped, each with the datasets that its entries may belong to.
-const KINDS: [(&str, &[Dataset]); 29] = [
+// The types that are mapped, each with the datasets that its entries may belong to, or that it may say something of.
+const KINDS: [(&str, &[Dataset]); 30] = [
     ("AllergyIntolerance", &[Allergies]),
-    ("List", &[Allergies]),
+    ("List", lists::SPOKEN_OF),
     ("Flag", &[Alerts, Safeguarding]),
     ("RiskAssessment", &[Risks]),
     ("CarePlan", &[CrisisPlans, EndOfLife, CarePlans]),
@@ -73,6 +76,7 @@ const KINDS: [(&str, &[Dataset]); 29] = [
     ("Appointment", &[Appointments]),
     ("ServiceRequest", &[Investigations, Referrals]),
     ("ReferralRequest", &[Referrals]),
+    ("ProcedureRequest", &[Investigations, Goals]),
     ("Patient", &[Demographics, GpPractice, Contacts]),
     ("RelatedPerson", &[Contacts]),
     ("CareTeam", &[CareTeam]),
@@ -85,14 +89,19 @@ const KINDS: [(&str, &[Dataset]); 29] = [
     ("ResearchSubject", &[Research]),
 ];
 
-/// The datasets that entries of a resource type may belong to; none for a type that is not mapped.
+/// The datasets that a resource type says something of; none for a type that is not mapped.
 pub fn datasets_of(kind: &str) -> &'static [Dataset] {
     KINDS.iter().find(|(known, _)| *known == kind).map_or(&[], |(_, datasets)| datasets)
 }
 
-/// The resource types that entries of a dataset may come from; none for a dataset that FHIR has no place for.
+/// The resource types to read for a dataset; none for a dataset that FHIR has no place for.
 pub fn kinds_of(dataset: Dataset) -> impl Iterator<Item = &'static str> {
     KINDS.iter().filter(move |(_, datasets)| datasets.contains(&dataset)).map(|(kind, _)| *kind)
+}
+
+/// Of them those that hold its entries: a list only speaks of them.
+pub fn homes_of(dataset: Dataset) -> impl Iterator<Item = &'static str> {
+    kinds_of(dataset).filter(|kind| *kind != "List")
 }
 
 /// The datasets that can come from FHIR at all, in the order of `severn_trust::ALL_DATASETS`.
@@ -104,9 +113,15 @@ pub fn mapped_datasets() -> Vec<Dataset> {
 pub fn map_resource(resource: &Resource, pool: &Pool, context: &MapContext) -> Mapped {
     let view = View { resource, pool };
     let mut mapped = Mapped::default();
-    let Ok(drafts) = drafts(&view) else {
-        mapped.unreadable.extend(datasets_of(resource.kind()));
-        return mapped;
+    if resource.kind() == "List" {
+        mapped.partial = lists::warnings(&view);
+    }
+    let drafts = match drafts(&view) {
+        Ok(drafts) => drafts,
+        Err(missing) => {
+            mapped.unreadable.push(missing);
+            return mapped;
+        }
     };
     for draft in drafts {
         let dataset = draft.dataset;
@@ -118,10 +133,10 @@ pub fn map_resource(resource: &Resource, pool: &Pool, context: &MapContext) -> M
     mapped
 }
 
-fn drafts(view: &View<'_>) -> Result<Vec<Draft>, ()> {
+fn drafts(view: &View<'_>) -> Result<Vec<Draft>, Dataset> {
     Ok(match view.resource.kind() {
         "AllergyIntolerance" => clinical::allergy(view),
-        "List" => clinical::empty_list(view)?,
+        "List" => lists::empty_list(view)?,
         "Flag" => plans::flag(view),
         "RiskAssessment" => results::risk(view),
         "CarePlan" => plans::care_plan(view),
@@ -136,7 +151,7 @@ fn drafts(view: &View<'_>) -> Result<Vec<Draft>, ()> {
         "DocumentReference" => results::documents(view),
         "Encounter" => activity::encounter(view),
         "Appointment" => activity::appointment(view),
-        "ServiceRequest" | "ReferralRequest" => activity::request(view),
+        "ServiceRequest" | "ReferralRequest" | "ProcedureRequest" => activity::request(view),
         "Patient" => person::patient(view),
         "RelatedPerson" => person::related_person(view),
         "CareTeam" => plans::care_team(view),

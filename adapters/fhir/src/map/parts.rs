@@ -44,6 +44,11 @@ impl<'a> View<'a> {
         self.resource.json().at(key)
     }
 
+    /// The text of the first of these members that has one: R4's name for it, then STU3's.
+    pub(crate) fn text_of(&self, keys: &[&str]) -> String {
+        keys.iter().map(|key| self.at(key).text()).find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+    }
+
     /// What a reference points to; [`Json::Null`] if it is not here.
     pub(crate) fn target(&self, reference: &Json) -> &'a Json {
         static NOTHING: Json = Json::Null;
@@ -234,9 +239,10 @@ pub(crate) fn period(json: &Json) -> When {
     When { start: json.at("start").text().to_owned(), end: json.at("end").text().to_owned() }
 }
 
-/// The notes that belong to a resource.
+/// The notes that belong to a resource; STU3 calls those of an observation its comment.
 pub(crate) fn notes(json: &Json) -> String {
-    joined(json.at("note").items().iter().map(|note| note.at("text").text().to_owned()), "\n")
+    let notes = json.at("note").items().iter().map(|note| note.at("text"));
+    joined(notes.chain([json.at("comment")]).map(|text| text.text().to_owned()), "\n")
 }
 
 /// A person's name on one line.
@@ -300,11 +306,23 @@ pub(crate) fn address_lines(json: &Json) -> Vec<String> {
     out
 }
 
-/// The extension whose address ends in `name`; [`Json::Null`] where there is none.
+/// The extension whose address ends in `name`, in whatever version; [`Json::Null`] where there is none.
 pub(crate) fn extension<'a>(json: &'a Json, name: &str) -> &'a Json {
     static NOTHING: Json = Json::Null;
-    let found = json.at("extension").items().iter().find(|one| one.at("url").text().ends_with(name));
-    found.unwrap_or(&NOTHING)
+    extensions(json, name).next().unwrap_or(&NOTHING)
+}
+
+/// The extensions whose address ends in `name`, in whatever version.
+pub(crate) fn extensions<'a>(json: &'a Json, name: &str) -> impl Iterator<Item = &'a Json> {
+    json.at("extension").items().iter().filter(move |one| unversioned(one.at("url").text()).ends_with(name))
+}
+
+// Profiles of STU3 end their addresses in a version: `…-LastIssueDate-1`.
+fn unversioned(url: &str) -> &str {
+    match url.rsplit_once('-') {
+        Some((name, version)) if version.parse::<u8>().is_ok() => name,
+        _ => url,
+    }
 }
 
 /// The texts that are not empty, with `between` between them.

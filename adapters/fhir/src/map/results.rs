@@ -2,6 +2,7 @@
 
 use super::{
     bundle::Resource,
+    document::{decoded, sha256_of},
     draft::{Draft, Original},
     json::Json,
     parts::{
@@ -10,7 +11,6 @@ use super::{
     },
     status::status,
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
 use severn_proto::v1::{
     AssessmentDetail, Dataset, DocumentDetail, EntryStatus, InvestigationDetail, ObservationDetail, PregnancyDetail,
     RiskDetail, SocialContextDetail, entry_body::Detail,
@@ -138,13 +138,15 @@ pub(crate) fn documents(view: &View<'_>) -> Vec<Draft> {
 
 fn document(view: &View<'_>, attachment: &Json, at: usize) -> Draft {
     let kind = concept(view.at("type"));
-    let inline = BASE64_STANDARD.decode(attachment.at("data").text()).unwrap_or_default();
+    let inline = decoded(attachment.at("data").text()).unwrap_or_default();
+    let sha256 = sha256_of(attachment, &inline);
+    let told_apart = vec![("sha256", severn_trust::hex(&sha256))];
     let context = view.at("context");
     let detail = DocumentDetail {
         kind: kind.text.clone(),
         media_type: attachment.at("contentType").text().to_owned(),
         size: attachment.at("size").text().parse().unwrap_or(inline.len() as u64),
-        sha256: if inline.is_empty() { Vec::new() } else { severn_trust::sha256(&[&inline]).to_vec() },
+        sha256,
         setting: concept(context.at("practiceSetting")).text,
     };
     let title = first_of([
@@ -155,6 +157,7 @@ fn document(view: &View<'_>, attachment: &Json, at: usize) -> Draft {
     ]);
     let named = Concept { text: title, codings: kind.codings };
     let mut draft = Draft::of(view, Dataset::Documents, named, Detail::Document(detail));
+    draft.distinguishing = told_apart;
     // A document can be current and yet withdrawn, or current and not final: the more careful word counts.
     match status("", view.at("docStatus").text()) {
         EntryStatus::EnteredInError => draft.status = EntryStatus::EnteredInError,
@@ -164,8 +167,12 @@ fn document(view: &View<'_>, attachment: &Json, at: usize) -> Draft {
     draft.status_verbatim = joined(["status", "docStatus"].map(|key| view.at(key).text().to_owned()), ", ");
     draft.part = if at == 0 { String::new() } else { format!("#{at}") };
     draft.when = period(context.at("period"));
-    draft.when.start = first_of([std::mem::take(&mut draft.when.start), attachment.at("creation").text().to_owned()]);
-    draft.recorded = view.at("date").text().to_owned();
+    draft.when.start = first_of([
+        std::mem::take(&mut draft.when.start),
+        attachment.at("creation").text().to_owned(),
+        view.at("created").text().to_owned(),
+    ]);
+    draft.recorded = view.text_of(&["date", "indexed"]);
     draft.author = view.displays(view.at("author"));
     draft.location = view.display(view.at("custodian"));
     draft.narrative = view.at("description").text().to_owned();

@@ -1,3 +1,5 @@
+mod gp_connect;
+
 use super::*;
 use prost::Message;
 use serde_json::{Value, json};
@@ -67,7 +69,7 @@ fn an_allergy_keeps_everything() {
     assert_eq!(dataset, Dataset::Allergies);
     assert_eq!((head.entry_id.as_str(), head.text.as_str()), ("AllergyIntolerance/a1", "Allergy to penicillin"));
     assert_eq!((head.assertion(), head.status()), (Assertion::Present, EntryStatus::Active));
-    assert_eq!(head.status_verbatim, "active, confirmed");
+    assert_eq!(head.status_verbatim, "active");
     assert_eq!((head.effective_start.as_str(), head.recorded.as_str()), ("2019-04", "2019-04-03"));
     assert_eq!(head.last_changed, "2024-02-03T10:00:00Z");
     assert_eq!(head.origins[0].organisation_ods, "M84001");
@@ -96,10 +98,41 @@ fn allergies_that_are_none_or_not_so() {
     let verification = "/verificationStatus/coding/0/code";
     assert_eq!(change(verification, json!("refuted")).assertion(), Assertion::Refuted);
     let retracted = change(verification, json!("entered-in-error"));
-    assert_eq!(retracted.status(), EntryStatus::EnteredInError);
-    assert_eq!(change(verification, json!("unconfirmed")).status(), EntryStatus::Preliminary);
+    assert_eq!(
+        (retracted.status(), retracted.status_verbatim.as_str()),
+        (EntryStatus::EnteredInError, "active, entered-in-error")
+    );
     let odd = change("/clinicalStatus/coding/0/code", json!("dormant"));
     assert_eq!((odd.status(), odd.status_verbatim.as_str()), (EntryStatus::Unspecified, "dormant, confirmed"));
+}
+
+#[test]
+fn certainty_is_detail_and_a_suspected_allergy_is_an_allergy() {
+    let mut suspected = penicillin();
+    suspected["verificationStatus"]["coding"][0]["code"] = json!("unconfirmed");
+    let (_, head, body) = one(&suspected);
+    let proven = one(&penicillin()).1;
+    assert_eq!(
+        (head.assertion(), head.status(), &head.status_verbatim),
+        (Assertion::Present, EntryStatus::Active, &proven.status_verbatim)
+    );
+    let Some(Detail::Allergy(detail)) = body.detail else { panic!("an allergy") };
+    assert_eq!(detail.certainty, "unconfirmed");
+
+    let problem = |certainty: &str, clinical: &str| {
+        let value = json!({"resourceType": "Condition", "id": "c1", "code": {"text": "Pulmonary embolism"},
+            "clinicalStatus": {"coding": [{"code": clinical}]}, "verificationStatus": {"coding": [{"code": certainty}]}});
+        one(&value)
+    };
+    for certainty in ["provisional", "differential", "unconfirmed"] {
+        let (_, head, body) = problem(certainty, "active");
+        assert_eq!(head.status(), EntryStatus::Preliminary, "a tentative diagnosis is not an established one");
+        assert_eq!(head.status_verbatim, format!("active, {certainty}"));
+        let Some(Detail::Problem(detail)) = body.detail else { panic!("a problem") };
+        assert_eq!(detail.certainty, certainty);
+    }
+    assert_eq!(problem("differential", "resolved").1.status(), EntryStatus::Ended);
+    assert_eq!(problem("confirmed", "active").1.status(), EntryStatus::Active);
 }
 
 #[test]
@@ -409,18 +442,52 @@ fn a_document_keeps_its_bytes_to_itself() {
     let value = json!({"resourceType": "DocumentReference", "id": "d1", "status": "current", "type": {"text": "Letter"},
         "subject": {"reference": "Patient/p1"}, "date": "2024-01-02T03:04:05Z",
         "content": [{"attachment": {"contentType": "text/plain", "data": "aGVsbG8=", "title": "Clinic letter"}},
-                    {"attachment": {"contentType": "application/pdf", "url": "Binary/b1", "size": 12}}]});
+                    {"attachment": {"contentType": "application/pdf", "url": "Binary/b1", "size": 12,
+                        "hash": "qvTGHdzF6KLavt4PO0gs2a6pQ00="}}]});
     let mapped = mapped(&value);
     let (head, body) = parts(&mapped.entries[0].1);
     assert_eq!((head.text.as_str(), head.status(), body.original.len()), ("Clinic letter", EntryStatus::Active, 0));
     let Some(Detail::Document(detail)) = body.detail else { panic!("a document") };
-    assert_eq!((detail.size, detail.sha256), (5, severn_trust::sha256(&[b"hello"]).to_vec()));
-    let (second, _) = parts(&mapped.entries[1].1);
+    let hello = severn_trust::sha256(&[b"hello"]);
+    assert_eq!((detail.size, detail.sha256), (5, hello.to_vec()));
+    assert_eq!(
+        (head.distinguishing[0].name.as_str(), &head.distinguishing[0].value),
+        ("sha256", &severn_trust::hex(&hello))
+    );
+    let (second, body) = parts(&mapped.entries[1].1);
+    assert!(second.distinguishing.is_empty(), "nothing is known of bytes that are elsewhere");
+    let Some(Detail::Document(detail)) = body.detail else { panic!("a document") };
+    assert!(detail.sha256.is_empty(), "SHA-1 is no SHA-256");
     assert_eq!(second.entry_id, "DocumentReference/d1#1");
     let document = resource(&value.to_string());
     assert_eq!(attachment(&document, "DocumentReference/d1#1").map(|a| a.at("url").text()), Some("Binary/b1"));
     assert!(attachment(&document, "DocumentReference/d1#9").is_none());
     assert!(attachment(&document, "DocumentReference/d2").is_none());
+}
+
+#[test]
+fn a_hash_that_the_resource_gives_tells_documents_apart() {
+    let value = json!({"resourceType": "DocumentReference", "id": "d1", "status": "current", "type": {"text": "Letter"},
+        "content": [{"attachment": {"url": "Binary/b1", "hash": "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="}}]});
+    let head = one(&value).1;
+    assert_eq!(head.distinguishing[0].value, severn_trust::hex(&severn_trust::sha256(&[b"hello"])));
+}
+
+#[test]
+fn problems_are_told_apart_by_where_how_bad_and_how_certain() {
+    let problem = |certainty: &str| {
+        json!({"resourceType": "Condition", "id": "c1", "code": {"text": "Fracture"}, "severity": {"text": "Severe"},
+            "clinicalStatus": {"coding": [{"code": "active"}]}, "verificationStatus": {"coding": [{"code": certainty}]},
+            "bodySite": [{"text": "Radius", "extension": [{"url": "urn:made-up:bodySite-laterality", "valueCode": "left"}]}]})
+    };
+    let told_apart = |certainty: &str| {
+        let fields = one(&problem(certainty)).1.distinguishing;
+        fields.into_iter().map(|field| (field.name, field.value)).collect::<Vec<_>>()
+    };
+    let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let confirmed = [field("site", "Radius"), field("laterality", "left"), field("severity", "Severe")];
+    assert_eq!(told_apart("confirmed"), confirmed);
+    assert_eq!(told_apart("differential"), [&confirmed[..], &[field("certainty", "differential")]].concat());
 }
 
 #[test]

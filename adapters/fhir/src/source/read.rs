@@ -2,7 +2,7 @@
 
 use super::{FhirSource, is_fhir_id};
 use crate::{
-    map::{Pool, Resource, bundle::unversioned, datasets_of, json::Json, kinds_of, map_resource, subjects},
+    map::{Pool, Resource, bundle::unversioned, datasets_of, homes_of, json::Json, kinds_of, map_resource, subjects},
     rest::{Found, RestError},
 };
 use futures::future::join_all;
@@ -151,6 +151,7 @@ impl FhirSource {
                         }
                         let mapped = map_resource(resource, &pool, &context);
                         count(&mut readings, &mapped.unreadable);
+                        add_partial(&mut readings, &mapped.partial);
                         for (dataset, entry) in mapped.entries {
                             if let Some(reading) = readings.get_mut(&(dataset as i32)) {
                                 reading.entries.push(entry);
@@ -200,10 +201,15 @@ impl Tally {
         if reading.not_held {
             return reading;
         }
+        let is_blank = reading.entries.is_empty() && reading.partial.is_empty();
+        let is_there = |kind: &str| self.kept.contains(kind) || self.failed.contains_key(kind);
+        if is_blank && !homes_of(reading.dataset).any(is_there) {
+            reading.not_held = true;
+            return reading;
+        }
         let reason = |code: ReasonCode| Reason { code: code as i32, count: 0 };
         let failures: BTreeSet<i32> =
             kinds_of(reading.dataset).filter_map(|kind| self.failed.get(kind)).map(|code| *code as i32).collect();
-        let any_kept = kinds_of(reading.dataset).any(|kind| self.kept.contains(kind));
         // Where one of two types failed, what the other brought is shown as a part; with nothing to show it is no answer.
         if !failures.is_empty() && reading.entries.is_empty() {
             reading.failed = true;
@@ -213,7 +219,6 @@ impl Tally {
         if kinds_of(reading.dataset).any(|kind| self.over_limit.contains(kind)) {
             reading.partial.push(reason(ReasonCode::OverLimit));
         }
-        reading.not_held = !any_kept;
         reading
     }
 }
@@ -228,6 +233,15 @@ fn count(readings: &mut BTreeMap<i32, Reading>, datasets: &[Dataset]) {
     for dataset in datasets {
         if let Some(reading) = readings.get_mut(&(*dataset as i32)) {
             reading.unreadable += 1;
+        }
+    }
+}
+
+fn add_partial(readings: &mut BTreeMap<i32, Reading>, missing: &[(Dataset, ReasonCode)]) {
+    for (dataset, code) in missing {
+        let reason = Reason { code: *code as i32, count: 0 };
+        if let Some(reading) = readings.get_mut(&(*dataset as i32)).filter(|known| !known.partial.contains(&reason)) {
+            reading.partial.push(reason);
         }
     }
 }

@@ -1,0 +1,265 @@
+//! Records as practices send them: GP Connect, FHIR STU3. All of it is made up.
+
+use super::*;
+
+const PROFILE: &str = "https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-";
+
+/// An extension of a profile, with its version at the end of its address as STU3 writes it.
+fn extra(name: &str, value: &Value) -> Value {
+    let mut extension = json!({"url": format!("{PROFILE}{name}-1")});
+    for (key, value) in value.as_object().expect("an object") {
+        extension[key] = value.clone();
+    }
+    extension
+}
+
+fn words(text: &str) -> Value {
+    json!({"coding": [{"system": "https://fhir.nhs.uk/made-up", "code": text.to_lowercase().replace(' ', "-"), "display": text}]})
+}
+
+fn plan() -> Value {
+    json!({
+        "resourceType": "MedicationRequest", "id": "r1", "status": "active", "intent": "plan",
+        "extension": [extra("GPC-PrescriptionType", &json!({"valueCodeableConcept": words("Repeat dispensing")}))],
+        "identifier": [{"system": "urn:made-up", "value": "R-1"}],
+        "medicationReference": {"reference": "Medication/m1", "display": "Furosemide 40mg tablets"},
+        "subject": {"reference": "Patient/p1"}, "authoredOn": "2020-11-02",
+        "requester": {"agent": {"display": "Dr Made Up"}},
+        "dosageInstruction": [{"text": "One To Be Taken Each Morning", "patientInstruction": "before noon"}],
+        "dispenseRequest": {"validityPeriod": {"start": "2020-11-02"}, "quantity": {"value": 28, "unit": "tablet"}},
+    })
+}
+
+fn statement() -> Value {
+    json!({
+        "resourceType": "MedicationStatement", "id": "s1", "status": "active", "taken": "unk",
+        "extension": [
+            extra("GPC-MedicationStatementLastIssueDate", &json!({"valueDateTime": "2020-12-01"})),
+            extra("GPC-PrescribingAgency", &json!({"valueCodeableConcept": words("Prescribed at GP practice")}))],
+        "identifier": [{"system": "urn:made-up", "value": "R-1-MS"}],
+        "basedOn": [{"reference": "MedicationRequest/r1"}],
+        "medicationReference": {"reference": "Medication/m1", "display": "Furosemide 40mg tablets"},
+        "subject": {"reference": "Patient/p1"}, "effectivePeriod": {"start": "2020-11-02"}, "dateAsserted": "2020-11-02",
+        "dosage": [{"text": "One To Be Taken Each Morning", "patientInstruction": "before noon"}],
+    })
+}
+
+fn medicine(body: EntryBody) -> severn_proto::v1::MedicationDetail {
+    let Some(Detail::Medication(detail)) = body.detail else { panic!("a medicine") };
+    detail
+}
+
+fn told_apart(head: &EntryHead, name: &str) -> String {
+    head.distinguishing.iter().filter(|field| field.name == name).map(|field| field.value.as_str()).collect()
+}
+
+#[test]
+fn a_medicine_keeps_its_words_its_kind_and_who_prescribes_it() {
+    let (_, head, body) = one(&plan());
+    assert_eq!(
+        told_apart(&head, "dose"),
+        "One To Be Taken Each Morning",
+        "words tell doses apart where no number does"
+    );
+    assert_eq!(head.provenance.expect("provenance").author, "Dr Made Up");
+    let detail = medicine(body);
+    assert_eq!((detail.course.as_str(), detail.dose_text.as_str()), ("Repeat dispensing", ""));
+    assert_eq!(detail.dosage_instructions, "One To Be Taken Each Morning. before noon");
+
+    let (_, head, body) = one(&statement());
+    let detail = medicine(body);
+    assert_eq!((detail.last_issued.as_str(), detail.prescribed_elsewhere.as_str()), ("2020-12-01", ""));
+    assert_eq!(head.status(), EntryStatus::Active);
+    let mut elsewhere = statement();
+    elsewhere["extension"][1]["valueCodeableConcept"] = words("Prescribed by another organisation");
+    assert_eq!(medicine(one(&elsewhere).2).prescribed_elsewhere, "Prescribed by another organisation");
+}
+
+#[test]
+fn a_medicine_that_is_stopped_or_not_taken_says_so() {
+    let mut stopped = plan();
+    stopped["status"] = json!("stopped");
+    stopped["extension"] = json!([extra(
+        "GPC-MedicationStatusReason",
+        &json!({"extension": [
+        {"url": "statusReason", "valueCodeableConcept": {"text": "Adverse reaction"}},
+        {"url": "statusChangeDate", "valueDateTime": "2021-01-02"}]})
+    )]);
+    let head = one(&stopped).1;
+    assert_eq!(
+        (head.status(), head.status_verbatim.as_str()),
+        (EntryStatus::Ended, "stopped: Adverse reaction, 2021-01-02")
+    );
+    let mut untaken = statement();
+    untaken["taken"] = json!("n");
+    let head = one(&untaken).1;
+    assert_eq!((head.status(), head.status_verbatim.as_str()), (EntryStatus::Cancelled, "active, not taken"));
+    untaken["status"] = json!("entered-in-error");
+    assert_eq!(one(&untaken).1.status(), EntryStatus::EnteredInError);
+}
+
+#[test]
+fn a_plan_and_the_statement_that_repeats_it_share_an_origin() {
+    let origins = |statement: &Value, plan: &Value| -> Vec<String> {
+        let mut pool = Pool::default();
+        pool.add(&resource(&plan.to_string()));
+        let mapped = map_resource(&resource(&statement.to_string()), &pool, &context());
+        parts(&mapped.entries[0].1).0.origins.into_iter().map(|origin| origin.value).collect()
+    };
+    assert_eq!(origins(&statement(), &plan()), ["R-1", "R-1-MS"]);
+    let apart = |change: fn(&mut Value, &mut Value)| {
+        let (mut statement, mut plan) = (statement(), plan());
+        change(&mut statement, &mut plan);
+        assert_eq!(origins(&statement, &plan), ["R-1-MS"], "they do not say the same");
+    };
+    apart(|statement, _| statement["status"] = json!("entered-in-error"));
+    apart(|statement, _| statement["taken"] = json!("n"));
+    apart(|statement, _| statement["dosage"][0]["text"] = json!("Two Each Morning"));
+    apart(|statement, _| statement["medicationReference"]["reference"] = json!("Medication/m2"));
+    apart(|_, plan| plan["intent"] = json!("order"));
+}
+
+fn vaccination() -> Value {
+    json!({
+        "resourceType": "Immunization", "id": "i1", "status": "completed", "notGiven": false, "primarySource": true,
+        "extension": [
+            extra("DateRecorded", &json!({"valueDateTime": "2020-11-03T11:12:41Z"})),
+            extra("VaccinationProcedure", &json!({"valueCodeableConcept": {"coding": [
+                {"system": "http://snomed.info/sct", "code": "170433008", "display": "Second MMR vaccination"}]}}))],
+        "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/v3/NullFlavor", "code": "UNK", "display": "unknown"}]},
+        "patient": {"reference": "Patient/p1"}, "date": "2020-11-02", "lotNumber": "B7",
+        "practitioner": [{"role": {"coding": [{"code": "AP"}]}, "actor": {"display": "Nurse Made Up"}},
+                         {"role": {"coding": [{"code": "EP"}]}, "actor": {"display": "Clerk Made Up"}}],
+        "vaccinationProtocol": [{"doseSequence": 2}],
+    })
+}
+
+#[test]
+fn a_vaccination_is_named_by_what_was_done_where_the_product_is_unknown() {
+    let (_, head, body) = one(&vaccination());
+    assert_eq!((head.text.as_str(), head.codings.len()), ("Second MMR vaccination", 1));
+    assert_eq!(head.codings[0].code, "170433008");
+    assert_eq!((head.effective_start.as_str(), head.recorded.as_str()), ("2020-11-02", "2020-11-03T11:12:41Z"));
+    assert_eq!(head.provenance.expect("provenance").author, "Nurse Made Up");
+    let Some(Detail::Immunisation(detail)) = body.detail else { panic!("an immunisation") };
+    assert_eq!((detail.product.as_str(), detail.batch.as_str(), detail.dose_number.as_str()), ("", "B7", "2"));
+
+    let mut with_product = vaccination();
+    with_product["vaccineCode"] =
+        json!({"coding": [{"system": "https://dmd.nhs.uk", "code": "1", "display": "Priorix"}]});
+    let head = one(&with_product).1;
+    let codes: Vec<&str> = head.codings.iter().map(|coding| coding.code.as_str()).collect();
+    assert_eq!(
+        (head.text.as_str(), codes),
+        ("Priorix", vec!["1", "170433008"]),
+        "found by the product and by the procedure"
+    );
+}
+
+#[test]
+fn a_vaccine_that_was_not_given_never_reads_as_given() {
+    let mut refused = vaccination();
+    refused["notGiven"] = json!(true);
+    refused["explanation"] = json!({"reasonNotGiven": [{"text": "Declined"}]});
+    let mut refused_r4 = vaccination();
+    refused_r4["status"] = json!("not-done");
+    refused_r4["statusReason"] = json!({"text": "Declined"});
+    for (value, verbatim) in [(refused.clone(), "not given"), (refused_r4, "not-done")] {
+        let (_, head, body) = one(&value);
+        assert_eq!((head.assertion(), head.status()), (Assertion::Refuted, EntryStatus::Cancelled));
+        assert_eq!(
+            (head.text.as_str(), head.status_verbatim.as_str()),
+            ("Second MMR vaccination (not given)", verbatim)
+        );
+        let Some(Detail::Immunisation(detail)) = body.detail else { panic!("an immunisation") };
+        assert_eq!(detail.reason_not_given, "Declined");
+    }
+    refused["status"] = json!("entered-in-error");
+    assert_eq!(one(&refused).1.status(), EntryStatus::EnteredInError);
+}
+
+#[test]
+fn an_allergy_that_ended_says_when_and_why() {
+    let ended = json!({"resourceType": "AllergyIntolerance", "id": "a1", "clinicalStatus": "resolved",
+        "verificationStatus": "unconfirmed", "code": {"text": "Penicillin"}, "assertedDate": "2019-02-03",
+        "extension": [extra("AllergyIntoleranceEnd", &json!({"extension": [
+            {"url": "endDate", "valueDateTime": "2020-01-02"}, {"url": "reasonEnded", "valueString": "Tolerated"}]}))]});
+    let head = one(&ended).1;
+    assert_eq!((head.status(), head.status_verbatim.as_str()), (EntryStatus::Ended, "resolved: Tolerated"));
+    assert_eq!((head.effective_end.as_str(), head.recorded.as_str()), ("2020-01-02", "2019-02-03"));
+    let problem = json!({"resourceType": "Condition", "id": "c1", "clinicalStatus": "active", "code": {"text": "Gout"},
+        "assertedDate": "2018-07-06"});
+    assert_eq!(one(&problem).1.recorded, "2018-07-06");
+}
+
+#[test]
+fn what_is_to_be_done_is_planned_and_no_referral() {
+    let recall = json!({"resourceType": "ProcedureRequest", "id": "q1", "status": "active", "intent": "plan",
+        "code": {"text": "Influenza vaccination"}, "occurrenceDateTime": "2029-10-01", "authoredOn": "2020-10-01",
+        "requester": {"agent": {"display": "Dr Made Up"}}, "note": [{"text": "Recall"}]});
+    let (dataset, head, body) = one(&recall);
+    assert_eq!((dataset, head.status()), (Dataset::Goals, EntryStatus::Planned));
+    assert_eq!(
+        (head.effective_start.as_str(), head.recorded.as_str(), body.narrative.as_str()),
+        ("2029-10-01", "2020-10-01", "Recall")
+    );
+    let Some(Detail::Goal(detail)) = body.detail else { panic!("a requested action") };
+    assert_eq!(detail.due, "2029-10-01");
+    let mut test = recall;
+    test["category"] = json!([{"coding": [{"system": "http://snomed.info/sct", "code": "108252007"}]}]);
+    test["intent"] = json!("order");
+    let (dataset, head, _) = one(&test);
+    assert_eq!((dataset, head.status()), (Dataset::Investigations, EntryStatus::Active));
+
+    let referral = json!({"resourceType": "ReferralRequest", "id": "f1", "status": "unknown", "intent": "order",
+        "reasonCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "1", "display": "Refer to hand surgeon"}]}],
+        "recipient": [{"display": "Mr Else Where"}], "priority": "urgent"});
+    let (dataset, head, _) = one(&referral);
+    assert_eq!((dataset, head.text.as_str(), head.codings.len()), (Dataset::Referrals, "Refer to hand surgeon", 1));
+    assert_eq!((head.status(), head.status_verbatim.as_str()), (EntryStatus::Unspecified, "unknown"));
+}
+
+#[test]
+fn comments_and_dates_of_documents_have_other_names() {
+    let finding = json!({"resourceType": "Observation", "id": "o1", "status": "final", "code": {"text": "Pain in toe"},
+        "comment": "since Sunday"});
+    assert_eq!(one(&finding).2.narrative, "since Sunday");
+    let letter = json!({"resourceType": "DocumentReference", "id": "d1", "status": "current", "type": {"text": "Letter"},
+        "created": "2020-09-21", "indexed": "2020-09-22T10:00:00Z", "content": [{"attachment": {"url": "Binary/b1"}}]});
+    let head = one(&letter).1;
+    assert_eq!((head.effective_start.as_str(), head.recorded.as_str()), ("2020-09-21", "2020-09-22T10:00:00Z"));
+}
+
+fn list(code: &str, warnings: &[&str]) -> Value {
+    let warned: Vec<Value> =
+        warnings.iter().map(|warning| extra("GPC-ListWarningCode", &json!({"valueCode": warning}))).collect();
+    json!({"resourceType": "List", "status": "current", "mode": "snapshot", "extension": warned,
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": code, "display": "A list"}]},
+        "subject": {"reference": "Patient/p1"}, "emptyReason": {"coding": [{"code": "no-content-recorded"}]}})
+}
+
+#[test]
+fn a_list_that_warns_is_never_the_whole_list() {
+    use ReasonCode::{ByOwner, NotYetFiled, TransferIncomplete, Unreadable};
+    let warned = |code: &str, warnings: &[&str]| {
+        let mapped = mapped(&list(code, warnings));
+        assert!(mapped.entries.is_empty() && mapped.unreadable.is_empty());
+        mapped.partial
+    };
+    assert_eq!(warned("717711000000103", &["data-in-transit"]), [(Dataset::Problems, TransferIncomplete)]);
+    let both = warned("886921000000105", &["confidential-items", "data-awaiting-filing"]);
+    assert_eq!(both, [(Dataset::Allergies, ByOwner), (Dataset::Allergies, NotYetFiled)]);
+    let within = warned("consultations-documents-contained-in-consultations", &["confidential-items"]);
+    assert_eq!(within, [(Dataset::Documents, ByOwner)]);
+    assert_eq!(warned("933361000000108", &["made-up"]), [(Dataset::Medications, Unreadable)], "what is not understood");
+    assert_eq!(warned("933361000000108", &[]), []);
+    let of_anything = warned("1", &["confidential-items"]);
+    assert_eq!(of_anything.len(), datasets_of("List").len(), "a list that is not known may be of anything");
+}
+
+#[test]
+fn an_allergy_that_only_its_list_contains_is_missing_and_counted() {
+    let mut ended = list("1103671000000101", &[]);
+    ended["contained"] = json!([{"resourceType": "AllergyIntolerance", "id": "1", "code": {"text": "Penicillin"}}]);
+    assert_eq!(mapped(&ended).unreadable, [Dataset::Allergies]);
+}
