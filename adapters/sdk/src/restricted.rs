@@ -85,7 +85,7 @@ mod tests {
     fn entry(detail: Detail) -> Entry {
         let body = EntryBody {
             detail: Some(detail),
-            original: WHERE.as_bytes().to_vec().into(),
+            original: WHERE.as_bytes().to_vec(),
             original_media_type: "text/plain".into(),
             ..EntryBody::default()
         };

@@ -144,7 +144,7 @@ fn event_1_kind_organisation_and_start() {
         [without_code, reworded, of_another_day, undated, ended, of_another_organisation];
     check(&datasets, "EVENT-1", unchanged, &others);
     datasets.into_iter().for_each(|dataset| {
-        never(dataset, |make| make.with(|head| head.provenance.get_or_insert_default().organisation_ods.clear()))
+        never(dataset, |make| make.with(|head| head.provenance.get_or_insert_default().organisation_ods.clear()));
     });
 }
 
