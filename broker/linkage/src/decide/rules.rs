@@ -63,7 +63,7 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
         return Verdict::Never(ReviewReason::PossibleTwins);
     }
     if !same_number && may_be_parent_and_child(population, pair) {
-        return Verdict::Never(ReviewReason::Possible);
+        return Verdict::Review(ReviewReason::Possible);
     }
     if pair.score.probability < policy.automatic_min {
         let overlaid = same_number && without_number() < policy.review_min;
@@ -112,7 +112,7 @@ fn bears_name_of_many(population: &Population, row: u32) -> bool {
 /// names leave room for two people.
 pub(crate) fn may_be_twins(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
     let levels = pair.comparison.levels;
-    let birth = levels.get(Field::Birth) == birth::EXACT;
+    let birth = matches!(levels.get(Field::Birth), birth::EXACT | birth::SWAPPED);
     let family =
         matches!(levels.get(Field::Family), family::EXACT..=family::SLIP) || levels.get(Field::Given) == given::SWAPPED;
     model.knows_households() && birth && share_home(levels) && family && names_leave_room(population, model, pair)
@@ -128,11 +128,14 @@ fn share_home(levels: Levels) -> bool {
 const GENERATION_YEARS: u32 = 14;
 
 /// Whether a pair may be parent and child of one name: at one home, and a generation apart, though one mistyped digit
-/// (1963 and 1993) would explain their birth dates as well.
+/// (1963 and 1993) would explain their birth dates as well; or the birth date of one of them is not known.
 fn may_be_parent_and_child(population: &Population, pair: &ScoredPair) -> bool {
     let (one, two) = (population.record(pair.one).birth, population.record(pair.two).birth);
+    let unknown = pair.comparison.levels.get(Field::Birth) == 0;
+    // Whoever is only asked about stands in no row.
     let known = !one.is_missing() && !two.is_missing();
-    known && share_home(pair.comparison.levels) && one.year().abs_diff(two.year()) >= GENERATION_YEARS
+    let generation = known && one.year().abs_diff(two.year()) >= GENERATION_YEARS;
+    share_home(pair.comparison.levels) && (unknown || generation)
 }
 
 /// Whether the given names leave room for two people of one family.
