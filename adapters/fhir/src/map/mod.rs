@@ -12,6 +12,7 @@ mod document;
 mod draft;
 mod labels;
 mod lists;
+mod medicine;
 mod parts;
 mod person;
 mod plans;
@@ -141,7 +142,7 @@ fn drafts(view: &View<'_>) -> Result<Vec<Draft>, Dataset> {
         "RiskAssessment" => results::risk(view),
         "CarePlan" => plans::care_plan(view),
         "Consent" => plans::consent(view),
-        "MedicationStatement" | "MedicationRequest" => clinical::medication(view),
+        "MedicationStatement" | "MedicationRequest" => medicine::medication(view),
         "Condition" => clinical::problem(view),
         "Procedure" => clinical::procedure(view),
         "Immunization" => clinical::immunisation(view),

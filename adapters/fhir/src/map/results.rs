@@ -175,7 +175,8 @@ fn document(view: &View<'_>, attachment: &Json, at: usize) -> Draft {
     draft.recorded = view.text_of(&["date", "indexed"]);
     draft.author = view.displays(view.at("author"));
     draft.location = view.display(view.at("custodian"));
-    draft.narrative = view.at("description").text().to_owned();
+    let description = view.at("description").text();
+    draft.narrative = if description == draft.concept.text { String::new() } else { description.to_owned() };
     if view.at("content").items().iter().any(|content| !content.at("attachment").at("data").is_null()) {
         draft.original = Original::Omitted;
     }
