@@ -340,3 +340,26 @@ fn who_wrote_of_a_contact_and_how_much_a_problem_matters() {
     let Some(Detail::Problem(detail)) = one(&problem).2.detail else { panic!("a problem") };
     assert_eq!(detail.category, "Problem List Item, major");
 }
+
+#[test]
+fn the_practice_is_whoever_keeps_the_patient() {
+    let verified = json!({"valueCodeableConcept": {"coding": [{"code": "01"}]}});
+    let patient = |profile: &str, registration: &str| {
+        json!({"resourceType": "Patient", "id": "p1", "meta": {"profile": [format!("https://fhir.nhs.uk/{profile}-1")]},
+            "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9434765919",
+                "extension": [extra("GPC-NHSNumberVerificationStatus", &verified)]}],
+            "extension": [extra("GPC-RegistrationDetails", &json!({"extension": [
+                {"url": "registrationType", "valueCodeableConcept": {"coding": [{"code": registration}]}}]}))],
+            "generalPractitioner": [{"reference": "Practitioner/d1", "display": "Dr Made Up"}],
+            "managingOrganization": {"display": "Made-up Surgery", "identifier":
+                {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "M85001"}}})
+    };
+    let registered = |patient: &Value| {
+        let registration = registration(&resource(&patient.to_string()), &Pool::default(), "p1", &context());
+        registration.demographics.expect("demographics")
+    };
+    let regular = registered(&patient("CareConnect-GPC-Patient", "R"));
+    assert_eq!((regular.gp_practice_ods.as_str(), regular.nhs_number_verified), ("M85001", true));
+    assert_eq!(registered(&patient("CareConnect-GPC-Patient", "T")).gp_practice_ods, "", "a temporary registration");
+    assert_eq!(registered(&patient("UKCore-Patient", "R")).gp_practice_ods, "", "a hospital keeps its Patients, too");
+}
