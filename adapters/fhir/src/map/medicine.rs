@@ -54,7 +54,8 @@ fn detail(view: &View<'_>, dosages: &[Json]) -> MedicationDetail {
     let kind = value(extension(json, "PrescriptionType")).text;
     MedicationDetail {
         course: first_of([concept(view.at("courseOfTherapyType")).text, kind]),
-        intent: view.at("intent").text().to_owned(),
+        intent: if view.resource.kind() == "MedicationStatement" { "stated" } else { view.at("intent").text() }
+            .to_owned(),
         indication: concepts(view.at("reasonCode")),
         last_issued: value(extension(json, "MedicationStatementLastIssueDate")).text,
         prescribed_elsewhere: prescribed_elsewhere(view),

@@ -121,6 +121,9 @@ pub(crate) fn report(view: &View<'_>) -> Vec<Draft> {
     let mut draft = Draft::of(view, Dataset::Investigations, concept(view.at("code")), Detail::Investigation(detail));
     draft.distinguishing = vec![("value", conclusion)];
     draft.when = when(view.resource.json(), "effective");
+    // A report without a date of its own is of the day its specimen was taken.
+    let taken = view.target(view.at("specimen").first()).at("collection").at("collectedDateTime").text();
+    draft.when.start = first_of([std::mem::take(&mut draft.when.start), taken.to_owned()]);
     draft.recorded = view.at("issued").text().to_owned();
     draft.author = first_of([view.displays(view.at("resultsInterpreter")), laboratory]);
     if view.at("presentedForm").items().iter().any(|form| !form.at("data").is_null()) {

@@ -75,6 +75,7 @@ fn a_medicine_keeps_its_words_its_kind_and_who_prescribes_it() {
     let (_, head, body) = one(&statement());
     let detail = medicine(body);
     assert_eq!((detail.last_issued.as_str(), detail.prescribed_elsewhere.as_str()), ("2020-12-01", ""));
+    assert_eq!(detail.intent, "stated");
     assert_eq!(head.status(), EntryStatus::Active);
     let mut elsewhere = statement();
     elsewhere["extension"][1]["valueCodeableConcept"] = words("Prescribed by another organisation");
@@ -104,10 +105,10 @@ fn a_medicine_that_is_stopped_or_not_taken_says_so() {
     assert_eq!(one(&untaken).1.status(), EntryStatus::EnteredInError);
 }
 
-/// A resource beside its plan, as an entry.
-fn beside(value: &Value, plan: &Value) -> (EntryHead, EntryBody) {
+/// A resource as an entry, beside another that it refers to.
+fn beside(value: &Value, other: &Value) -> (EntryHead, EntryBody) {
     let mut pool = Pool::default();
-    pool.add(&resource(&plan.to_string()));
+    pool.add(&resource(&other.to_string()));
     let mapped = map_resource(&resource(&value.to_string()), &pool, &context());
     parts(&mapped.entries[0].1)
 }
@@ -277,6 +278,18 @@ fn what_is_to_be_done_is_planned_and_no_referral() {
     let (dataset, head, _) = one(&referral);
     assert_eq!((dataset, head.text.as_str(), head.codings.len()), (Dataset::Referrals, "Refer to hand surgeon", 1));
     assert_eq!((head.status(), head.status_verbatim.as_str()), (EntryStatus::Unspecified, "unknown"));
+}
+
+#[test]
+fn a_report_is_of_the_day_its_specimen_was_taken() {
+    let specimen = json!({"resourceType": "Specimen", "id": "s1", "collection": {"collectedDateTime": "2005-03-15"}});
+    let report = |effective: Value| {
+        let mut report = json!({"resourceType": "DiagnosticReport", "id": "d1", "status": "unknown",
+            "code": {"text": "Report"}, "specimen": [{"reference": "Specimen/s1"}], "issued": "2005-03-16T06:01:00Z"});
+        report["effectiveDateTime"] = effective;
+        beside(&report, &specimen).0.effective_start
+    };
+    assert_eq!((report(json!(null)).as_str(), report(json!("2005-03-14")).as_str()), ("2005-03-15", "2005-03-14"));
 }
 
 #[test]
