@@ -328,6 +328,9 @@ fn a_list_that_warns_is_never_the_whole_list() {
     assert_eq!(warned("933361000000108", &[]), []);
     let of_anything = warned("1", &["confidential-items"]);
     assert_eq!(of_anything.len(), lists::SPOKEN_OF.len(), "a list that is not known may be of anything");
+    let mut in_words = list("", &["confidential-items"]);
+    in_words["code"] = json!({"coding": [{"display": "A list"}]});
+    assert_eq!(mapped(&in_words).partial.len(), lists::SPOKEN_OF.len(), "words without a code are no known list");
 }
 
 #[test]
