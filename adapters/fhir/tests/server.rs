@@ -178,6 +178,12 @@ async fn a_warning_of_a_list_makes_nothing_a_part() {
     assert_eq!((problems.entries.len(), reasons), (0, vec![ReasonCode::TransferIncomplete]));
     let allergies = read_one(&server.source(), "p1", Dataset::Allergies).await;
     assert!(allergies.partial.is_empty() && !allergies.not_held && !allergies.failed);
+
+    let silent = Server::start(&["--refuse-patient", "List"]);
+    silent.put(patient("p1", "Made")).await;
+    let problems = read_one(&silent.source(), "p1", Dataset::Problems).await;
+    let reasons: Vec<_> = problems.partial.iter().map(severn_proto::v1::Reason::code).collect();
+    assert_eq!((problems.failed, reasons), (false, vec![ReasonCode::SourceFailed]), "a list might have warned");
 }
 
 #[tokio::test]

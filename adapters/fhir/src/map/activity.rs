@@ -18,11 +18,17 @@ pub(crate) fn encounter(view: &View<'_>) -> Vec<Draft> {
     let class = concept(view.at("class"));
     let kind = concept(view.at("type"));
     let specialty = concept(view.at("serviceType")).text;
-    let professional = joined(view.at("participant").items().iter().map(|p| view.display(p.at("individual"))), ", ");
+    // Whoever wrote it down need not have seen the person.
+    let wrote = |one: &&Json| one.at("type").items().iter().any(|kind| code(kind) == "REC");
+    let names = |recorders: bool| {
+        let of_kind = view.at("participant").items().iter().filter(|one| wrote(one) == recorders);
+        joined(of_kind.map(|one| view.display(one.at("individual"))), ", ")
+    };
+    let professional = names(false);
     let location = joined(view.at("location").items().iter().map(|l| view.display(l.at("location"))), ", ");
     let provider = view.display(view.at("serviceProvider"));
     let location = first_of([location, provider]);
-    let reason = concepts(view.at("reasonCode"));
+    let reason = first_of([concepts(view.at("reasonCode")), concepts(view.at("reason"))]);
     let detail = EncounterDetail {
         kind: class.text.clone(),
         reason: reason.clone(),
@@ -36,6 +42,7 @@ pub(crate) fn encounter(view: &View<'_>) -> Vec<Draft> {
         Draft::of(view, Dataset::Encounters, Concept { text, codings: kind.codings }, Detail::Encounter(detail));
     draft.when = period(view.at("period"));
     draft.author = professional;
+    draft.recorder = names(true);
     draft.location = location;
     vec![draft]
 }

@@ -1,18 +1,18 @@
-//! Allergies, medicines, problems, family history, procedures, immunisations.
+//! Allergies, problems, family history, procedures, immunisations.
 
 use super::{
     absence,
-    draft::{Draft, origins},
+    draft::Draft,
     json::Json,
     parts::{
-        Concept, View, When, code, concept, concepts, extension, first_of, joined, notes, period, quantity,
-        quantity_text, range_text, value, when,
+        Concept, View, When, code, concept, concepts, extension, first_of, joined, notes, quantity_text, range_text,
+        value, when,
     },
     status::status,
 };
 use severn_proto::v1::{
-    AllergyDetail, Assertion, Dataset, EntryStatus, FamilyHistoryDetail, ImmunisationDetail, MedicationDetail,
-    ProblemDetail, ProcedureDetail, Reaction, entry_body::Detail,
+    AllergyDetail, Assertion, Dataset, EntryStatus, FamilyHistoryDetail, ImmunisationDetail, ProblemDetail,
+    ProcedureDetail, Reaction, entry_body::Detail,
 };
 
 /// AllergyIntolerance.
@@ -47,144 +47,13 @@ fn reaction(json: &Json) -> Reaction {
     }
 }
 
-/// MedicationStatement, MedicationRequest.
-pub(crate) fn medication(view: &View<'_>) -> Vec<Draft> {
-    let reference = view.at("medicationReference");
-    let target = view.target(reference);
-    let mut named = concept(view.at("medicationCodeableConcept"));
-    if named.text.is_empty() {
-        named = concept(target.at("code"));
-    }
-    if named.text.is_empty() {
-        named.text = view.display(reference);
-    }
-    let is_request = view.resource.kind() == "MedicationRequest";
-    let dosages = view.at(if is_request { "dosageInstruction" } else { "dosage" }).items();
-    let mut detail = dosage(dosages);
-    detail.form = concept(target.at("form")).text;
-    let kind = value(extension(view.resource.json(), "PrescriptionType")).text;
-    detail.course = first_of([concept(view.at("courseOfTherapyType")).text, kind]);
-    detail.intent = view.at("intent").text().to_owned();
-    detail.indication = concepts(view.at("reasonCode"));
-    detail.last_issued = value(extension(view.resource.json(), "MedicationStatementLastIssueDate")).text;
-    detail.prescribed_elsewhere = prescribed_elsewhere(view);
-    let supplied = view.at("dispenseRequest").at("quantity");
-    detail.quantity = quantity_text(supplied);
-    let told_apart = vec![
-        ("dose", joined(dosages.iter().map(dose_or_words), "; ")),
-        ("route", detail.route.clone()),
-        ("form", detail.form.clone()),
-        ("frequency", detail.frequency.clone()),
-    ];
-    let assertion = absence::assertion(&named);
-    let mut draft = Draft::of(view, Dataset::Medications, named, Detail::Medication(detail));
-    // An order not to give something is the opposite of an order.
-    draft.assertion = if view.at("doNotPerform").is_true() { Assertion::Refuted } else { assertion };
-    not_taken(&mut draft, view);
-    draft.restates = restated_plan(&draft, view).map(|plan| origins(view, plan, Vec::new())).unwrap_or_default();
-    draft.status_verbatim = joined([std::mem::take(&mut draft.status_verbatim), status_reason(view)], ": ");
-    draft.distinguishing = told_apart;
-    draft.when = if is_request {
-        period(view.at("dispenseRequest").at("validityPeriod"))
-    } else {
-        when(view.resource.json(), "effective")
-    };
-    let author = if is_request { "requester" } else { "informationSource" };
-    vec![signed(draft, view, &["authoredOn", "dateAsserted"], author)]
-}
-
-// GP Connect: any agency but the practice itself.
-fn prescribed_elsewhere(view: &View<'_>) -> String {
-    let agency = extension(view.resource.json(), "PrescribingAgency").at("valueCodeableConcept");
-    if code(agency) == "prescribed-at-gp-practice" { String::new() } else { concept(agency).text }
-}
-
-// What R4 says in the status, STU3 says beside it.
-fn not_taken(draft: &mut Draft, view: &View<'_>) {
-    if view.at("taken").text() == "n" && draft.status != EntryStatus::EnteredInError {
-        draft.status = EntryStatus::Cancelled;
-        draft.status_verbatim.push_str(", not taken");
-    }
-}
-
-fn status_reason(view: &View<'_>) -> String {
-    let given = extension(view.resource.json(), "MedicationStatusReason");
-    let reason = first_of([concepts(view.at("statusReason")), value(extension(given, "statusReason")).text]);
-    joined([reason, value(extension(given, "statusChangeDate")).text], ", ")
-}
-
-// GP Connect tells of a regimen twice: as a plan, and as a statement based on it. They are one where they say the same;
-// a statement of its own, such as that the person takes something else, stays beside the plan.
-fn restated_plan<'a>(draft: &Draft, view: &View<'a>) -> Option<&'a Json> {
-    let [based_on] = view.at("basedOn").items() else { return None };
-    let plan = view.target(based_on);
-    let is_plan = plan.at("resourceType").text() == "MedicationRequest" && plan.at("intent").text() == "plan";
-    let same = is_plan
-        && view.resource.kind() == "MedicationStatement"
-        && draft.status == status("MedicationRequest", plan.at("status").text())
-        && view.at("dosage") == plan.at("dosageInstruction")
-        && ["medicationReference", "medicationCodeableConcept"].iter().all(|key| view.at(key) == plan.at(key));
-    same.then_some(plan)
-}
-
-// Several dosages are one regimen, so each field holds all of them: another taper is another medicine entry.
-fn dosage(dosages: &[Json]) -> MedicationDetail {
-    let each = |field: fn(&Json) -> String| joined(dosages.iter().map(field), "; ");
-    let single = match dosages {
-        [one] => quantity(one.at("doseAndRate").at("doseQuantity")).or_else(|| quantity(one.at("doseQuantity"))),
-        _ => None,
-    };
-    MedicationDetail {
-        dose_text: each(dose_text),
-        dose: single,
-        route: each(|d| concept(d.at("route")).text),
-        frequency: each(frequency),
-        dosage_instructions: each(|d| {
-            let text = d.at("text").text().to_owned();
-            joined([text, concepts(d.at("additionalInstruction")), d.at("patientInstruction").text().to_owned()], ". ")
-        }),
-        ..MedicationDetail::default()
-    }
-}
-
-// Practices give the dose in words alone.
-fn dose_or_words(dosage: &Json) -> String {
-    first_of([dose_text(dosage), dosage.at("text").text().to_owned()])
-}
-
-fn dose_text(dosage: &Json) -> String {
-    let rate = dosage.at("doseAndRate");
-    let dose = first_of([
-        quantity_text(rate.at("doseQuantity")),
-        quantity_text(dosage.at("doseQuantity")),
-        range_text(rate.at("doseRange")),
-    ]);
-    joined([dose, quantity_text(rate.at("rateQuantity"))], " at ")
-}
-
-fn frequency(dosage: &Json) -> String {
-    let timing = dosage.at("timing");
-    let repeat = timing.at("repeat");
-    let of = |key: &str| repeat.at(key).text().to_owned();
-    let times = joined([of("frequency"), of("frequencyMax")], " to ");
-    let every = joined([of("period"), of("periodUnit")], " ");
-    let counted = if times.is_empty() && every.is_empty() { String::new() } else { format!("{times} per {every}") };
-    let at = joined(
-        repeat.at("when").items().iter().chain(repeat.at("timeOfDay").items()).map(|w| w.text().to_owned()),
-        ", ",
-    );
-    let needed = first_of([
-        concept(dosage.at("asNeededCodeableConcept")).text,
-        if dosage.at("asNeededBoolean").is_true() { "as needed".to_owned() } else { String::new() },
-    ]);
-    joined([first_of([concept(timing.at("code")).text, counted]), at, needed], ", ")
-}
-
 /// Condition.
 pub(crate) fn problem(view: &View<'_>) -> Vec<Draft> {
+    // Practices sort their problem lists by it: major, minor.
+    let significance = value(extension(view.resource.json(), "ProblemSignificance")).text;
     let detail = ProblemDetail {
         certainty: code(view.at("verificationStatus")).to_owned(),
-        category: concepts(view.at("category")),
+        category: joined([concepts(view.at("category")), significance], ", "),
         severity: concept(view.at("severity")).text,
         body_site: concepts(view.at("bodySite")),
     };
@@ -355,7 +224,7 @@ fn givers(view: &View<'_>, taking_part: &Json) -> impl Iterator<Item = String> {
 }
 
 /// The time of writing, the author and the recorder, where `recorded` and `author` name the members that hold them.
-fn signed(mut draft: Draft, view: &View<'_>, recorded: &[&str], author: &str) -> Draft {
+pub(crate) fn signed(mut draft: Draft, view: &View<'_>, recorded: &[&str], author: &str) -> Draft {
     draft.recorded = view.text_of(recorded);
     draft.author = first_of([view.displays(view.at(author)), view.display(view.at(author).at("agent"))]);
     draft.recorder = view.display(view.at("recorder"));

@@ -63,7 +63,7 @@ pub(crate) fn warnings(view: &View<'_>) -> Vec<(Dataset, ReasonCode)> {
 // A list that is not known may be of anything.
 fn subjects(view: &View<'_>) -> &'static [Dataset] {
     let named = concept(view.at("code"));
-    let is_code = |known: &str| named.codings.iter().any(|coding| coding.code == known);
+    let is_code = |known: &str| !known.is_empty() && named.codings.iter().any(|coding| coding.code == known);
     let begins =
         |code: &str, word: &str| WITHIN.iter().any(|of| code.strip_prefix(of).is_some_and(|it| it.starts_with(word)));
     let is_within = |word: &str| named.codings.iter().any(|coding| begins(&coding.code, word));

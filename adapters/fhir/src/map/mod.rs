@@ -12,6 +12,7 @@ mod document;
 mod draft;
 mod labels;
 mod lists;
+mod medicine;
 mod parts;
 mod person;
 mod plans;
@@ -55,10 +56,10 @@ pub struct Mapped {
     pub partial: Vec<(Dataset, ReasonCode)>,
 }
 
-// The types that are mapped, each with the datasets that its entries may belong to, or that it may say something of.
+// The types that are mapped, each with the datasets that its entries may belong to.
 const KINDS: [(&str, &[Dataset]); 30] = [
     ("AllergyIntolerance", &[Allergies]),
-    ("List", lists::SPOKEN_OF),
+    ("List", &[Allergies]),
     ("Flag", &[Alerts, Safeguarding]),
     ("RiskAssessment", &[Risks]),
     ("CarePlan", &[CrisisPlans, EndOfLife, CarePlans]),
@@ -89,19 +90,20 @@ const KINDS: [(&str, &[Dataset]); 30] = [
     ("ResearchSubject", &[Research]),
 ];
 
-/// The datasets that a resource type says something of; none for a type that is not mapped.
+/// The datasets that entries of a resource type may belong to; none for a type that is not mapped.
 pub fn datasets_of(kind: &str) -> &'static [Dataset] {
     KINDS.iter().find(|(known, _)| *known == kind).map_or(&[], |(_, datasets)| datasets)
 }
 
 /// The resource types to read for a dataset; none for a dataset that FHIR has no place for.
 pub fn kinds_of(dataset: Dataset) -> impl Iterator<Item = &'static str> {
-    KINDS.iter().filter(move |(_, datasets)| datasets.contains(&dataset)).map(|(kind, _)| *kind)
+    homes_of(dataset).chain(lists::SPOKEN_OF.contains(&dataset).then_some("List"))
 }
 
-/// Of them those that hold its entries: a list only speaks of them.
+/// Of them those that hold what is recorded: a list only speaks of it.
 pub fn homes_of(dataset: Dataset) -> impl Iterator<Item = &'static str> {
-    kinds_of(dataset).filter(|kind| *kind != "List")
+    let holds = move |(kind, datasets): &&(&str, &[Dataset])| *kind != "List" && datasets.contains(&dataset);
+    KINDS.iter().filter(holds).map(|(kind, _)| *kind)
 }
 
 /// The datasets that can come from FHIR at all, in the order of `severn_trust::ALL_DATASETS`.
@@ -141,7 +143,7 @@ fn drafts(view: &View<'_>) -> Result<Vec<Draft>, Dataset> {
         "RiskAssessment" => results::risk(view),
         "CarePlan" => plans::care_plan(view),
         "Consent" => plans::consent(view),
-        "MedicationStatement" | "MedicationRequest" => clinical::medication(view),
+        "MedicationStatement" | "MedicationRequest" => medicine::medication(view),
         "Condition" => clinical::problem(view),
         "Procedure" => clinical::procedure(view),
         "Immunization" => clinical::immunisation(view),

@@ -76,7 +76,7 @@ fn of_patient(view: &View<'_>, dataset: Dataset, named: Concept, detail: Detail)
 
 fn gp_practice(view: &View<'_>) -> Option<Draft> {
     let mut detail = GpPracticeDetail::default();
-    for reference in view.at("generalPractitioner").items() {
+    for reference in view.at("generalPractitioner").items().iter().chain(keeping_practice(view)) {
         let target = view.target(reference);
         let kind = first_of([
             reference.at("type").text().to_owned(),
@@ -101,6 +101,16 @@ fn gp_practice(view: &View<'_>) -> Option<Draft> {
     let mut draft = of_patient(view, Dataset::GpPractice, named, Detail::GpPractice(detail));
     draft.part = "#gp-practice".to_owned();
     Some(draft)
+}
+
+// GP Connect names the usual doctor as the general practitioner; the practice is whoever keeps the Patient, unless the
+// registration is a temporary one.
+fn keeping_practice<'a>(view: &View<'a>) -> &'a [Json] {
+    let profiles = view.at("meta").at("profile").items();
+    let is_gp_connect = profiles.iter().any(|profile| profile.text().contains("CareConnect-GPC-Patient"));
+    let registration = extension(view.resource.json(), "RegistrationDetails");
+    let kind = code(extension(registration, "registrationType").at("valueCodeableConcept"));
+    if is_gp_connect && matches!(kind, "" | "R") { view.at("managingOrganization").items() } else { &[] }
 }
 
 /// RelatedPerson.

@@ -121,6 +121,9 @@ pub(crate) fn report(view: &View<'_>) -> Vec<Draft> {
     let mut draft = Draft::of(view, Dataset::Investigations, concept(view.at("code")), Detail::Investigation(detail));
     draft.distinguishing = vec![("value", conclusion)];
     draft.when = when(view.resource.json(), "effective");
+    // A report without a date of its own is of the day its specimen was taken.
+    let taken = view.target(view.at("specimen").first()).at("collection").at("collectedDateTime").text();
+    draft.when.start = first_of([std::mem::take(&mut draft.when.start), taken.to_owned()]);
     draft.recorded = view.at("issued").text().to_owned();
     draft.author = first_of([view.displays(view.at("resultsInterpreter")), laboratory]);
     if view.at("presentedForm").items().iter().any(|form| !form.at("data").is_null()) {
@@ -175,7 +178,8 @@ fn document(view: &View<'_>, attachment: &Json, at: usize) -> Draft {
     draft.recorded = view.text_of(&["date", "indexed"]);
     draft.author = view.displays(view.at("author"));
     draft.location = view.display(view.at("custodian"));
-    draft.narrative = view.at("description").text().to_owned();
+    let description = view.at("description").text();
+    draft.narrative = if description == draft.concept.text { String::new() } else { description.to_owned() };
     if view.at("content").items().iter().any(|content| !content.at("attachment").at("data").is_null()) {
         draft.original = Original::Omitted;
     }

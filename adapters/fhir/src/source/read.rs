@@ -201,20 +201,21 @@ impl Tally {
         if reading.not_held {
             return reading;
         }
-        let is_blank = reading.entries.is_empty() && reading.partial.is_empty();
+        let is_blank = reading.entries.is_empty() && reading.partial.is_empty() && reading.unreadable == 0;
         let is_there = |kind: &str| self.kept.contains(kind) || self.failed.contains_key(kind);
         if is_blank && !homes_of(reading.dataset).any(is_there) {
             reading.not_held = true;
             return reading;
         }
         let reason = |code: ReasonCode| Reason { code: code as i32, count: 0 };
-        let failures: BTreeSet<i32> =
-            kinds_of(reading.dataset).filter_map(|kind| self.failed.get(kind)).map(|code| *code as i32).collect();
+        let failure = |kind: &str| self.failed.get(kind).map(|code| *code as i32);
         // Where one of two types failed, what the other brought is shown as a part; with nothing to show it is no answer.
-        if !failures.is_empty() && reading.entries.is_empty() {
+        if reading.entries.is_empty() && homes_of(reading.dataset).any(|kind| failure(kind).is_some()) {
             reading.failed = true;
             return reading;
         }
+        // Without its lists, too, it is a part: they might have warned.
+        let failures: BTreeSet<i32> = kinds_of(reading.dataset).filter_map(failure).collect();
         reading.partial.extend(failures.into_iter().map(|code| Reason { code, count: 0 }));
         if kinds_of(reading.dataset).any(|kind| self.over_limit.contains(kind)) {
             reading.partial.push(reason(ReasonCode::OverLimit));

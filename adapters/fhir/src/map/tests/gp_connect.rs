@@ -66,9 +66,16 @@ fn a_medicine_keeps_its_words_its_kind_and_who_prescribes_it() {
     assert_eq!((detail.course.as_str(), detail.dose_text.as_str()), ("Repeat dispensing", ""));
     assert_eq!(detail.dosage_instructions, "One To Be Taken Each Morning. before noon");
 
+    let mut measured = plan();
+    measured["dosageInstruction"][0]["doseQuantity"] = json!({"value": 40, "unit": "mg"});
+    let head = one(&measured).1;
+    let fields = (told_apart(&head, "dose"), told_apart(&head, "frequency"));
+    assert_eq!(fields, ("40 mg".to_owned(), "One To Be Taken Each Morning".to_owned()), "words tell how often");
+
     let (_, head, body) = one(&statement());
     let detail = medicine(body);
     assert_eq!((detail.last_issued.as_str(), detail.prescribed_elsewhere.as_str()), ("2020-12-01", ""));
+    assert_eq!(detail.intent, "stated");
     assert_eq!(head.status(), EntryStatus::Active);
     let mut elsewhere = statement();
     elsewhere["extension"][1]["valueCodeableConcept"] = words("Prescribed by another organisation");
@@ -98,25 +105,79 @@ fn a_medicine_that_is_stopped_or_not_taken_says_so() {
     assert_eq!(one(&untaken).1.status(), EntryStatus::EnteredInError);
 }
 
+/// A resource as an entry, beside another that it refers to.
+fn beside(value: &Value, other: &Value) -> (EntryHead, EntryBody) {
+    let mut pool = Pool::default();
+    pool.add(&resource(&other.to_string()));
+    let mapped = map_resource(&resource(&value.to_string()), &pool, &context());
+    parts(&mapped.entries[0].1)
+}
+
+fn origins(head: &EntryHead) -> Vec<&str> {
+    head.origins.iter().map(|origin| origin.value.as_str()).collect()
+}
+
 #[test]
 fn a_plan_and_the_statement_that_repeats_it_share_an_origin() {
-    let origins = |statement: &Value, plan: &Value| -> Vec<String> {
-        let mut pool = Pool::default();
-        pool.add(&resource(&plan.to_string()));
-        let mapped = map_resource(&resource(&statement.to_string()), &pool, &context());
-        parts(&mapped.entries[0].1).0.origins.into_iter().map(|origin| origin.value).collect()
-    };
-    assert_eq!(origins(&statement(), &plan()), ["R-1", "R-1-MS"]);
+    assert_eq!(origins(&beside(&statement(), &plan()).0), ["R-1", "R-1-MS"]);
     let apart = |change: fn(&mut Value, &mut Value)| {
         let (mut statement, mut plan) = (statement(), plan());
         change(&mut statement, &mut plan);
-        assert_eq!(origins(&statement, &plan), ["R-1-MS"], "they do not say the same");
+        assert_eq!(origins(&beside(&statement, &plan).0), ["R-1-MS"], "they do not say the same");
     };
     apart(|statement, _| statement["status"] = json!("entered-in-error"));
     apart(|statement, _| statement["taken"] = json!("n"));
     apart(|statement, _| statement["dosage"][0]["text"] = json!("Two Each Morning"));
     apart(|statement, _| statement["medicationReference"]["reference"] = json!("Medication/m2"));
     apart(|_, plan| plan["intent"] = json!("order"));
+    apart(|statement, plan| {
+        statement["status"] = json!("entered-in-error");
+        plan["status"] = json!("entered-in-error");
+    });
+}
+
+fn issue() -> Value {
+    let mut issue = plan();
+    issue["id"] = json!("r2");
+    issue["identifier"][0]["value"] = json!("R-2");
+    issue["status"] = json!("completed");
+    issue["intent"] = json!("order");
+    issue["basedOn"] = json!([{"reference": "MedicationRequest/r1"}]);
+    issue["dispenseRequest"]["validityPeriod"] = json!({"start": "2020-12-01", "end": "2020-12-29"});
+    issue
+}
+
+#[test]
+fn an_issue_that_is_used_up_does_not_end_its_regimen() {
+    let head = beside(&issue(), &plan()).0;
+    assert_eq!((origins(&head), head.status()), (vec!["R-1", "R-2"], EntryStatus::Active));
+    assert_eq!(head.status_verbatim, "completed: issue of 2020-12-01 to 2020-12-29");
+    assert_eq!((head.effective_start.as_str(), head.effective_end.as_str()), ("2020-11-02", ""));
+
+    let mut over = plan();
+    over["status"] = json!("stopped");
+    over["dispenseRequest"]["validityPeriod"]["end"] = json!("2020-12-20");
+    let head = beside(&issue(), &over).0;
+    assert_eq!((head.status(), head.effective_end.as_str()), (EntryStatus::Ended, "2020-12-20"));
+
+    let alone = one(&issue()).1;
+    assert_eq!(
+        (alone.status(), alone.effective_end.as_str()),
+        (EntryStatus::Ended, "2020-12-29"),
+        "its plan is not here"
+    );
+    let apart = |change: fn(&mut Value, &mut Value)| {
+        let (mut issue, mut plan) = (issue(), plan());
+        change(&mut issue, &mut plan);
+        let head = beside(&issue, &plan).0;
+        assert_eq!((origins(&head), head.effective_start.as_str()), (vec!["R-2"], "2020-12-01"));
+        head.status()
+    };
+    assert_eq!(apart(|issue, _| issue["status"] = json!("stopped")), EntryStatus::Ended);
+    assert_eq!(apart(|issue, _| issue["status"] = json!("entered-in-error")), EntryStatus::EnteredInError);
+    assert_eq!(apart(|_, plan| plan["status"] = json!("entered-in-error")), EntryStatus::Ended);
+    assert_eq!(apart(|_, plan| plan["status"] = json!("cancelled")), EntryStatus::Ended);
+    assert_eq!(apart(|_, plan| plan["medicationReference"]["display"] = json!("Another")), EntryStatus::Ended);
 }
 
 fn vaccination() -> Value {
@@ -220,6 +281,18 @@ fn what_is_to_be_done_is_planned_and_no_referral() {
 }
 
 #[test]
+fn a_report_is_of_the_day_its_specimen_was_taken() {
+    let specimen = json!({"resourceType": "Specimen", "id": "s1", "collection": {"collectedDateTime": "2005-03-15"}});
+    let report = |effective: Value| {
+        let mut report = json!({"resourceType": "DiagnosticReport", "id": "d1", "status": "unknown",
+            "code": {"text": "Report"}, "specimen": [{"reference": "Specimen/s1"}], "issued": "2005-03-16T06:01:00Z"});
+        report["effectiveDateTime"] = effective;
+        beside(&report, &specimen).0.effective_start
+    };
+    assert_eq!((report(json!(null)).as_str(), report(json!("2005-03-14")).as_str()), ("2005-03-15", "2005-03-14"));
+}
+
+#[test]
 fn comments_and_dates_of_documents_have_other_names() {
     let finding = json!({"resourceType": "Observation", "id": "o1", "status": "final", "code": {"text": "Pain in toe"},
         "comment": "since Sunday"});
@@ -254,7 +327,10 @@ fn a_list_that_warns_is_never_the_whole_list() {
     assert_eq!(warned("933361000000108", &["made-up"]), [(Dataset::Medications, Unreadable)], "what is not understood");
     assert_eq!(warned("933361000000108", &[]), []);
     let of_anything = warned("1", &["confidential-items"]);
-    assert_eq!(of_anything.len(), datasets_of("List").len(), "a list that is not known may be of anything");
+    assert_eq!(of_anything.len(), lists::SPOKEN_OF.len(), "a list that is not known may be of anything");
+    let mut in_words = list("", &["confidential-items"]);
+    in_words["code"] = json!({"coding": [{"display": "A list"}]});
+    assert_eq!(mapped(&in_words).partial.len(), lists::SPOKEN_OF.len(), "words without a code are no known list");
 }
 
 #[test]
@@ -262,4 +338,44 @@ fn an_allergy_that_only_its_list_contains_is_missing_and_counted() {
     let mut ended = list("1103671000000101", &[]);
     ended["contained"] = json!([{"resourceType": "AllergyIntolerance", "id": "1", "code": {"text": "Penicillin"}}]);
     assert_eq!(mapped(&ended).unreadable, [Dataset::Allergies]);
+}
+
+#[test]
+fn who_wrote_of_a_contact_and_how_much_a_problem_matters() {
+    let contact = json!({"resourceType": "Encounter", "id": "e1", "status": "finished", "type": [{"text": "GP Surgery"}],
+        "participant": [{"type": [{"coding": [{"code": "PPRF"}]}], "individual": {"display": "Dr Made Up"}},
+                        {"type": [{"coding": [{"code": "REC"}]}], "individual": {"display": "Clerk Made Up"}}]});
+    let (_, head, body) = one(&contact);
+    let provenance = head.provenance.expect("provenance");
+    assert_eq!((provenance.author.as_str(), provenance.recorder.as_str()), ("Dr Made Up", "Clerk Made Up"));
+    let Some(Detail::Encounter(detail)) = body.detail else { panic!("an encounter") };
+    assert_eq!(detail.professional, "Dr Made Up");
+    let problem = json!({"resourceType": "Condition", "id": "c1", "clinicalStatus": "active", "code": {"text": "Gout"},
+        "category": [{"text": "Problem List Item"}],
+        "extension": [extra("ProblemSignificance", &json!({"valueCode": "major"}))]});
+    let Some(Detail::Problem(detail)) = one(&problem).2.detail else { panic!("a problem") };
+    assert_eq!(detail.category, "Problem List Item, major");
+}
+
+#[test]
+fn the_practice_is_whoever_keeps_the_patient() {
+    let verified = json!({"valueCodeableConcept": {"coding": [{"code": "01"}]}});
+    let patient = |profile: &str, registration: &str| {
+        json!({"resourceType": "Patient", "id": "p1", "meta": {"profile": [format!("https://fhir.nhs.uk/{profile}-1")]},
+            "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9434765919",
+                "extension": [extra("GPC-NHSNumberVerificationStatus", &verified)]}],
+            "extension": [extra("GPC-RegistrationDetails", &json!({"extension": [
+                {"url": "registrationType", "valueCodeableConcept": {"coding": [{"code": registration}]}}]}))],
+            "generalPractitioner": [{"reference": "Practitioner/d1", "display": "Dr Made Up"}],
+            "managingOrganization": {"display": "Made-up Surgery", "identifier":
+                {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "M85001"}}})
+    };
+    let registered = |patient: &Value| {
+        let registration = registration(&resource(&patient.to_string()), &Pool::default(), "p1", &context());
+        registration.demographics.expect("demographics")
+    };
+    let regular = registered(&patient("CareConnect-GPC-Patient", "R"));
+    assert_eq!((regular.gp_practice_ods.as_str(), regular.nhs_number_verified), ("M85001", true));
+    assert_eq!(registered(&patient("CareConnect-GPC-Patient", "T")).gp_practice_ods, "", "a temporary registration");
+    assert_eq!(registered(&patient("UKCore-Patient", "R")).gp_practice_ods, "", "a hospital keeps its Patients, too");
 }
