@@ -1,7 +1,7 @@
 //! From the bytes of one bundle to what it says of whom. Mapping a resource is done by the FHIR kind.
 
 use crate::{
-    held::{Item, Loaded, Registered, Unreadable, Whose},
+    held::{Item, Loaded, Registered, Unreadable, Warning, Whose},
     settings::BundlePlan,
 };
 use severn_adapter_fhir::map::{
@@ -102,6 +102,8 @@ fn add_resource(loaded: &mut Loaded, resource: &Resource, (pool, names): (&Pool,
     };
     let mapped = map_resource(resource, pool, context);
     count(loaded, &[Whose::Person(key.clone())], &mapped.unreadable);
+    let warning = |(dataset, reason)| Warning { key: key.clone(), dataset, reason };
+    loaded.warnings.extend(mapped.partial.into_iter().map(warning));
     for (dataset, entry) in mapped.entries {
         loaded.items.push(Item { key: key.clone(), dataset, entry: entry.into() });
     }

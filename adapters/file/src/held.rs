@@ -1,6 +1,6 @@
 //! What was read of one file: the words that the two readers and the index share. No behaviour.
 
-use severn_proto::v1::{Dataset, Entry, Registration};
+use severn_proto::v1::{Dataset, Entry, ReasonCode, Registration};
 use std::sync::Arc;
 
 /// All that one file says.
@@ -14,6 +14,8 @@ pub(crate) struct Loaded {
     pub people_lost: u32,
     /// What could not be read.
     pub unreadable: Vec<Unreadable>,
+    /// What the file itself says is missing.
+    pub warnings: Vec<Warning>,
     /// What a check tells the owner: lines and reasons, never a value.
     pub remarks: Vec<String>,
 }
@@ -39,6 +41,13 @@ pub(crate) struct Item {
 pub(crate) struct Unreadable {
     pub whose: Whose,
     pub dataset: Dataset,
+}
+
+/// A person's dataset of which the file itself says that something is missing, and why.
+pub(crate) struct Warning {
+    pub key: String,
+    pub dataset: Dataset,
+    pub reason: ReasonCode,
 }
 
 /// Whom something unreadable concerns.

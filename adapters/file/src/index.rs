@@ -34,6 +34,8 @@ pub(crate) struct Person {
 pub(crate) struct Shelf {
     pub entries: Vec<Held>,
     pub unreadable: u32,
+    /// Why the files themselves say that this is only a part: numbers of `ReasonCode`.
+    pub warnings: BTreeSet<i32>,
     /// Entry id → its place among the entries.
     places: BTreeMap<String, usize>,
 }
@@ -80,6 +82,12 @@ pub(crate) fn build(versions: &BTreeMap<String, Version>) -> Index {
             };
             let shelf = person.datasets.entry(item.dataset as i32).or_default();
             shelf.add(Held { entry: Arc::clone(&item.entry), file: Arc::clone(&file) });
+        }
+        for warning in &version.loaded.warnings {
+            if let Some(person) = person_of(&mut index, &names, version, &warning.key) {
+                let shelf = person.datasets.entry(warning.dataset as i32).or_default();
+                shelf.warnings.insert(warning.reason as i32);
+            }
         }
         for missing in &version.loaded.unreadable {
             let dataset = missing.dataset as i32;

@@ -87,6 +87,7 @@ impl FileSource {
         if let Some(shelf) = person.datasets.get(&(dataset as i32)) {
             reading.entries = shelf.entries.iter().map(|held| held.entry.as_ref().clone()).collect();
             reading.unreadable = shelf.unreadable;
+            reading.partial.extend(shelf.warnings.iter().map(|code| Reason { code: *code, count: 0 }));
         }
         reading.unreadable += index.anybody.get(&(dataset as i32)).copied().unwrap_or_default();
         if self.plan.in_bundles(dataset) {

@@ -107,6 +107,26 @@ fn texts(reading: &Reading) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_list_that_warns_makes_nothing_a_part() {
+    let world = World::new("settle_ms = 0\n[bundles]");
+    let warned = |dataset: &str, warning: &str| {
+        json!({"resource": {"resourceType": "List", "status": "current", "mode": "snapshot",
+            "code": {"coding": [{"system": "http://snomed.info/sct", "code": dataset}]},
+            "subject": {"reference": "Patient/p1"},
+            "extension": [{"url": "https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-ListWarningCode-1",
+                "valueCode": warning}]}})
+    };
+    let patient = json!({"resource": {"resourceType": "Patient", "id": "p1", "name": [{"family": "Made"}]}});
+    let entries =
+        [patient, warned("717711000000103", "data-in-transit"), warned("717711000000103", "confidential-items")];
+    world.write("a.json", json!({"resourceType": "Bundle", "type": "collection", "entry": entries}).to_string());
+    let problems = world.read("p1", Dataset::Problems).await;
+    let reasons: Vec<_> = problems.partial.iter().map(severn_proto::v1::Reason::code).collect();
+    assert_eq!((problems.entries.len(), reasons), (0, vec![ReasonCode::TransferIncomplete, ReasonCode::ByOwner]));
+    assert!(world.read("p1", Dataset::Allergies).await.partial.is_empty());
+}
+
+#[tokio::test]
 async fn bundles_of_one_person_and_of_several() {
     let world = World::new(BUNDLES);
     world.write("one.json", bundle(&[patient("p1"), condition("c1", "p1", "Asthma")]));
