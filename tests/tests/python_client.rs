@@ -142,7 +142,8 @@ fn answer(proof: &Proof, lie: Lie) -> Vec<Part> {
         ..Heading::default()
     };
     let headings = sections.iter().map(heading).collect();
-    let mut ledger = Ledger { rows: rows.collect(), summary: "Nothing is missing.".into(), headings };
+    let mut ledger =
+        Ledger { rows: rows.collect(), summary: "Nothing is missing.".into(), headings, ..Ledger::default() };
     let mut digest = RecordDigest::default();
     for section in &sections {
         digest.add_section(&section.encode_to_vec());

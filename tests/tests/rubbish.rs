@@ -224,7 +224,7 @@ async fn bad_entries_cost_only_themselves() {
             let mut nameless = allergy("B", "", PENICILLIN);
             nameless.body = vec![1, 2, 3].into();
             let mut odd = allergy("B", "b2", PENICILLIN);
-            odd.head.as_mut().expect("a head").status = 99;
+            odd.head.as_mut().expect("a head").assertion = 99;
             let all = [one_allergy(), vec![nameless, odd, Entry::default()]].concat();
             [
                 vec![part(Part::Opened(echo)), entries(Dataset::Allergies, all)],

@@ -39,6 +39,7 @@ pub fn record_json(answer: &Answer) -> Value {
         "person": received.person().map(demographics),
         "datasets": opened.map(|o| o.datasets.iter().map(|d| dataset(*d)).collect::<Vec<_>>()),
         "summary": received.ledger.as_ref().map(|ledger| &ledger.summary),
+        "discrepancies": received.discrepancies().iter().map(discrepancy).collect::<Vec<_>>(),
         "headings": received.headings().iter().map(heading).collect::<Vec<_>>(),
         "sections": received.sections.iter().map(section).collect::<Vec<_>>(),
         "ledger": received.rows().iter().map(row).collect::<Vec<_>>(),
@@ -207,6 +208,11 @@ fn row(row: &LedgerRow) -> Value {
         "as_of_ms": row.as_of_ms,
         "waited_ms": row.waited_ms,
     })
+}
+
+fn discrepancy(discrepancy: &Discrepancy) -> Value {
+    let said = |said: &Said| json!({ "value": said.value, "source_ids": said.source_ids });
+    json!({ "field": discrepancy.field, "said": discrepancy.said.iter().map(said).collect::<Vec<_>>() })
 }
 
 fn heading(heading: &Heading) -> Value {

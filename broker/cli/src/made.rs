@@ -137,7 +137,13 @@ pub(crate) fn parts(query_id: &str) -> Vec<Part> {
         outcome: if has_items(dataset) { HeadingOutcome::Items } else { HeadingOutcome::NoAnswer }.into(),
         ..Heading::default()
     };
-    let ledger = Ledger { rows: rows(), summary, headings: DATASETS.map(heading).to_vec() };
+    let said = |value: &str, ids: &[&str]| Said {
+        value: value.into(),
+        source_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let said = vec![said("1951-03-03", &["DUD", "M91"]), said("1951-03-13", &["RBK"])];
+    let discrepancies = vec![Discrepancy { field: "birth date".into(), said }];
+    let ledger = Ledger { rows: rows(), summary, headings: DATASETS.map(heading).to_vec(), discrepancies };
     let seal = seal(query_id, &sections, &ledger);
     let mut parts = vec![Part::Opened(opened)];
     parts.extend(sections.map(Part::Section));

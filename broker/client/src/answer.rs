@@ -1,6 +1,6 @@
 //! What a retrieval gives: a whole record, or something less that says so. Only `assembly` makes a [`Record`].
 
-use severn_proto::v1::{Demographics, Heading, Ledger, LedgerRow, Opened, Outcome, Seal, Section};
+use severn_proto::v1::{Demographics, Discrepancy, Heading, Ledger, LedgerRow, Opened, Outcome, Seal, Section};
 use std::fmt;
 
 /// The answer to a retrieval.
@@ -134,6 +134,11 @@ impl Received {
     /// What is known of each heading in scope; none if the ledger did not arrive.
     pub fn headings(&self) -> &[Heading] {
         self.ledger.as_ref().map(|ledger| ledger.headings.as_slice()).unwrap_or_default()
+    }
+
+    /// Where sources differ on who the person is.
+    pub fn discrepancies(&self) -> &[Discrepancy] {
+        self.ledger.as_ref().map(|ledger| ledger.discrepancies.as_slice()).unwrap_or_default()
     }
 
     /// The rows that a reader must know of. An outcome that is not understood is one of them.

@@ -195,7 +195,11 @@ fn made(query_id: &str) -> Made {
         ..Heading::default()
     };
     let headings = opened.datasets.iter().map(heading).collect();
-    Made { opened, sections, ledger: Ledger { rows, summary: "Nothing is missing.".into(), headings } }
+    Made {
+        opened,
+        sections,
+        ledger: Ledger { rows, summary: "Nothing is missing.".into(), headings, ..Ledger::default() },
+    }
 }
 
 fn seal(made: &Made) -> Seal {

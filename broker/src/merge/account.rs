@@ -6,7 +6,7 @@ use crate::model::{Plan, Row, Source};
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt as _};
 use prost::Message as _;
-use severn_proto::v1::{Dataset, Heading, Outcome, Reason, ReasonCode};
+use severn_proto::v1::{Dataset, Discrepancy, Heading, Outcome, Reason, ReasonCode};
 use severn_trust::ALL_DATASETS;
 
 /// Datasets and sources in scope, each once, in the order of the ledger.
@@ -180,7 +180,11 @@ pub(super) struct WrittenLedger {
 const ROW_BYTES: usize = 96;
 
 /// Writes the ledger.
-pub(super) fn ledger(rows: &[Row<'_>], summary: &str, headings: &[Heading]) -> WrittenLedger {
+pub(super) fn ledger(
+    rows: &[Row<'_>],
+    summary: &str,
+    (headings, discrepancies): (&[Heading], &[Discrepancy]),
+) -> WrittenLedger {
     let room = || Vec::with_capacity(rows.len() * ROW_BYTES);
     let (mut sent, mut digested) = (room(), room());
     let (mut row_bytes, mut reason_bytes) = (Vec::new(), Vec::new());
@@ -211,6 +215,7 @@ pub(super) fn ledger(rows: &[Row<'_>], summary: &str, headings: &[Heading]) -> W
     for out in [&mut sent, &mut digested] {
         write::text(out, 2, summary);
         headings.iter().for_each(|heading| write::bytes(out, 3, &heading.encode_to_vec()));
+        discrepancies.iter().for_each(|one| write::bytes(out, 4, &one.encode_to_vec()));
     }
     WrittenLedger { sent: sent.into(), digested }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     canon::Canon,
-    content::{self, Beside, Name, in_force},
+    content::{self, Beside, Measure, Name, in_force},
     fold::{day, is_whole_day},
     group::{Group, is_absence},
     relate::{Relation, Relations},
@@ -123,7 +123,7 @@ fn relate_resuscitation(canon: &Canon<'_, '_>, groups: &[Group], relations: &mut
 /// What an item says of the thing it names.
 enum Says<'e> {
     /// It is so now, since `start` (a whole day, or empty), in this dose.
-    Current { start: &'e str, dose: Option<Cow<'e, str>> },
+    Current { start: &'e str, dose: Option<(Measure, Cow<'e, str>)> },
     /// It is ruled out.
     RuledOut,
     /// It is over: `start` as given, and the whole day on which it ended, or empty.
@@ -176,15 +176,17 @@ fn what_it_says<'e>(canon: &Canon<'e, '_>, group: &Group) -> Says<'e> {
 fn relate_bucket(dataset: Dataset, says: &[Option<Says<'_>>], items: &[usize], relations: &mut Relations) {
     let (mut current, mut ruled_out) = (Vec::new(), Vec::new());
     let (mut since, mut until) = (Vec::new(), Vec::new());
-    let mut doses: Buckets<&str> = Buckets::default();
+    let (mut amounts, mut counts): (Buckets<&str>, Buckets<&str>) = Default::default();
     let mut over: Buckets<&str> = Buckets::default();
     for &item in items {
         match &says[item] {
             Some(Says::Current { start, dose }) => {
                 current.push(item);
                 since.push((*start, item));
-                if let Some(dose) = dose {
-                    doses.put(dose, item);
+                match dose {
+                    Some((Measure::Amount, dose)) => amounts.put(dose, item),
+                    Some((Measure::Count, dose)) => counts.put(dose, item),
+                    None => {}
                 }
             }
             Some(Says::RuledOut) => ruled_out.push(item),
@@ -199,7 +201,8 @@ fn relate_bucket(dataset: Dataset, says: &[Option<Says<'_>>], items: &[usize], r
     }
     relations.between(Relation::Refuted, &current, &ruled_out);
     if dataset == Dataset::Medications {
-        relations.across(Relation::Dose, &doses.members);
+        relations.across(Relation::Dose, &amounts.members);
+        relations.across(Relation::Dose, &counts.members);
     }
     if matches!(
         dataset,

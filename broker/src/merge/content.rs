@@ -174,10 +174,53 @@ pub(super) fn fields<'e>(head: &'e Head<'_>) -> Fields<'e> {
     fields
 }
 
-/// The dose, comparable.
-pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
-    let dose = head.distinguishing.iter().find(|f| !f.value.trim().is_empty() && fold(f.name) == "dose");
-    dose.map(|field| fold_value("dose", field.value))
+/// How a dose is told, as far as doses can be compared: words ("one to be taken each day") say the same in many ways.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Measure {
+    /// By mass, volume or activity.
+    Amount,
+    /// By pieces.
+    Count,
+}
+
+/// Units of either measure.
+const UNITS: [(Measure, &[&str]); 2] = [
+    (
+        Measure::Amount,
+        &[
+            "mg",
+            "g",
+            "microgram",
+            "micrograms",
+            "mcg",
+            "nanogram",
+            "nanograms",
+            "ng",
+            "ml",
+            "l",
+            "unit",
+            "units",
+            "iu",
+            "mmol",
+        ],
+    ),
+    (
+        Measure::Count,
+        &[
+            "tablet", "tablets", "capsule", "capsules", "puff", "puffs", "drop", "drops", "spray", "sprays", "patch",
+            "patches",
+        ],
+    ),
+];
+
+/// The dose, comparable with others of one measure.
+pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<(Measure, Cow<'e, str>)> {
+    let dose = head.distinguishing.iter().find(|f| !f.value.trim().is_empty() && fold(f.name) == "dose")?;
+    let dose = fold_value("dose", dose.value);
+    let unit = dose.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == ',');
+    let unit = unit.split(|c: char| !c.is_alphabetic()).next().filter(|unit| *unit != dose)?;
+    let measure = UNITS.into_iter().find(|(_, units)| units.contains(&unit))?.0;
+    Some((measure, dose))
 }
 
 /// The names by which other items about the same thing are found, each with the day and value that must agree beside:

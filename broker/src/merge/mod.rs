@@ -2,7 +2,8 @@
 //! accounts for every entry. What groups with what is written in `RULES.md`, for a clinical-safety officer to sign.
 //!
 //! **Invariant:** pure. No clock, no network, no disk; the same replies in any order give the same record and digest.
-//! Hash maps are looked up, never iterated, so that their random keys cannot show. Bodies are passed on unopened.
+//! Hash maps are looked up, never iterated, so that their random keys cannot show. Bodies are passed on as they came; those of
+//! demographics alone are read.
 
 mod accept;
 mod account;
@@ -19,6 +20,7 @@ mod conflict;
 mod item;
 mod summary;
 mod heading;
+mod discrepancy;
 mod head;
 mod write;
 #[cfg(test)]
@@ -56,12 +58,16 @@ fn unify_within<'r>(limits: limit::Limits, plan: &'r Plan, replies: &'r [Reply])
     let mut ids = Ids::default();
     let mut digest = RecordDigest::default();
     let (mut sections, mut listed) = (Vec::new(), Vec::new());
+    let mut discrepancies = Vec::new();
     let mut found: Vec<heading::Found<'_>> = scope.datasets.iter().map(|_| heading::Found::default()).collect();
     for (at, entries) in heard.entries.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
         let dataset =
             Scoped { dataset: scope.datasets[at], at, sources: &scope.sources, retractions: &heard.retractions };
         let shapes = shapes(&dataset, &entries, &mut ids);
         let section = item::section(&dataset, &entries, &shapes, &mut heard.accounts);
+        if dataset.dataset == Dataset::Demographics {
+            discrepancies = discrepancy::discrepancies(&dataset, &entries);
+        }
         found[at] = heading::found(&dataset, &entries, &shapes);
         listed.push(Listed { digest: digest.add_section(&section), ..item::listed(&dataset, &entries, &shapes) });
         sections.push(section);
@@ -69,7 +75,7 @@ fn unify_within<'r>(limits: limit::Limits, plan: &'r Plan, replies: &'r [Reply])
     let rows = heard.accounts.into_rows(&scope);
     let summary = summary::summary(&rows, scope.datasets.len());
     let headings = heading::headings(&scope.datasets, &rows, &found);
-    let ledger = account::ledger(&rows, &summary, &headings);
+    let ledger = account::ledger(&rows, &summary, (&headings, &discrepancies));
     let seal = seal(plan, sections.len(), &rows, digest.finish_encoded(&ledger.digested));
     Merged { record: SealedRecord { sections, ledger: ledger.sent, seal }, listed, rows }
 }

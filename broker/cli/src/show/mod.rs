@@ -6,6 +6,7 @@ mod lists;
 mod quality;
 mod review;
 mod record;
+mod discrepancies;
 mod conflicts;
 mod item;
 mod ledger;

@@ -2,7 +2,7 @@
 
 use super::{
     book::Book,
-    conflicts, item,
+    conflicts, discrepancies, item,
     ledger::{self, put_ledger},
     page::{Ink, Page, Style},
     words,
@@ -21,6 +21,7 @@ pub fn render_record(answer: &Answer, style: &Style) -> String {
     put_incomplete(&mut page, answer.flaw());
     put_who(&mut page, received.person());
     ledger::put_summary(&mut page, received);
+    discrepancies::put_discrepancies(&mut page, received);
     conflicts::put_conflicts(&mut page, received, &book);
     put_sections(&mut page, received, &book);
     put_ledger(&mut page, received);

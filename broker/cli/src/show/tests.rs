@@ -14,6 +14,9 @@ BRIGGS, Alice May · born 03-Mar-1951 · NHS 943 476 5919 · female
 7 Canal Row, WS2 9XA
 Severnside Ambulance did not answer. Items are withheld at Pleck Road Surgery.
 
+── WHO THIS IS: the sources do not agree ───────────────────────────────────────────────────────────
+birth date: 03-Mar-1951 (Dudley Council, Pleck Road Surgery); 13-Mar-1951 (Walsall Manor Hospital)
+
 ── CONFLICTS: the sources do not agree ─────────────────────────────────────────────────────────────
 ⚠ An allergy is recorded, and elsewhere that none is known.
   • Allergies: Penicillin (criticality high, reactions anaphylaxis, severity severe, onset Jul-1999,
@@ -105,7 +108,7 @@ Severnside Ambulance (ambulance service)
   DID NOT ANSWER: everything that was asked
 ════════════════════════════════════════════════════════════════════════════════════════════════════
 COMPLETE. 11 entries received = 7 shown + 1 grouped + 3 withheld + 0 rejected.
-Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest f90147e7c8f97ea9, merge rules 1.
+Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest 0956aa807977cdde, merge rules 1.
 ";
 
 #[test]

@@ -1,6 +1,10 @@
 //! What makes one statement, dataset by dataset: each rule in each of its datasets, both ways.
 
 use super::*;
+use prost::Message as _;
+use severn_proto::v1::{
+    Address, Demographics, DemographicsDetail, EntryBody, HumanName, Said, Sex, entry_body::Detail,
+};
 use severn_trust::ALL_DATASETS;
 
 const DAY: &str = "2024-01-03";
@@ -234,6 +238,65 @@ fn conflict_8_resuscitation_and_none() {
     ] {
         let merged = pair(Dataset::EndOfLife, one, other);
         assert_eq!(rules(&merged).contains("CONFLICT-8"), conflict, "{:?}", items(&merged));
+    }
+}
+
+/// What A and B say of who somebody is.
+fn who(one: Demographics, other: Demographics) -> Vec<(String, Vec<(String, String)>)> {
+    let entry = |demographics: Demographics| {
+        let detail = Detail::Demographics(DemographicsDetail { demographics: Some(demographics) });
+        let body = EntryBody { detail: Some(detail), ..EntryBody::default() }.encode_to_vec().into();
+        Entry { body, ..entry(Dataset::Demographics, "1").done() }
+    };
+    let merged = record(Dataset::Demographics, vec![vec![entry(one)], vec![entry(other)]]);
+    let said = |said: Said| (said.value, said.source_ids.join(" "));
+    let list = merged.ledger.discrepancies.into_iter();
+    list.map(|one| (one.field, one.said.into_iter().map(said).collect())).collect()
+}
+
+#[test]
+fn who_1_everybody_s_word_for_who_somebody_is() {
+    let anne = || Demographics {
+        nhs_number: "9990000018".into(),
+        names: vec![HumanName { family: "O'Brien".into(), given: vec!["Anne".into()], ..HumanName::default() }],
+        birth_date: "1980-02-01".into(),
+        sex: Sex::Female.into(),
+        addresses: vec![Address { lines: vec!["1 High St".into()], postcode: "B6 5PE".into(), ..Address::default() }],
+        gp_practice_ods: "M91".into(),
+        ..Demographics::default()
+    };
+    assert_eq!(who(anne(), anne()), []);
+    type Change = fn(&mut Demographics);
+    let alike: [Change; 6] = [
+        |who| who.names[0].family = "OBRIEN".into(),
+        |who| who.names[0].given.push("Mary".into()),
+        |who| who.birth_date = "1980".into(),
+        |who| who.sex = Sex::Unknown.into(),
+        |who| who.addresses[0].postcode = "b65pe".into(),
+        |who| who.addresses.clear(),
+    ];
+    for (at, change) in alike.iter().enumerate() {
+        let mut other = anne();
+        change(&mut other);
+        assert_eq!(who(anne(), other), [], "way {at}");
+    }
+    let different: [(&str, &str, Change); 8] = [
+        ("name", "Anne Birch", |who| who.names[0].family = "Birch".into()),
+        ("birth date", "1980-01-02", |who| who.birth_date = "1980-01-02".into()),
+        ("birth date", "1981", |who| who.birth_date = "1981".into()),
+        ("sex", "male", |who| who.sex = Sex::Male.into()),
+        ("NHS number", "9990000026", |who| who.nhs_number = "9990000026".into()),
+        ("address", "1 High St, B7 1AA", |who| who.addresses[0].postcode = "B7 1AA".into()),
+        ("GP practice", "M92", |who| who.gp_practice_ods = "M92".into()),
+        ("death", "died 2024-01-03", |who| who.death_date = "2024-01-03".into()),
+    ];
+    for (field, value, change) in different {
+        let mut other = anne();
+        change(&mut other);
+        let [(found, said)] = &who(anne(), other)[..] else { panic!("{field}") };
+        assert_eq!(found, field);
+        assert!(said.contains(&(value.to_owned(), "B".to_owned())), "{said:?}");
+        assert_eq!(said.len(), 2);
     }
 }
 
