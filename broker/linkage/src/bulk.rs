@@ -47,8 +47,10 @@ pub struct Scored {
 const ROWS_AT_ONCE: usize = 1 << 20;
 /// Rows read ahead of being compared.
 const TOUCHED_AT_ONCE: usize = 32;
+/// Pairs for which there is room from the start, for each row.
+const PAIRS_A_ROW: usize = 8;
 /// Pairs that are scored at once.
-const PAIRS_AT_ONCE: usize = 1 << 17;
+const PAIRS_AT_ONCE: usize = 1 << 19;
 
 /// Scores every pair of candidates once and hands those `wanted` over sorted by rows, batch by batch, with the number of
 /// rows done. The number of threads changes nothing but the time.
@@ -96,9 +98,14 @@ fn pairs_of(
     threads: usize,
     cut: &mut Vec<u32>,
 ) -> Vec<Vec<(u32, u32)>> {
-    let share = (to - from).div_ceil(threads.max(1)).max(1);
+    let threads = threads.max(1);
+    // A pair belongs to its smaller row, so that most belong to the first rows: each part has as many pairs as the others.
+    let bound = |part: usize| {
+        let rest = (1.0 - part as f64 / threads as f64).sqrt();
+        to - ((to - from) as f64 * rest) as usize
+    };
     let pairs_within = |rows: Range<u32>| {
-        let mut pairs = Vec::new();
+        let mut pairs = Vec::with_capacity(PAIRS_A_ROW * rows.len());
         let mut cut = Vec::new();
         population.pairs(&rows, &mut pairs, &mut cut);
         // As one number each: millions are compared without a branch.
@@ -106,7 +113,7 @@ fn pairs_of(
         pairs.dedup();
         (pairs, cut)
     };
-    let ranges = (from..to).step_by(share).map(|from| from as u32..(from + share).min(to) as u32);
+    let ranges = (0..threads).map(|part| bound(part) as u32..bound(part + 1) as u32);
     let parts = side_by_side(threads, ranges, pairs_within);
     let (parts, cuts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     cut.extend(cuts.into_iter().flatten());
@@ -243,7 +250,8 @@ pub(crate) fn build_postings(population: &Population, threads: usize) -> Vec<Pos
 
 /// The entries of some rows: for each kind of key, in order.
 fn entries_of(population: &Population, from: usize, to: usize) -> Vec<Vec<Entry>> {
-    let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::new()).collect();
+    // Most rows have one key of most kinds; what is not written to takes no memory.
+    let mut entries: Vec<Vec<Entry>> = (0..KINDS).map(|_| Vec::with_capacity(to - from)).collect();
     let mut keys = Vec::new();
     for row in from as u32..to.min(population.row_limit()) as u32 {
         if population.holds(row) {

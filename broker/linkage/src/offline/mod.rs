@@ -154,9 +154,12 @@ pub fn link(
     let deciding =
         Deciding { population: &population, model: &model, policy: &policy, threads: options.threads, key: &key };
     let decided = deciding.decide_all(&of_concern);
-    drop(of_concern);
     progress(Progress::Writing);
-    write_links(outputs.links, &people, &decided, options.threads)?;
+    std::thread::scope(|scope| {
+        // Giving so much memory back takes a while.
+        scope.spawn(|| drop((of_concern, population)));
+        write_links(outputs.links, &people, &decided, options.threads)
+    })?;
     let report = Report::of(&model, &policy, &decided, &scored, quality);
     Ok(Linked { report, model })
 }

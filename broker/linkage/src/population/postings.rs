@@ -274,15 +274,16 @@ impl Postings {
         with: &mut impl FnMut(u32, u32),
         cut: &mut impl FnMut(u32),
     ) {
-        let mut group: Vec<Entry> = Vec::new();
-        for entry in self.entries() {
-            if group.first().is_some_and(|first| first.coarse != entry.coarse) {
-                pairs_of_group(&group, 0, shared_max, rows, (with, cut));
-                group.clear();
-            }
-            group.push(entry);
+        let standing: Vec<Entry>;
+        let sorted = if self.gone.is_empty() && self.recent.len() == 0 {
+            &self.sorted
+        } else {
+            standing = self.entries().collect();
+            &standing
+        };
+        for group in sorted.chunk_by(|one, two| one.coarse == two.coarse) {
+            pairs_of_group(group, 0, shared_max, rows, (with, cut));
         }
-        pairs_of_group(&group, 0, shared_max, rows, (with, cut));
     }
 
     /// All coarse keys shared by two to `shared_max` rows, for sampling pairs when learning.
