@@ -188,6 +188,7 @@ impl Config {
             ("fanout.message_bytes_max", self.fanout.message_bytes_max),
             ("fanout.answer_bytes_max", self.fanout.answer_bytes_max),
             ("fanout.messages_max", self.fanout.messages_max),
+            ("fanout.query_bytes_max", self.fanout.query_bytes_max),
             ("runtime.threads", self.runtime.threads),
         ] {
             if value == 0 {

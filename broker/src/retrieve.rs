@@ -92,6 +92,7 @@ impl Broker {
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;
         let merged = merge::unify(&plan, &replies);
 
+        self.audit.alarm(&question, &merged).await?;
         self.audit.seal(&question, &plan, &merged).await?;
         release(merged.record, out).await
     }

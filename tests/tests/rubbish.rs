@@ -90,6 +90,11 @@ impl SourceAdapter for Scripted {
 
 /// What a reader is told when source B says what `script` says, beside a healthy source A.
 async fn told(script: Script, hangs: bool) -> Record {
+    heard(script, hangs).await.0
+}
+
+/// The same, and the broker's trail.
+async fn heard(script: Script, hangs: bool) -> (Record, String) {
     let knowing = |id: &str| MadeUp::new(id).knowing("1", anne(), vec![allergy(id, "a1", PENICILLIN)]);
     let world = World::start(vec![knowing("A"), knowing("B")], &[]).await;
     let party = world.network.party(Identity::Source("B".into()));
@@ -106,7 +111,8 @@ async fn told(script: Script, hangs: bool) -> Record {
     let Answer::Complete(record) = answer else { panic!("not sealed") };
     let of_a = record.ledger().rows.iter().filter(|row| row.source_id == "A");
     assert_eq!(of_a.map(|row| row.shown + row.grouped).sum::<u32>(), 1, "the healthy source is not touched");
-    *record
+    let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
+    (*record, trail)
 }
 
 fn row(record: &Record, dataset: Dataset) -> (Outcome, Option<ReasonCode>, [u32; 3]) {
@@ -173,8 +179,8 @@ async fn an_answer_that_breaks_the_contract_is_rejected_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_names_another_person_is_rejected() {
-    let record = told(
+async fn what_names_another_person_is_rejected_and_raises_an_alarm() {
+    let (record, trail) = heard(
         |echo| {
             let nhs_commitment = vec![7; 32];
             let echo = FetchOpened { nhs_commitment, ..echo };
@@ -191,6 +197,9 @@ async fn what_names_another_person_is_rejected() {
     .await;
     assert_eq!(row(&record, Dataset::Problems), (Outcome::Rejected, Some(ReasonCode::OtherPerson), [1, 0, 1]));
     assert!(!format!("{:?}", record.sections()).contains("Birch"));
+    assert_eq!(trail.matches("alarm-other-person").count(), 1, "one alarm for the source, durable");
+    assert!(trail.find("alarm-other-person") < trail.find("\"seal\""), "before anything leaves");
+    assert!(!trail.contains("Birch"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,7 +250,7 @@ async fn bad_entries_cost_only_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endless_answer_is_cut_at_its_limit() {
+async fn an_endless_answer_is_cut_at_its_limit_and_what_came_before_stands() {
     let record = told(
         |echo| {
             let big = "x".repeat(60_000);
@@ -254,6 +263,8 @@ async fn an_endless_answer_is_cut_at_its_limit() {
         true,
     )
     .await;
-    let (outcome, reason, [_, shown, _]) = row(&record, Dataset::Problems);
-    assert_eq!((outcome, reason, shown), (Outcome::Rejected, Some(ReasonCode::TooLarge), 0));
+    let (outcome, reason, [received, shown, _]) = row(&record, Dataset::Problems);
+    assert_eq!((outcome, reason), (Outcome::AnsweredPartial, Some(ReasonCode::OverLimit)));
+    // Batches of ten entries of 60 kB each, as many as fit into 16 MiB.
+    assert_eq!((received, shown), (270, 270));
 }

@@ -8,17 +8,21 @@ use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Row};
 use aws_lc_rs::hmac;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use severn_proto::v1::Access;
+use severn_proto::v1::{Access, ReasonCode};
 use severn_trust::{
     Details, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use tracing::error;
 
 /// The stage.
 pub struct Audit {
     trail: Trail,
     manifest_key: hmac::Key,
 }
+
+/// What the trail calls an answer about another person.
+const ALARM: &str = "alarm-other-person";
 
 /// Accesses that one report lists.
 const REPORT_MAX: usize = 1000;
@@ -58,6 +62,21 @@ impl Audit {
             .with("digest", &self.keyed(&seal.digest))
             .with("rules", &seal.rules_version);
         self.trail.record(about("seal", question, details)).await
+    }
+
+    /// Records every source that answered about another person than the one meant, and raises an alarm: its registrations
+    /// or the index must be put right before anybody else is asked about.
+    ///
+    /// # Errors
+    /// [`TrailError`]; then nothing may leave.
+    pub async fn alarm(&self, question: &Question, merged: &Merged<'_>) -> Result<(), TrailError> {
+        let other = |row: &&Row<'_>| row.reasons.iter().any(|reason| reason.code() == ReasonCode::OtherPerson);
+        let sources: BTreeSet<&str> = merged.rows.iter().filter(other).map(|row| &*row.source.id.0).collect();
+        for source_id in sources {
+            error!(%source_id, query_id = %question.query_id, "ALARM: a source answered about another person");
+            self.trail.record(about(ALARM, question, Details::default().with("source", &source_id))).await?;
+        }
+        Ok(())
     }
 
     /// Records that a question whose intent stands in the trail is not answered after all.
@@ -204,6 +223,8 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
                 access.sources = serde_json::from_value(asked).unwrap_or_default();
             }
         }
+        // Part of an access that is listed.
+        ALARM => {}
         _ => accesses.push(Access {
             at_ms,
             user: event.user,

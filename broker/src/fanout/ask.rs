@@ -9,7 +9,13 @@ use severn_proto::{
     v1::{DescribeRequest, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchRequest, ReasonCode},
     v1_passing::{FetchResponse, fetch_response::Part, source_adapter_client::SourceAdapterClient},
 };
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 use tokio::time::{Instant, timeout_at};
 use tonic::{Status, Streaming, transport::Channel};
 use tracing::warn;
@@ -26,6 +32,8 @@ pub struct AskLimits {
     pub answer_bytes_max: usize,
     /// Messages of one source's whole answer.
     pub messages_max: usize,
+    /// Bytes of all answers to one query.
+    pub query_bytes_max: usize,
 }
 
 impl Default for AskLimits {
@@ -35,7 +43,28 @@ impl Default for AskLimits {
             message_bytes_max: 4 * 1024 * 1024,
             answer_bytes_max: 16 * 1024 * 1024,
             messages_max: 10_000,
+            query_bytes_max: 64 * 1024 * 1024,
         }
+    }
+}
+
+/// What a call may take: limits of its own, and its part of the room that all calls of one query have.
+pub(super) struct Room {
+    limits: AskLimits,
+    /// Bytes that all of them may still take.
+    left: AtomicUsize,
+}
+
+impl Room {
+    /// The room of one query.
+    pub(super) fn of(limits: AskLimits) -> Room {
+        Room { limits, left: AtomicUsize::new(limits.query_bytes_max) }
+    }
+
+    /// Takes so many bytes, if there is room for them.
+    fn take(&self, bytes: usize) -> Result<(), ReasonCode> {
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        taken.map(drop).map_err(|_| ReasonCode::OverLimit)
     }
 }
 
@@ -45,7 +74,7 @@ pub(super) async fn ask(
     planned: &PlannedSource,
     request: FetchRequest,
     deadline: Instant,
-    limits: AskLimits,
+    room: &Room,
 ) -> Reply {
     let started = Instant::now();
     let mut reply = Reply {
@@ -57,7 +86,7 @@ pub(super) async fn ask(
         fault: Some(ReasonCode::Internal),
         waited_ms: 0,
     };
-    let read = AssertUnwindSafe(read(registered, request, limits, &mut reply)).catch_unwind();
+    let read = AssertUnwindSafe(read(registered, request, room, &mut reply)).catch_unwind();
     reply.fault = match timeout_at(deadline, read).await {
         Ok(Ok(result)) => result.err(),
         Ok(Err(_panic)) => Some(ReasonCode::Internal),
@@ -73,19 +102,20 @@ pub(super) async fn ask(
 async fn read(
     registered: Option<Arc<Registered>>,
     request: FetchRequest,
-    limits: AskLimits,
+    room: &Room,
     reply: &mut Reply,
 ) -> Result<(), ReasonCode> {
     let registered = registered.ok_or(ReasonCode::Unreachable)?;
     let _permit = registered.permits.try_acquire().map_err(|_| ReasonCode::Overloaded)?;
     let channel = registered.channel().ok_or(ReasonCode::Unreachable)?;
-    let mut client = client(channel).max_decoding_message_size(limits.message_bytes_max);
+    let mut client = client(channel).max_decoding_message_size(room.limits.message_bytes_max);
     let stream = client.fetch(request).await.map_err(|status| reason_of(&status))?.into_inner();
-    follow(stream, limits, reply).await
+    follow(stream, room, reply).await
 }
 
-/// Reads parts until the end mark, holding the answer to the order and the counts of the contract.
-async fn follow(mut stream: Streaming<FetchResponse>, limits: AskLimits, reply: &mut Reply) -> Result<(), ReasonCode> {
+/// Reads parts until the end mark, holding the answer to the order and the counts of the contract. Of an answer that
+/// passes a limit stands what came before (LIMIT-4).
+async fn follow(mut stream: Streaming<FetchResponse>, room: &Room, reply: &mut Reply) -> Result<(), ReasonCode> {
     let (mut bytes, mut messages, mut entries) = (0, 0, 0);
     let mut ended = false;
     while let Some(part) = stream.next().await {
@@ -95,22 +125,27 @@ async fn follow(mut stream: Streaming<FetchResponse>, limits: AskLimits, reply: 
         if !in_order {
             return Err(ReasonCode::Invalid);
         }
+        let own = match &part {
+            Part::Outcomes(several) => several.encoded_len(),
+            Part::Batch(batch) => batch.encoded_len(),
+            Part::Opened(_) | Part::End(_) => 0,
+        };
+        bytes += own;
+        if bytes > room.limits.answer_bytes_max || messages > room.limits.messages_max {
+            return Err(ReasonCode::OverLimit);
+        }
+        room.take(own)?;
         match part {
             Part::Opened(opened) => reply.opened = Some(opened),
             Part::Outcomes(several) => {
-                bytes += several.encoded_len();
                 reply.outcomes.extend(several.outcomes);
             }
             Part::Batch(batch) => {
-                bytes += batch.encoded_len();
                 entries += batch.entries.len();
                 reply.batches.push(batch);
             }
             Part::End(end) if end.entries as usize == entries => ended = true,
             Part::End(_) => return Err(ReasonCode::Invalid),
-        }
-        if bytes > limits.answer_bytes_max || messages > limits.messages_max {
-            return Err(ReasonCode::TooLarge);
         }
     }
     if ended { Ok(()) } else { Err(ReasonCode::BrokenStream) }

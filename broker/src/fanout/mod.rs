@@ -8,6 +8,7 @@ mod ask;
 mod registry;
 
 use crate::model::{Plan, PlannedSource, Question, Reply};
+use ask::Room;
 use futures::{
     StreamExt as _,
     stream::{BoxStream, FuturesUnordered},
@@ -54,12 +55,13 @@ impl Fanout {
     pub async fn ask_all(&self, plan: &Plan, question: &Question, deadline: Instant) -> Result<Vec<Reply>, KeyError> {
         let asked: Vec<&PlannedSource> = plan.sources.iter().filter(|planned| !planned.ask.is_empty()).collect();
         let statements = self.statements(&asked, question, deadline)?;
+        let room = Room::of(self.limits);
         let calls: FuturesUnordered<_> = asked
             .into_iter()
             .zip(statements)
             .map(|(planned, statement)| {
                 let request = FetchRequest { context: Some(question.context.clone()), statement: Some(statement) };
-                ask::ask(self.registry.get(&planned.source.id), planned, request, deadline, self.limits)
+                ask::ask(self.registry.get(&planned.source.id), planned, request, deadline, &room)
             })
             .collect();
         let replies: Vec<Reply> = calls.collect().await;

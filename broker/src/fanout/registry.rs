@@ -70,6 +70,7 @@ impl Registry {
         let Some(registered) = self.sources.get(&reply.source) else { return };
         let last_outcome = match reply.fault {
             None => Outcome::Answered,
+            Some(ReasonCode::OverLimit) => Outcome::AnsweredPartial,
             Some(ReasonCode::OtherPerson | ReasonCode::Invalid | ReasonCode::TooLarge) => Outcome::Rejected,
             Some(_) => Outcome::NoAnswer,
         };
