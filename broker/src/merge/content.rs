@@ -2,7 +2,7 @@
 //! equivalence, so that groups do not depend on which entries were compared first.
 
 use super::{
-    fold::{day, fold, fold_value, has_year, moment},
+    fold::{day, fold, fold_value, has_year, is_whole_day, moment},
     head::{Coding, Head},
     statement::{ContentRule, Thing, When, content_rule},
 };
@@ -102,7 +102,8 @@ fn is_placed(when: When, head: &Head<'_>) -> bool {
     match when {
         When::Never => true,
         When::Standing => head.status() == EntryStatus::Active || start || end,
-        When::Since | When::On | When::Timed => start,
+        When::Since => start,
+        When::On | When::Timed => is_whole_day(day(head.effective_start)),
     }
 }
 

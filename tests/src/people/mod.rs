@@ -7,7 +7,7 @@
 
 mod clerk;
 mod csv;
-mod draw;
+pub mod draw;
 mod homes;
 mod names;
 mod person;

@@ -54,6 +54,10 @@ fn undated(make: Make) -> Make {
     make.period("", "")
 }
 
+fn of_a_year(make: Make) -> Make {
+    make.period("2024", "")
+}
+
 fn ended(make: Make) -> Make {
     make.period(DAY, "2024-02-01")
 }
@@ -86,7 +90,10 @@ fn plan_1_plans_of_different_days_are_different_plans() {
 fn procedure_1_code_and_day() {
     let datasets = [Dataset::Procedures, Dataset::Immunisations];
     check(&datasets, "PROCEDURE-1", reworded, &[without_code, of_another_day, undated, ended]);
-    datasets.into_iter().for_each(|dataset| never(dataset, undated));
+    for dataset in datasets {
+        never(dataset, undated);
+        never(dataset, of_a_year);
+    }
 }
 
 #[test]
@@ -117,6 +124,7 @@ fn result_1_code_moment_value_and_unit() {
         }
         never(dataset, unchanged);
         never(dataset, |make| make.field("value", "4.1").period("", ""));
+        never(dataset, |make| make.field("value", "4.1").period("2024-01", ""));
     }
 }
 
@@ -149,6 +157,7 @@ fn event_1_kind_organisation_and_start() {
     check(&datasets, "EVENT-1", unchanged, &others);
     datasets.into_iter().for_each(|dataset| {
         never(dataset, |make| make.with(|head| head.provenance.get_or_insert_default().organisation_ods.clear()));
+        never(dataset, of_a_year);
     });
 }
 
@@ -175,6 +184,7 @@ fn care_1_service_organisation_and_start() {
         [without_code, reworded, of_another_day, undated, ended, of_another_organisation];
     check(&datasets, "CARE-1", unchanged, &others);
     datasets.into_iter().for_each(|dataset| never(dataset, undated));
+    never(Dataset::Assessments, of_a_year);
 }
 
 #[test]
