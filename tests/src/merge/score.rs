@@ -32,6 +32,10 @@ pub struct Score {
     pub sharing: u64,
     /// Of these, pairs that stand in one item.
     pub sharing_joined: u64,
+    /// Pairs of one statement that share a code or an origin identifier, whatever their routes left out.
+    pub of_truth: u64,
+    /// Of these, pairs that stand in one item.
+    pub of_truth_joined: u64,
     /// Pairs of one statement of which a route left out what a reader needs to be sure.
     pub possibly: u64,
     /// Of these, pairs whose items name each other: as possibly the same, or as in conflict.
@@ -79,6 +83,8 @@ impl AddAssign for Score {
         self.wrongly_joined += other.wrongly_joined;
         self.sharing += other.sharing;
         self.sharing_joined += other.sharing_joined;
+        self.of_truth += other.of_truth;
+        self.of_truth_joined += other.of_truth_joined;
         self.possibly += other.possibly;
         self.possibly_found += other.possibly_found;
         self.conflicts += other.conflicts;
@@ -144,6 +150,7 @@ fn of_pair(region: &Region, shown: &Shown<'_>, a: usize, b: usize) -> Score {
     let joined = shown.together(a, b);
     let shares = one.linked && other.linked || one.said.code == other.said.code && one.said.code != Coded::No;
     let sharing = label == Label::Same && shares;
+    let of_truth = label != Label::Different && shares;
     let possibly = label == Label::Possibly && names_alike(statement, &one.said, &other.said);
     let found = || shown.possibly(a, b) || shown.conflict(a, b, "");
     let conflict = contradiction(region, one, other);
@@ -154,6 +161,8 @@ fn of_pair(region: &Region, shown: &Shown<'_>, a: usize, b: usize) -> Score {
         wrongly_joined: u64::from(joined && label != Label::Same),
         sharing: sharing.into(),
         sharing_joined: u64::from(sharing && joined),
+        of_truth: of_truth.into(),
+        of_truth_joined: u64::from(of_truth && joined),
         possibly: possibly.into(),
         possibly_found: u64::from(possibly && found()),
         conflicts: conflict.is_some().into(),
