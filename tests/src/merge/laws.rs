@@ -102,7 +102,7 @@ fn one_item_is_one_statement(region: &Region, shown: &Shown<'_>) -> Result<()> {
 fn absence_suppresses_nothing(plan: &Plan, region: &Region, open: &Open) -> Result<()> {
     let is_absence = |head: &EntryHead| head.assertion == Assertion::NoneKnown as i32;
     let others = region.told.iter().filter(|one| !is_absence(&one.head));
-    let without = Open::of(plan, &sources::replies(plan, others))?;
+    let without = Open::of(plan, &sources::replies(plan, &others))?;
     let mut expected = Vec::new();
     for item in open.items() {
         let mut heads = item.contributions.iter().filter_map(|c| c.entry.as_ref()?.head.as_ref());
@@ -127,7 +127,10 @@ fn beside_absences(item: &Item) -> Item {
 }
 
 /// An item is retracted if its author withdrew it, by the truth, and only then; and stands last in its section.
-fn nothing_retracted_reads_active(region: &Region, open: &Open, shown: &Shown<'_>) -> Result<()> {
+///
+/// # Errors
+/// If one is not.
+pub fn nothing_retracted_reads_active(region: &Region, open: &Open, shown: &Shown<'_>) -> Result<()> {
     for (one, item) in region.told.iter().zip(&shown.items) {
         let Some(item) = item else { continue };
         let wanted = region.is_retracted(one);
@@ -210,7 +213,7 @@ fn one_changed_field_splits(plan: &Plan, region: &Region, shown: &Shown<'_>) -> 
         let what = change(&mut draw, region.statement(&changed).heading, &mut changed);
         let others = region.told.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, one)| one);
         let of_dataset = others.filter(|one| one.head.dataset == changed.head.dataset).chain([&changed]);
-        let open = Open::of(plan, &sources::replies(plan, of_dataset))?;
+        let open = Open::of(plan, &sources::replies(plan, &of_dataset))?;
         let own = |item: &&Item| {
             let ids = |c: &severn_proto::v1::Contribution| {
                 let id = c.entry.as_ref().and_then(|entry| entry.head.as_ref()).map(|head| &head.entry_id);
@@ -224,6 +227,9 @@ fn one_changed_field_splits(plan: &Plan, region: &Region, shown: &Shown<'_>) -> 
     Ok(())
 }
 
+/// What is changed, and how.
+type Change = (String, Box<dyn Fn(&mut EntryHead)>);
+
 /// Changes one thing that tells such statements apart to what no route tells, and says which.
 fn change(draw: &mut Draw, heading: &Heading, one: &mut Told) -> String {
     let names_by_code = matches!(heading.named, Named::Code | Named::CodeAndWords) && one.said.code == Coded::Thing;
@@ -233,7 +239,7 @@ fn change(draw: &mut Draw, heading: &Heading, one: &mut Told) -> String {
         Named::Field => false,
     };
     let told = one.head.distinguishing.iter().enumerate().filter(|(_, field)| !field.value.trim().is_empty());
-    let mut changes: Vec<(String, Box<dyn Fn(&mut EntryHead)>)> = Vec::new();
+    let mut changes: Vec<Change> = Vec::new();
     for (at, field) in told {
         changes.push((field.name.clone(), Box::new(move |head| head.distinguishing[at].value = "01632 960999".into())));
     }

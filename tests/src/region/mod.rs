@@ -61,13 +61,13 @@ impl Region {
         Region { seed, datasets, statements, told, of_statement }
     }
 
-    /// A small record, of one to six headings and up to twelve statements: all by chance.
+    /// A small record, of one to six headings and up to eight statements: all by chance.
     #[must_use]
     pub fn small(seed: u64) -> Region {
         let mut draw = Draw::new(seed);
         let mut among = ALL_DATASETS;
         draw.shuffle(&mut among);
-        let (headings, size) = (draw.between(1, 6) as usize, draw.between(1, 12) as usize);
+        let (headings, size) = (draw.between(1, 6) as usize, draw.between(1, 8) as usize);
         Region::of(seed, size, &among[..headings])
     }
 
@@ -80,7 +80,7 @@ impl Region {
     /// The entries as they come, in reply to `plan`.
     #[must_use]
     pub fn replies(&self, plan: &Plan) -> Vec<Reply> {
-        sources::replies(plan, self.told.iter())
+        sources::replies(plan, &self.told.iter())
     }
 
     /// The statement that an entry tells of.

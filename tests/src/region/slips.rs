@@ -138,13 +138,14 @@ fn codings(draw: &mut Draw, statement: &Statement, said: &Said) -> Vec<Coding> {
 }
 
 fn status_words(draw: &mut Draw, status: i32) -> &'static str {
-    match EntryStatus::try_from(status) {
-        Ok(EntryStatus::Active) => *draw.of(&["active", "Active", "current", ""]),
-        Ok(EntryStatus::Ended) => *draw.of(&["ended", "resolved", "completed"]),
-        Ok(EntryStatus::EnteredInError) => "entered in error",
-        Ok(_) => *draw.of(&["pending", "on hold"]),
-        Err(_) => "as per protocol",
-    }
+    let words: &[&'static str] = match EntryStatus::try_from(status) {
+        Ok(EntryStatus::Active) => &["active", "Active", "current", ""],
+        Ok(EntryStatus::Ended) => &["ended", "resolved", "completed"],
+        Ok(EntryStatus::EnteredInError) => &["entered in error"],
+        Ok(_) => &["pending", "on hold"],
+        Err(_) => &["as per protocol"],
+    };
+    words[draw.below(words.len())]
 }
 
 /// A date as exactly as it is told; a time of day in the zone of the writer's choice.

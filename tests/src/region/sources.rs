@@ -80,7 +80,7 @@ fn person() -> Demographics {
 
 /// The entries as they come: one reply for each source and local id, and a silence.
 #[must_use]
-pub fn replies<'t>(plan: &Plan, told: impl Iterator<Item = &'t Told> + Clone) -> Vec<Reply> {
+pub fn replies<'t>(plan: &Plan, told: &(impl Iterator<Item = &'t Told> + Clone)) -> Vec<Reply> {
     let (nhs, _) = plan.commitments.echo(&PersonKeys::of(&person()));
     let nhs_commitment = nhs.map(Vec::from).unwrap_or_default();
     let reply = |planned: &PlannedSource| {

@@ -1,0 +1,36 @@
+//! Tests of the judges: the bounds hold on a small corpus, and each judge can say no.
+
+use super::{
+    peer, score,
+    score::{RECALL_MIN, Score},
+};
+
+const SEED: u64 = 3;
+
+#[test]
+fn every_dataset_is_grouped_without_error_and_nearly_whole() {
+    for line in score::corpus(SEED, 12).expect("a corpus") {
+        let score = line.score;
+        assert!(score.is_met(), "{}: {score:?}", line.dataset);
+        assert_eq!(score.conflicts_found, score.conflicts, "{}", line.dataset);
+    }
+}
+
+#[test]
+fn a_bound_is_missed_by_one_wrong_pair_or_too_few() {
+    let good = Score { joined: 100, sharing: 100, sharing_joined: 100, ..Score::default() };
+    assert!(good.is_met());
+    assert!(!Score { wrongly_joined: 1, ..good }.is_met());
+    assert!(!Score { sharing_joined: (RECALL_MIN * 100.0) as u64 - 1, ..good }.is_met());
+    assert!(!Score { sharing: 0, ..good }.is_met(), "of no pairs nothing is known");
+}
+
+#[test]
+fn keys_that_leave_out_what_distinguishes_lose_what_we_say_they_lose() {
+    let losses = peer::losses(SEED, 30);
+    let of = |dataset: &str| losses.iter().find(|loss| loss.dataset == dataset).expect("a dataset");
+    assert!(of("allergies").lost > 0 && of("allergies").absences_suppressed > 0);
+    assert!(of("medications").wrongly_joined > 0 && of("medications").lost == of("medications").absences_suppressed);
+    assert!(losses.iter().all(|loss| loss.lost <= loss.entries));
+    assert!(of("problems").retracted_as_active > 0);
+}
