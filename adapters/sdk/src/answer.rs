@@ -137,13 +137,15 @@ impl<'a> Shaper<'a> {
         if unreadable > 0 {
             add(ReasonCode::Unreadable, unreadable);
         }
+        // The source itself says that its owner keeps some of it back.
+        let kept_back = reading.partial.iter().any(|reason| reason.code() == ReasonCode::ByOwner);
         let partial = stripped > 0 || over_limit > 0 || unreadable > 0 || !reading.partial.is_empty();
         reasons.extend(reading.partial);
         if stale {
             reasons.push(Reason { code: ReasonCode::AsOf.into(), count: 0 });
         }
         let outcome = match () {
-            () if withheld > 0 => Outcome::Withheld,
+            () if withheld > 0 || kept_back => Outcome::Withheld,
             () if partial => Outcome::AnsweredPartial,
             () if stale => Outcome::Stale,
             () if entries.is_empty() => Outcome::AnsweredNone,

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream, stream::BoxStream};
 use prost::Message as _;
 use severn_proto::v1::{
     AllergyDetail, Dataset, Demographics, DocumentDetail, Entry, EntryBody, EntryHead, HumanName, LocalId,
-    MedicationDetail, Provenance, Registration, SensitivityLabel, entry_body::Detail,
+    MedicationDetail, Provenance, Reason, ReasonCode, Registration, SensitivityLabel, entry_body::Detail,
 };
 use severn_trust::SigningKey;
 use std::{
@@ -39,6 +39,7 @@ struct State {
     people: BTreeMap<String, Demographics>,
     entries: BTreeMap<(String, Dataset), Vec<Entry>>,
     as_of_ms: Option<i64>,
+    partial: Vec<Reason>,
     unreadable_rows: usize,
     looks: usize,
 }
@@ -98,6 +99,11 @@ impl MadeUp {
 
     pub fn is_of(&self, as_of_ms: i64) {
         self.lock().as_of_ms = Some(as_of_ms);
+    }
+
+    /// What it says of each dataset that it does not give in whole.
+    pub fn gives_a_part(&self, why: ReasonCode) {
+        self.lock().partial = vec![Reason { code: why.into(), count: 0 }];
     }
 
     pub fn unreadable_rows(&self, count: usize) {
@@ -185,6 +191,7 @@ impl Source for MadeUp {
             dataset: *dataset,
             entries: state.entries.get(&(local_id.to_owned(), *dataset)).cloned().unwrap_or_default(),
             as_of_ms: state.as_of_ms,
+            partial: state.partial.clone(),
             ..Reading::default()
         };
         let asked =

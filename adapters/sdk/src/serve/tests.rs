@@ -4,7 +4,7 @@ use crate::{
     made_up::{HELD, MadeUp, Mood, entry, keys},
 };
 use severn_proto::v1::{
-    Dataset, DatasetOutcome, FetchRequest, SensitivityLabel, fetch_bytes_response, fetch_response::Part,
+    Dataset, DatasetOutcome, FetchRequest, ReasonCode, SensitivityLabel, fetch_bytes_response, fetch_response::Part,
 };
 use severn_trust::{MemoryDisk, Rule};
 use std::time::Duration;
@@ -133,6 +133,20 @@ async fn an_entry_with_a_label_that_may_not_be_seen_stays() {
     assert_eq!(of(&parts, Dataset::Allergies), "answered_partial 1 unreadable:1");
     let sent = format!("{parts:?}");
     assert!(sent.contains("m2") && !sent.contains("m3") && !sent.contains("m4") && !sent.contains("m5"));
+}
+
+#[tokio::test]
+async fn what_the_source_keeps_back_is_withheld_and_what_it_lacks_is_a_part() {
+    for (why, said) in [
+        (ReasonCode::ByOwner, "withheld 2 by_owner:0"),
+        (ReasonCode::TransferIncomplete, "answered_partial 2 transfer_incomplete:0"),
+    ] {
+        let source = MadeUp::new();
+        source.gives_a_part(why);
+        let bench = bench(source, |_| ()).await;
+        let parts = bench.fetch(&question(&bench).await).await.unwrap();
+        assert_eq!(of(&parts, Dataset::Medications), said);
+    }
 }
 
 #[tokio::test]
