@@ -105,19 +105,16 @@ impl<'a> Shaper<'a> {
                 withheld += 1;
                 continue;
             }
-            let entry = match self.restricted {
-                false => entry,
-                true => match strip(entry) {
-                    Stripped::Whole(entry) => entry,
-                    Stripped::Less(entry) => {
-                        stripped += 1;
-                        entry
-                    }
-                    Stripped::Nothing => {
-                        withheld += 1;
-                        continue;
-                    }
-                },
+            let entry = match if self.restricted { strip(entry) } else { Stripped::Whole(entry) } {
+                Stripped::Whole(entry) => entry,
+                Stripped::Less(entry) => {
+                    stripped += 1;
+                    entry
+                }
+                Stripped::Nothing => {
+                    withheld += 1;
+                    continue;
+                }
             };
             if self.admits(&entry) {
                 entries.push(entry);
