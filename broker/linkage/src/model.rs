@@ -228,8 +228,11 @@ impl Model {
     ///
     /// # Errors
     /// If it is not a model file of this program's format; the message says what is wrong.
-    pub fn read(from: impl Read) -> Result<Self, ModelError> {
-        Self::from_file(serde_json::from_reader(from)?)
+    pub fn read(mut from: impl Read) -> Result<Self, ModelError> {
+        // In one piece: read byte by byte, a large model takes three times as long.
+        let mut file = Vec::new();
+        from.read_to_end(&mut file).map_err(serde_json::Error::io)?;
+        Self::from_file(serde_json::from_slice(&file)?)
     }
 
     /// Writes the model file.
