@@ -6,8 +6,8 @@
 use prost::Message as _;
 use severn_proto::v1::{DemographicsDetail, Entry, EntryBody, entry_body::Detail};
 
-/// Names of distinguishing fields that locate somebody.
-const LOCATING: [&str; 5] = ["address", "email", "location", "phone", "postcode"];
+/// How names of distinguishing fields end that locate somebody, however they are written.
+const LOCATING: [&str; 6] = ["address", "email", "location", "mobile", "phone", "postcode"];
 
 /// What became of an entry.
 #[derive(Debug, PartialEq)]
@@ -57,7 +57,7 @@ pub(crate) fn strip(mut entry: Entry) -> Stripped {
     body.original_media_type.clear();
     if let Some(head) = &mut entry.head {
         let before = head.distinguishing.len();
-        head.distinguishing.retain(|field| !LOCATING.contains(&field.name.as_str()));
+        head.distinguishing.retain(|field| !locates(&field.name));
         less |= head.distinguishing.len() < before;
         if let Some(provenance) = &mut head.provenance {
             less |= !provenance.location.is_empty();
@@ -69,6 +69,11 @@ pub(crate) fn strip(mut entry: Entry) -> Stripped {
     }
     entry.body = body.encode_to_vec().into();
     Stripped::Less(entry)
+}
+
+fn locates(name: &str) -> bool {
+    let name = name.trim().to_lowercase();
+    LOCATING.iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -89,7 +94,7 @@ mod tests {
             original_media_type: "text/plain".into(),
             ..EntryBody::default()
         };
-        let distinguishing = ["phone", "address", "role"].map(|name| Field {
+        let distinguishing = ["phone", "address", "Work Telephone ", "Mobile", "role"].map(|name| Field {
             name: name.into(),
             value: if name == "role" { "sister".into() } else { WHERE.into() },
         });

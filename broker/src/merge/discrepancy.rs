@@ -22,6 +22,9 @@ struct Word {
     key: String,
 }
 
+/// What tells where somebody lives: not compared where any source holds the person as restricted.
+const LOCATING: [&str; 2] = ["address", "GP practice"];
+
 const COMPARED: [Compared; 7] = [
     ("name", |who| current_name(who).map(name_word)),
     ("birth date", |who| plain(&who.birth_date)),
@@ -34,15 +37,18 @@ const COMPARED: [Compared; 7] = [
 
 /// The discrepancies among the demographics that sources give, in a fixed order; `entries` are those of one dataset.
 pub(super) fn discrepancies(scoped: &Scoped<'_, '_>, entries: &[Accepted<'_>]) -> Vec<Discrepancy> {
-    let mut said: Vec<(&str, &str, Demographics)> = entries
-        .iter()
-        .filter(|entry| in_force(&entry.head) && !scoped.retractions.cover(&entry.head))
-        .filter_map(|entry| Some((&*scoped.sources[entry.source as usize].id.0, entry.head.entry_id, opened(entry)?)))
-        .collect();
-    said.sort_by(|(source, id, _), (other, other_id, _)| (source, id).cmp(&(other, other_id)));
-    let compared = COMPARED.into_iter().filter_map(|(field, word)| {
+    let stands = |entry: &&Accepted<'_>| in_force(&entry.head) && !scoped.retractions.cover(&entry.head);
+    let mut standing: Vec<&Accepted<'_>> = entries.iter().filter(stands).collect();
+    // By content at last: a source may give one id to several.
+    standing.sort_unstable_by_key(|entry| (entry.source, entry.head.entry_id, entry.bytes));
+    let source = |entry: &Accepted<'_>| &*scoped.sources[entry.source as usize].id.0;
+    let said: Vec<(&str, Demographics)> =
+        standing.into_iter().filter_map(|entry| Some((source(entry), opened(entry)?))).collect();
+    let restricted = said.iter().any(|(_, who)| who.restricted);
+    let compared = COMPARED.into_iter().filter(|(field, _)| !restricted || !LOCATING.contains(field));
+    let differing = compared.filter_map(|(field, word)| {
         let mut words: BTreeMap<String, Said> = BTreeMap::new();
-        for (source, _, who) in &said {
+        for (source, who) in &said {
             let Some(Word { shown, key }) = word(who).filter(|word| !word.key.is_empty()) else { continue };
             let known = words.entry(key).or_insert_with(|| Said { value: shown, source_ids: Vec::new() });
             if known.source_ids.last().is_none_or(|last| last != source) {
@@ -52,7 +58,7 @@ pub(super) fn discrepancies(scoped: &Scoped<'_, '_>, entries: &[Accepted<'_>]) -
         drop_less_precise(&mut words);
         (words.len() > 1).then(|| Discrepancy { field: field.to_owned(), said: words.into_values().collect() })
     });
-    compared.collect()
+    differing.collect()
 }
 
 fn opened(entry: &Accepted<'_>) -> Option<Demographics> {

@@ -251,14 +251,43 @@ fn conflict_8_resuscitation_and_none() {
     }
 }
 
+#[test]
+fn who_1_of_whom_any_source_restricts_nothing_that_locates_them_is_compared() {
+    let living = |postcode: &str, practice: &str, born: &str| Demographics {
+        addresses: vec![Address { postcode: postcode.into(), ..Address::default() }],
+        gp_practice_ods: practice.into(),
+        birth_date: born.into(),
+        ..Demographics::default()
+    };
+    let (one, other) = (living("B6 5PE", "M91", "1980-02-01"), living("B7 1AA", "M92", "1980-01-02"));
+    let fields = |one, other| who(one, other).into_iter().map(|(field, _)| field).collect::<Vec<_>>();
+    assert_eq!(fields(one.clone(), other.clone()), ["birth date", "address", "GP practice"]);
+    assert_eq!(fields(one, Demographics { restricted: true, ..other }), ["birth date"]);
+}
+
+#[test]
+fn who_1_one_id_for_two_contents_gives_the_same_list_in_any_order() {
+    let named = |family: &str| Demographics {
+        names: vec![HumanName { family: family.into(), ..HumanName::default() }],
+        ..Demographics::default()
+    };
+    let [one, other, third] = ["O'Brien", "OBRIEN", "Birch"].map(|family| demographics_entry(named(family)));
+    let forward = record(Dataset::Demographics, vec![vec![one.clone(), other.clone(), third.clone()]]);
+    let backward = record(Dataset::Demographics, vec![vec![third, other, one]]);
+    assert_eq!(forward.ledger.discrepancies.len(), 1);
+    assert_eq!(forward.ledger.discrepancies, backward.ledger.discrepancies);
+    assert_eq!(forward.seal.digest, backward.seal.digest);
+}
+
+fn demographics_entry(demographics: Demographics) -> Entry {
+    let detail = Detail::Demographics(DemographicsDetail { demographics: Some(demographics) });
+    let body = EntryBody { detail: Some(detail), ..EntryBody::default() }.encode_to_vec().into();
+    Entry { body, ..entry(Dataset::Demographics, "1").done() }
+}
+
 /// What A and B say of who somebody is.
 fn who(one: Demographics, other: Demographics) -> Vec<(String, Vec<(String, String)>)> {
-    let entry = |demographics: Demographics| {
-        let detail = Detail::Demographics(DemographicsDetail { demographics: Some(demographics) });
-        let body = EntryBody { detail: Some(detail), ..EntryBody::default() }.encode_to_vec().into();
-        Entry { body, ..entry(Dataset::Demographics, "1").done() }
-    };
-    let merged = record(Dataset::Demographics, vec![vec![entry(one)], vec![entry(other)]]);
+    let merged = record(Dataset::Demographics, vec![vec![demographics_entry(one)], vec![demographics_entry(other)]]);
     let said = |said: Said| (said.value, said.source_ids.join(" "));
     let list = merged.ledger.discrepancies.into_iter();
     list.map(|one| (one.field, one.said.into_iter().map(said).collect())).collect()
