@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use severn_client::{Answer, Asked, judge};
-use severn_proto::v1::{Heading, HeadingOutcome, entry_body::Detail, retrieve_record_response::Part, *};
+use severn_proto::v1::{entry_body::Detail, retrieve_record_response::Part, *};
 use severn_trust::{Commitments, PersonKeys, RecordDigest, SystemEntropy};
 
 pub(crate) const QUERY: &str = "0195b4c0-0000-7000-8000-000000000001";

@@ -71,13 +71,12 @@ pub fn score_all(
                 let pair = ScoredPair::of(population, model, pair.0, pair.1);
                 wanted(&pair).then_some(pair)
             };
-            let share = pairs.len().div_ceil(threads.max(1)).max(1);
             let score_part = |part: &[(u32, u32)]| {
                 let touched =
                     part.chunks(TOUCHED_AT_ONCE).inspect(|few| population.touch_rows(few.iter().map(|pair| pair.1)));
                 touched.flatten().filter_map(score).collect::<Vec<ScoredPair>>()
             };
-            for scores in side_by_side(threads, pairs.chunks(share), score_part) {
+            for scores in side_by_side(threads, pairs.chunks(share(pairs.len(), threads)), score_part) {
                 let done = scores.last().map_or(from, |pair| pair.one as usize);
                 with(&scores, done);
             }
@@ -118,6 +117,11 @@ fn pairs_of(
     let (parts, cuts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     cut.extend(cuts.into_iter().flatten());
     parts
+}
+
+/// How many of `all` each thread takes: one at least.
+fn share(all: usize, threads: usize) -> usize {
+    all.div_ceil(threads.max(1)).max(1)
 }
 
 /// Does the work of each part, on a thread of its own if several are wanted; the results come in the order of the parts.
@@ -220,7 +224,7 @@ struct Placed {
 
 /// As many parts as there are threads, none of which ends within a component.
 fn parts_of(mut order: &[Placed], threads: usize) -> Vec<&[Placed]> {
-    let share = order.len().div_ceil(threads.max(1)).max(1);
+    let share = share(order.len(), threads);
     let mut parts = Vec::new();
     while let Some(last) = order.get(share - 1) {
         let (part, rest) = order.split_at(order.partition_point(|placed| placed.component <= last.component));
@@ -234,7 +238,7 @@ fn parts_of(mut order: &[Placed], threads: usize) -> Vec<&[Placed]> {
 /// Builds the blocking index of all rows.
 pub(crate) fn build_postings(population: &Population, threads: usize) -> Vec<Postings> {
     let threads = threads.max(1);
-    let share = population.row_limit().div_ceil(threads).max(1);
+    let share = share(population.row_limit(), threads);
     let starts = (0..population.row_limit()).step_by(share);
     let parts = side_by_side(threads, starts, |from| entries_of(population, from, from + share));
     let mut parts: Vec<_> = parts.into_iter().map(Vec::into_iter).collect();

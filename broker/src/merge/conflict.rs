@@ -9,7 +9,7 @@ use super::{
     group::{Group, is_absence},
     relate::{Relation, Relations},
     resuscitation::is_attempted,
-    statement::content_rule,
+    statement::{ContentRule, content_rule},
 };
 use foldhash::{HashMap, HashMapExt as _};
 use severn_proto::v1::{Assertion, Dataset, EntryStatus};
@@ -49,8 +49,8 @@ pub(super) fn relations(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group
     if dataset == Dataset::EndOfLife {
         relate_resuscitation(canon, groups, &mut relations);
     }
-    if content_rule(dataset).is_some() {
-        relate_things(dataset, canon, groups, &mut relations);
+    if let Some(rule) = content_rule(dataset) {
+        relate_things((dataset, &rule), canon, groups, &mut relations);
     }
     relations
 }
@@ -130,7 +130,12 @@ enum Says<'e> {
     Over { start: &'e str, end: &'e str, ended: bool },
 }
 
-fn relate_things(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
+fn relate_things(
+    (dataset, rule): (Dataset, &ContentRule),
+    canon: &Canon<'_, '_>,
+    groups: &[Group],
+    relations: &mut Relations,
+) {
     let mut says = Vec::with_capacity(groups.len());
     let mut numbers: HashMap<(Name<'_>, Beside<'_>), usize> = HashMap::with_capacity(groups.len());
     let mut named: Vec<(usize, usize)> = Vec::with_capacity(groups.len());
@@ -138,7 +143,7 @@ fn relate_things(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group], rela
         let speaks = !group.retracted && !is_absence(canon.heads[group.members[0]]);
         says.push(speaks.then(|| what_it_says(canon, group)));
         for position in group.members.iter().filter(|_| speaks) {
-            for name in content::names(dataset, canon.heads[*position]) {
+            for name in content::names(rule, canon.heads[*position]) {
                 let next = numbers.len();
                 named.push((*numbers.entry(name).or_insert(next), item));
             }

@@ -4,9 +4,9 @@
 use super::{
     fold::{day, fold, fold_value, has_year, is_whole_day, moment},
     head::{Coding, Head},
-    statement::{ContentRule, Thing, When, content_rule},
+    statement::{ContentRule, Thing, When},
 };
-use severn_proto::v1::{Assertion, Dataset, EntryStatus};
+use severn_proto::v1::{Assertion, EntryStatus};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -157,8 +157,13 @@ pub(super) fn words<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
 }
 
 fn name<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
-    let named = head.distinguishing.iter().find(|field| fold(field.name) == "name" && !field.value.trim().is_empty());
-    named.map(|field| fold(field.value)).or_else(|| words(head))
+    field(head, "name").map(fold).or_else(|| words(head))
+}
+
+/// The first distinguishing field of this name that says something.
+fn field<'e>(head: &'e Head<'_>, name: &str) -> Option<&'e str> {
+    let mut said = head.distinguishing.iter().filter(|field| !field.value.trim().is_empty());
+    said.find(|field| fold(field.name) == name).map(|field| field.value)
 }
 
 /// The distinguishing fields that say something, in an order of their own.
@@ -216,8 +221,7 @@ const UNITS: [(Measure, &[&str]); 2] = [
 
 /// The dose, comparable with others of one measure.
 pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<(Measure, Cow<'e, str>)> {
-    let dose = head.distinguishing.iter().find(|f| !f.value.trim().is_empty() && fold(f.name) == "dose")?;
-    let dose = fold_value("dose", dose.value);
+    let dose = fold_value("dose", field(head, "dose")?);
     let unit = dose.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == ',');
     let unit = unit.split(|c: char| !c.is_alphabetic()).next().filter(|unit| *unit != dose)?;
     let measure = UNITS.into_iter().find(|(_, units)| units.contains(&unit))?.0;
@@ -226,15 +230,13 @@ pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<(Measure, Cow<'e, str>)> {
 
 /// The names by which other items about the same thing are found, each with the day and value that must agree beside:
 /// first codes and words.
-pub(super) fn names<'e>(dataset: Dataset, head: &'e Head<'_>) -> impl Iterator<Item = (Name<'e>, Beside<'e>)> {
-    let rule = content_rule(dataset);
-    let by = rule.map_or(Thing::Fields, |rule| rule.thing);
-    let (coded, text) = match by {
-        Thing::Name => (0, name(head)),
-        Thing::Fields => (0, rule.and_then(|_| words(head))),
-        Thing::CodeOrWords | Thing::CodeAndWords => (NAMES_MAX, words(head)),
+pub(super) fn names<'e>(rule: &ContentRule, head: &'e Head<'_>) -> impl Iterator<Item = (Name<'e>, Beside<'e>)> {
+    let (coded, text, when) = match rule.thing {
+        Thing::Name => (0, name(head), rule.when),
+        // Words that name nothing by themselves, such as a letter's title, say something on their day.
+        Thing::Fields => (0, words(head), When::On),
+        Thing::CodeOrWords | Thing::CodeAndWords => (NAMES_MAX, words(head), rule.when),
     };
-    let when = if by == Thing::Fields { When::On } else { rule.map_or(When::Never, |rule| rule.when) };
     let beside = beside(when, head);
     let names = codes(head).take(coded).map(Name::Code).chain(text.map(Name::Text));
     names.map(move |name| (name, beside.clone()))
@@ -249,8 +251,8 @@ fn beside<'e>(when: When, head: &'e Head<'_>) -> Beside<'e> {
         When::Never | When::Standing | When::Since => Beside::default(),
         When::On => (day(head.effective_start), Cow::default()),
         When::Timed => {
-            let value = head.distinguishing.iter().find(|field| fold(field.name) == "value");
-            (day(head.effective_start), value.map(|field| fold_value("value", field.value)).unwrap_or_default())
+            let value = field(head, "value").map(|value| fold_value("value", value));
+            (day(head.effective_start), value.unwrap_or_default())
         }
     }
 }
