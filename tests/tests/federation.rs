@@ -291,20 +291,6 @@ async fn an_adapter_that_cannot_audit_releases_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_is_fetched_from_its_owner() {
-    let letter = plain("A", "letter", Dataset::Documents, "Clinic letter");
-    let world = World::start(vec![MadeUp::new("A").knowing("1", anne(), vec![letter])], &[]).await;
-    let id = id_of(&world, &anne()).await;
-    let client = world.client("R8000");
-    let document = client.fetch_document(&id, &anne(), "A", "letter").await.expect("the document");
-    assert_eq!(document.bytes.len(), "the document letter".len() * 50_000);
-    assert!(client.fetch_document(&id, &anne(), "A", "another").await.is_err());
-    assert!(client.fetch_document(&id, &anne(), "B", "letter").await.is_err());
-    let social_worker = world.client("R9001");
-    assert!(social_worker.fetch_document(&id, &anne(), "A", "letter").await.is_err(), "not for this role");
-}
-
-#[tokio::test(start_paused = true)]
 async fn who_looked_is_reported_to_those_who_may_know() {
     let world = World::start(vec![knowing_anne("A")], &[]).await;
     let looked = record(&world, &anne()).await;

@@ -78,7 +78,9 @@ impl SourceAdapter for Scripted {
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        let (_, echo) = opened_about(request.get_ref(), &anne()).expect("a statement and a proof");
+        let asked = request.get_ref();
+        let about = (asked.context.as_ref(), asked.statement.as_ref());
+        let (_, echo) = opened_about(about, &anne()).expect("a statement and a proof");
         let said = stream::iter((self.script)(echo));
         Ok(Response::new(if self.hangs { said.chain(stream::pending()).boxed() } else { said.boxed() }))
     }

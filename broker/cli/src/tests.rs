@@ -17,7 +17,7 @@ use severn_proto::v1::{
     retrieve_record_response::Part,
     *,
 };
-use severn_trust::{SigningKey, SystemClock, SystemEntropy, sha256};
+use severn_trust::{Commitments, PersonKeys, SigningKey, SystemClock, SystemEntropy, sha256};
 use std::sync::{Arc, LazyLock};
 use tokio_stream::{Iter, wrappers::UnboundedReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
@@ -78,9 +78,18 @@ impl RecordBroker for Fake {
 
     async fn fetch_document(
         &self,
-        _: Request<FetchDocumentRequest>,
+        request: Request<FetchDocumentRequest>,
     ) -> Result<Response<Self::FetchDocumentStream>, Status> {
-        let opened = DocumentOpened { size: 4, sha256: sha256(&[b"%PDF"]).to_vec(), ..DocumentOpened::default() };
+        let commitments: Commitments =
+            serde_json::from_value(proof(&request.into_inner().context.unwrap())["person"].clone()).unwrap();
+        let (nhs, demographics) = commitments.echo(&PersonKeys::of(&made::alice()));
+        let opened = DocumentOpened {
+            size: 4,
+            sha256: sha256(&[b"%PDF"]).to_vec(),
+            nhs_commitment: nhs.map(Vec::from).unwrap_or_default(),
+            demographics_commitment: demographics.map(Vec::from).unwrap_or_default(),
+            ..DocumentOpened::default()
+        };
         let parts =
             [fetch_document_response::Part::Opened(opened), fetch_document_response::Part::Chunk(b"%PDF".to_vec())];
         let responses: Vec<_> = parts.into_iter().map(|p| Ok(FetchDocumentResponse { part: Some(p) })).collect();
@@ -184,8 +193,11 @@ impl PatientIndex for Fake {
 
 /// The query a proof names.
 fn query_id(context: &RequestContext) -> String {
-    let proof: serde_json::Value = APP_KEY.public().verify(&["severn-proof+jwt"], &context.request_proof).unwrap();
-    proof["qid"].as_str().unwrap().to_owned()
+    proof(context)["qid"].as_str().unwrap().to_owned()
+}
+
+fn proof(context: &RequestContext) -> serde_json::Value {
+    APP_KEY.public().verify(&["severn-proof+jwt"], &context.request_proof).unwrap()
 }
 
 /// The app's key, made anew for each run.

@@ -61,6 +61,9 @@ impl Client {
         let Some(Part::Opened(opened)) = next(&mut stream, ends).await? else {
             return Err(ClientError::Invalid("a document must begin with what it is"));
         };
+        if !signed.commitments.agrees_with_echo(&opened.nhs_commitment, &opened.demographics_commitment) {
+            return Err(ClientError::WrongDocument("it is of another person"));
+        }
         let bytes = collect(&mut stream, &opened, ends).await?;
         Ok(Document { media_type: opened.media_type, title: opened.title, bytes })
     }

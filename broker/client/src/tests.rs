@@ -11,7 +11,7 @@ use severn_proto::v1::{
     retrieve_record_response::Part,
     *,
 };
-use severn_trust::{Clock, RecordDigest, SigningKey, SystemEntropy, sha256};
+use severn_trust::{Clock, Commitments, PersonKeys, RecordDigest, SigningKey, SystemEntropy, sha256};
 use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio_stream::{Stream, StreamExt as _, wrappers::UnboundedReceiverStream};
 use tonic::{Code, Request, Response, Status};
@@ -80,7 +80,17 @@ impl RecordBroker for Fake {
     ) -> Result<Response<Self::FetchDocumentStream>, Status> {
         let proof = proof_of(&request.into_inner().context.unwrap());
         assert_eq!(proof["datasets"], serde_json::json!(["documents"]));
-        let parts = self.document.clone().into_iter().map(|part| Ok(FetchDocumentResponse { part: Some(part) }));
+        let commitments: Commitments = serde_json::from_value(proof["person"].clone()).unwrap();
+        let parts = self.document.clone().into_iter().map(move |mut part| {
+            if let fetch_document_response::Part::Opened(opened) = &mut part {
+                let whose = if opened.title == "bob.pdf" { Demographics::default() } else { alice() };
+                let (nhs, demographics) = commitments.echo(&PersonKeys::of(&whose));
+                opened.nhs_commitment = nhs.map(Vec::from).unwrap_or_default();
+                opened.demographics_commitment = demographics.map(Vec::from).unwrap_or_default();
+            }
+            Ok(FetchDocumentResponse { part: Some(part) })
+        });
+        let parts: Vec<_> = parts.collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
     }
 
@@ -432,20 +442,27 @@ async fn nobody_listening_is_said_plainly() {
 async fn a_document_is_handed_over_only_as_announced() {
     use fetch_document_response::Part::{Chunk, Opened};
     let bytes = b"%PDF-1.7 letter".to_vec();
-    let opened = |size: usize, of: &[u8]| {
+    let titled = |title: &str, size: usize, of: &[u8]| {
         Opened(DocumentOpened {
             media_type: "application/pdf".into(),
             size: size as u64,
             sha256: sha256(&[of]).to_vec(),
-            title: "letter.pdf".into(),
+            title: title.into(),
+            ..DocumentOpened::default()
         })
     };
+    let opened = |size: usize, of: &[u8]| titled("letter.pdf", size, of);
     let chunks = [Chunk(bytes[..4].to_vec()), Chunk(bytes[4..].to_vec())];
     let with = |first: fetch_document_response::Part| [vec![first], chunks.to_vec()].concat();
     let right = with(opened(bytes.len(), &bytes));
     let too_large = usize::try_from(DOCUMENT_BYTES_MAX).unwrap() + 1;
     for (name, parts, error) in [
         ("right", right.clone(), None),
+        (
+            "another's",
+            with(titled("bob.pdf", bytes.len(), &bytes)),
+            Some(ClientError::WrongDocument("it is of another person")),
+        ),
         ("longer", with(opened(3, &bytes)), Some(ClientError::WrongDocument("it is longer"))),
         ("shorter", right[..2].to_vec(), Some(ClientError::WrongDocument("it is shorter"))),
         ("other", with(opened(bytes.len(), b"x")), Some(ClientError::WrongDocument("its digest differs"))),

@@ -4,11 +4,11 @@
 //! holds the manifest: it names sources, entry ids and, for each section, a keyed hash of what was shown, so that one
 //! can prove afterwards what a reader saw without keeping any of it.
 
-use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Row};
+use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Row, SourceId};
 use aws_lc_rs::hmac;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use severn_proto::v1::{Access, ReasonCode};
+use severn_proto::v1::{Access, DocumentOpened, ReasonCode};
 use severn_trust::{
     Details, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word,
 };
@@ -23,6 +23,9 @@ pub struct Audit {
 
 /// What the trail calls an answer about another person.
 const ALARM: &str = "alarm-other-person";
+
+/// What the trail calls a document that leaves.
+const DOCUMENT: &str = "document-sent";
 
 /// Accesses that one report lists.
 const REPORT_MAX: usize = 1000;
@@ -71,12 +74,38 @@ impl Audit {
     /// [`TrailError`]; then nothing may leave.
     pub async fn alarm(&self, question: &Question, merged: &Merged<'_>) -> Result<(), TrailError> {
         let other = |row: &&Row<'_>| row.reasons.iter().any(|reason| reason.code() == ReasonCode::OtherPerson);
-        let sources: BTreeSet<&str> = merged.rows.iter().filter(other).map(|row| &*row.source.id.0).collect();
-        for source_id in sources {
-            error!(%source_id, query_id = %question.query_id, "ALARM: a source answered about another person");
-            self.trail.record(about(ALARM, question, Details::default().with("source", &source_id))).await?;
+        let sources: BTreeSet<&SourceId> = merged.rows.iter().filter(other).map(|row| &row.source.id).collect();
+        for source in sources {
+            self.other_person(question, source).await?;
         }
         Ok(())
+    }
+
+    /// The same, of one source.
+    ///
+    /// # Errors
+    /// [`TrailError`]; then nothing may leave.
+    pub async fn other_person(&self, question: &Question, source: &SourceId) -> Result<u64, TrailError> {
+        error!(source_id = %source, query_id = %question.query_id, "ALARM: a source answered about another person");
+        self.trail.record(about(ALARM, question, Details::default().with("source", &&*source.0))).await
+    }
+
+    /// Records which document of which source is about to leave, and what it is.
+    ///
+    /// # Errors
+    /// [`TrailError`]; then nothing of it may leave.
+    pub async fn document(
+        &self,
+        question: &Question,
+        (source, entry_id): (&SourceId, &str),
+        opened: &DocumentOpened,
+    ) -> Result<u64, TrailError> {
+        let details = Details::default()
+            .with("source", &&*source.0)
+            .with("entry", &entry_id)
+            .with("size", &opened.size)
+            .with("digest", &self.keyed(&opened.sha256));
+        self.trail.record(about(DOCUMENT, question, details)).await
     }
 
     /// Records that a question whose intent stands in the trail is not answered after all.
@@ -221,6 +250,13 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
                 access.withheld = count("withheld");
                 let asked = event.details.get("asked").unwrap_or_default();
                 access.sources = serde_json::from_value(asked).unwrap_or_default();
+            }
+        }
+        DOCUMENT => {
+            if let Some(access) = accesses.iter_mut().rev().find(of_query) {
+                access.shown = 1;
+                let source = event.details.get("source").unwrap_or_default();
+                access.sources = serde_json::from_value(source).into_iter().collect();
             }
         }
         // Part of an access that is listed.

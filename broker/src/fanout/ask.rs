@@ -15,10 +15,15 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
 use tonic::{Status, Streaming, transport::Channel};
 use tracing::warn;
+
+/// How long a document may be under way after its source began, and how long no byte of it may come.
+const DOCUMENT_MAX: Duration = Duration::from_secs(50);
+const DOCUMENT_IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Limits of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -164,6 +169,7 @@ pub(super) async fn describe(registered: &Registered) -> Option<DescribeResponse
     client.describe(DescribeRequest {}).await.ok().map(tonic::Response::into_inner)
 }
 
+/// A document's bytes: until `deadline` for the source to begin, and then as long as they keep coming, within bounds.
 pub(super) async fn fetch_bytes(
     registered: Option<Arc<Registered>>,
     request: FetchBytesRequest,
@@ -175,8 +181,9 @@ pub(super) async fn fetch_bytes(
     let mut client = client(registered.channel().ok_or_else(gone)?);
     let opened = timeout_at(deadline, client.fetch_bytes(request)).await.map_err(|_| gone())?;
     let stream = opened.map_err(|status| plain(&status))?.into_inner();
+    let ends = deadline + DOCUMENT_MAX;
     let timed = futures::stream::unfold((stream, permit), move |(mut stream, permit)| async move {
-        let next = timeout_at(deadline, stream.next()).await;
+        let next = timeout_at(ends.min(Instant::now() + DOCUMENT_IDLE_MAX), stream.next()).await;
         let item =
             next.unwrap_or_else(|_| Some(Err(Status::deadline_exceeded("the document did not arrive in time"))))?;
         Some((item.map_err(|status| plain(&status)), (stream, permit)))

@@ -1,6 +1,7 @@
 //! The gRPC doors: wire → model → wire, and the one map from error to status. Nothing is decided here but who may
 //! knock at which door: care apps at `RecordBroker`, adapters and stewards at `PatientIndex`.
 
+mod documents;
 mod patients;
 mod records;
 

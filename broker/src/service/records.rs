@@ -1,20 +1,21 @@
 //! `RecordBroker`: what care apps ask.
 
-use super::{audit_status, beside, context_of, enterprise_id, from_app, index_status, retrieve_status, text};
+use super::{
+    audit_status, beside, context_of, documents, enterprise_id, from_app, index_status, retrieve_status, text,
+};
 use crate::{
     access::Act,
     index::{Found, Resolved, Search, is_birth_date},
-    model::{LocalId, Question, SourceId},
+    model::{LocalId, SourceId},
     retrieve::{Asked, Broker, GIVEN_UP_AFTER, RetrieveError},
 };
 use futures::{StreamExt as _, stream::BoxStream};
 use severn_linkage::postcode_part::PostcodePart;
 use severn_proto::{
     v1::{
-        AccessReportRequest, AccessReportResponse, Candidate, Dataset, FetchDocumentRequest, FetchDocumentResponse,
-        FindPersonRequest, FindPersonResponse, ListSourcesRequest, ListSourcesResponse, RetrieveRecordRequest,
-        RetrieveRecordUnaryRequest, SourceState, fetch_bytes_response, fetch_document_response,
-        find_person_response::Resolution,
+        AccessReportRequest, AccessReportResponse, Candidate, FetchDocumentRequest, FindPersonRequest,
+        FindPersonResponse, ListSourcesRequest, ListSourcesResponse, RetrieveRecordRequest, RetrieveRecordUnaryRequest,
+        SourceState, find_person_response::Resolution,
     },
     v1_passing::{
         RetrieveRecordResponse, RetrieveRecordUnaryResponse, record_broker_server::RecordBroker,
@@ -23,7 +24,7 @@ use severn_proto::{
 };
 use severn_trust::{Details, NhsNumber};
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 use tonic::{Request, Response, Status};
 
 /// Milliseconds an answer takes at most, when the caller does not say, and whatever the caller says.
@@ -56,7 +57,7 @@ impl Records {
 #[tonic::async_trait]
 impl RecordBroker for Records {
     type RetrieveRecordStream = BoxStream<'static, Result<RetrieveRecordResponse, Status>>;
-    type FetchDocumentStream = BoxStream<'static, Result<FetchDocumentResponse, Status>>;
+    type FetchDocumentStream = documents::ToReader;
 
     async fn find_person(&self, request: Request<FindPersonRequest>) -> Result<Response<FindPersonResponse>, Status> {
         from_app(&request)?;
@@ -112,8 +113,7 @@ impl RecordBroker for Records {
         request: Request<FetchDocumentRequest>,
     ) -> Result<Response<Self::FetchDocumentStream>, Status> {
         from_app(&request)?;
-        let stream = document(&self.broker, request.into_inner()).await?;
-        Ok(Response::new(stream))
+        Ok(Response::new(documents::document(&self.broker, request.into_inner()).await?))
     }
 
     async fn access_report(
@@ -190,39 +190,6 @@ fn answer(broker: Arc<Broker>, asked: Asked) -> BoxStream<'static, Result<Retrie
         answered.unwrap_or(Err(RetrieveError::TooLate)).map_err(retrieve_status)
     };
     beside(parts, spine)
-}
-
-async fn document(
-    broker: &Broker,
-    request: FetchDocumentRequest,
-) -> Result<BoxStream<'static, Result<FetchDocumentResponse, Status>>, Status> {
-    let deadline = Duration::from_millis(DEADLINE_MS_MAX.into());
-    let person = enterprise_id(&request.enterprise_id)?;
-    let entry_id = text("entry_id", &request.entry_id, 256)?.to_owned();
-    let asked = Asked { context: context_of(request.context)?, person, deadline };
-    let question = broker.admit(asked).await.map_err(retrieve_status)?;
-    let question = Question { datasets: vec![Dataset::Documents], ..question };
-    broker.audit.intent("document", &question).await.map_err(audit_status)?;
-    let found = broker.locate(&question).await.map_err(retrieve_status)?;
-    let mut plan = broker.access.plan(&question, &found, |id| broker.source(id));
-    let source = SourceId(request.source_id.as_str().into());
-    plan.sources.retain(|planned| planned.source.id == source && !planned.ask.is_empty());
-    let Some(planned) = plan.sources.first() else {
-        broker.audit.not_answered(&question, "no such source for this person and role").await.map_err(audit_status)?;
-        return Err(Status::not_found(
-            "source_id: this source holds no document for you to read; retrieve the record again",
-        ));
-    };
-    let bytes = broker.fanout.fetch_bytes(planned, &question, entry_id, Instant::now() + deadline).await?;
-    let parts = bytes.map(|part| {
-        let part = match part?.part {
-            Some(fetch_bytes_response::Part::Opened(opened)) => fetch_document_response::Part::Opened(opened),
-            Some(fetch_bytes_response::Part::Chunk(chunk)) => fetch_document_response::Part::Chunk(chunk),
-            None => return Err(Status::data_loss("the source broke the contract; tell its operator")),
-        };
-        Ok(FetchDocumentResponse { part: Some(part) })
-    });
-    Ok(parts.boxed())
 }
 
 /// How a person is looked for, as the trail says it: never with what.

@@ -9,6 +9,7 @@ use severn_proto::v1::{
     BrokerStatement, Coding, Dataset, DatasetOutcome, DatasetOutcomes, Demographics, DescribeRequest, DescribeResponse,
     Entry, EntryBatch, EntryBody, EntryHead, EntryStatus, FetchBytesRequest, FetchBytesResponse, FetchEnd, FetchOpened,
     FetchRequest, FetchResponse, Field, HumanName, MedicationDetail, OriginIdentifier, Outcome, Provenance,
+    RequestContext, SignedStatement,
     entry_body::Detail,
     fetch_response::Part,
     source_adapter_server::{SourceAdapter, SourceAdapterServer},
@@ -119,9 +120,12 @@ pub async fn serve(source: &str, tls: &Tls, delay: Duration) -> io::Result<u16> 
 
 /// What a broker says of a call, and the opening of an answer from a source that knows the person as `own`. Nothing is
 /// verified; `None` if statement or proof cannot be read.
-pub fn opened_about(request: &FetchRequest, own: &Demographics) -> Option<(BrokerStatement, FetchOpened)> {
-    let statement = BrokerStatement::decode(request.statement.as_ref()?.statement.as_slice()).ok()?;
-    let proof = request.context.as_ref()?.request_proof.split('.').nth(1)?;
+pub fn opened_about(
+    (context, statement): (Option<&RequestContext>, Option<&SignedStatement>),
+    own: &Demographics,
+) -> Option<(BrokerStatement, FetchOpened)> {
+    let statement = BrokerStatement::decode(statement?.statement.as_slice()).ok()?;
+    let proof = context?.request_proof.split('.').nth(1)?;
     let payload: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(proof).ok()?).ok()?;
     let commitments: Commitments = serde_json::from_value(payload.get("person")?.clone()).ok()?;
     let (nhs, demographics) = commitments.echo(&PersonKeys::of(own));
@@ -135,7 +139,7 @@ pub fn opened_about(request: &FetchRequest, own: &Demographics) -> Option<(Broke
 
 impl Canned {
     fn answer(&self, request: &FetchRequest) -> Option<Vec<Result<FetchResponse, Status>>> {
-        let (statement, opened) = opened_about(request, &person())?;
+        let (statement, opened) = opened_about((request.context.as_ref(), request.statement.as_ref()), &person())?;
         let mut parts = vec![Part::Opened(opened)];
         let (mut sent, mut outcomes) = (0, Vec::with_capacity(statement.datasets.len()));
         for dataset in &statement.datasets {

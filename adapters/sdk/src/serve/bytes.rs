@@ -40,26 +40,40 @@ pub(super) async fn fetch_bytes(
         return Err(adapter.refused(Refused::of(&asked, Refusal::Widened)).await);
     }
     let until = received + adapter.limits.budget(asked.statement.budget_ms);
-    match adapter.person(&asked, until).await? {
-        Person::Agrees { .. } => {}
+    let (echo, restricted) = match adapter.person(&asked, until).await? {
+        Person::Agrees { opened, restricted } => (opened, restricted),
         Person::Unknown(ReasonCode::UnknownLocalId) => return Err(no_such_document()),
         Person::Unknown(why) => return Err(not_read(why)),
-    }
-    adapter.may_leave(&asked, &request.entry_id, until).await?;
+    };
+    adapter.may_leave((&asked, restricted), &request.entry_id, until).await?;
     let document = adapter.document(&asked, &request.entry_id, until).await?;
     let digest = sha256(&[&document.bytes]);
     record_document(&adapter.trail, asked.event("release"), &request.entry_id, &digest).await?;
-    let parts = stream::iter(messages(document, digest.to_vec())).map(move |part| (part, &place).0);
+    let opened = DocumentOpened {
+        media_type: document.media_type,
+        size: document.bytes.len() as u64,
+        sha256: digest.to_vec(),
+        title: document.title,
+        nhs_commitment: echo.nhs_commitment,
+        demographics_commitment: echo.demographics_commitment,
+    };
+    let parts = stream::iter(messages(opened, document.bytes)).map(move |part| (part, &place).0);
     // Cut off, the bytes do not fit the size and digest that were announced; nobody can take them for the whole.
     Ok(parts.take_until(tokio::time::sleep(SENDING_MAX)).boxed())
 }
 
 impl Adapter {
     /// Whether the entry that lists the document may be seen: read, ruled and labelled as in a record.
-    async fn may_leave(&self, asked: &Asked, entry_id: &str, until: Instant) -> Result<(), Status> {
+    async fn may_leave(
+        &self,
+        (asked, restricted): (&Asked, bool),
+        entry_id: &str,
+        until: Instant,
+    ) -> Result<(), Status> {
         let requester = Requester { role_code: &asked.user.role_code, purpose: asked.user.purpose };
         let rulings = rule(&self.policy, requester, &self.source.datasets(), &asked.datasets);
-        let mut shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
+        let shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
+        let mut shaper = shaper.of_person(restricted);
         let mut answers = Vec::new();
         for mut group in Group::start(&self.source, &asked.statement.local_id, &rulings, until) {
             let read = group.by(until).await.unwrap_or(Err(ReasonCode::Timeout));
@@ -110,16 +124,9 @@ fn not_read(why: ReasonCode) -> Status {
 }
 
 fn messages(
-    document: Document,
-    sha256: Vec<u8>,
+    opened: DocumentOpened,
+    mut left: Bytes,
 ) -> impl Iterator<Item = Result<FetchBytesResponse, Status>> + Send + 'static {
-    let opened = DocumentOpened {
-        media_type: document.media_type,
-        size: document.bytes.len() as u64,
-        sha256,
-        title: document.title,
-    };
-    let mut left = document.bytes;
     let chunks = std::iter::from_fn(move || {
         let chunk: Bytes = left.split_to(left.len().min(CHUNK_BYTES_MAX));
         (!chunk.is_empty()).then_some(Part::Chunk(chunk.into()))
