@@ -248,7 +248,8 @@ async fn bad_entries_cost_only_themselves() {
     )
     .await;
     let (outcome, reason, counts) = row(&record, Dataset::Allergies);
-    assert_eq!((outcome, reason, counts), (Outcome::AnsweredPartial, Some(ReasonCode::EntriesRejected), [4, 1, 3]));
+    assert_eq!((outcome, reason, counts), (Outcome::AnsweredPartial, Some(ReasonCode::EntriesRejected), [4, 2, 2]));
+    assert!(format!("{:?}", record.sections()).contains("assertion 99 is not recognised"));
 }
 
 #[tokio::test(start_paused = true)]

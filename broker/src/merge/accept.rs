@@ -4,7 +4,8 @@
 use super::{
     Accepted, ENTRIES_PER_SOURCE_MAX,
     account::{Accounts, Scope, Verdict, combine, reason},
-    check,
+    as_text::as_text,
+    check::{self, Worth},
     head::{self, Head},
 };
 use crate::model::{Plan, PlannedSource, Reply};
@@ -12,6 +13,7 @@ use foldhash::HashSet;
 use severn_proto::v1::{Assertion, Dataset, DatasetOutcome, EntryStatus, FetchOpened, Outcome, Reason, ReasonCode};
 use severn_proto::v1_passing::EntryBatch;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// Origin identifiers of entries that their author retracted, whether or not these may be shown themselves: a copy
 /// must not read as active because the retraction is withheld (RETRACT-1).
@@ -245,19 +247,24 @@ impl<'e> Hearing<'_, 'e> {
         let entries = &mut self.heard.entries[at];
         for bytes in batches.into_iter().flat_map(|batch| &batch.entries) {
             let place = entries.len();
-            entries.push(Accepted { source: position, head: Head::default(), bytes });
-            let head = &mut entries[place].head;
-            let is_sound = head::read(head, bytes).is_ok_and(|frame| check::is_sound(head, frame, dataset));
-            if is_sound {
-                self.heard.retractions.add(head);
-                if check::may_see(head, &self.plan.labels) {
-                    continue;
-                }
-                account.withheld += 1;
-            } else {
+            entries.push(Accepted { source: position, head: Head::default(), bytes: Cow::Borrowed(bytes) });
+            let entry = &mut entries[place];
+            let frame = head::read(&mut entry.head, bytes);
+            let worth = frame.map_or(Worth::Nothing, |frame| check::worth(&entry.head, frame, dataset));
+            if worth == Worth::Nothing {
                 account.failed += 1;
+                entries.truncate(place);
+                continue;
             }
-            entries.truncate(place);
+            self.heard.retractions.add(&entry.head);
+            if !check::may_see(&entry.head, &self.plan.labels) {
+                account.withheld += 1;
+                entries.truncate(place);
+            } else if worth == Worth::Words {
+                account.as_text += 1;
+                entry.head.as_text = true;
+                entry.bytes = Cow::Owned(as_text(bytes, self.scope.sources[source]));
+            }
         }
     }
 }

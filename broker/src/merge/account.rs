@@ -83,6 +83,8 @@ pub(super) struct Account {
     pub(super) refused: u32,
     /// Entries that failed their own check.
     pub(super) failed: u32,
+    /// Entries of which only the words are shown.
+    pub(super) as_text: u32,
     /// Entries over a limit.
     pub(super) over_limit: u32,
     /// Longest wait: milliseconds.
@@ -114,6 +116,7 @@ impl Account {
         for (count, outcome, code) in [
             (self.withheld, Outcome::Withheld, ReasonCode::Label),
             (self.failed, Outcome::AnsweredPartial, ReasonCode::EntriesRejected),
+            (self.as_text, Outcome::AnsweredPartial, ReasonCode::KeptAsText),
             (self.over_limit, Outcome::AnsweredPartial, ReasonCode::OverLimit),
         ] {
             if count > 0 {

@@ -63,7 +63,7 @@ fn put_in_order(entries: &[Accepted<'_>], run: &mut [usize], first: usize) -> Ve
     let mut digests: Vec<(Digest, i64, usize)> =
         run.iter().map(|at| (content_digest(&entries[*at]), read_at(&entries[*at]), *at)).collect();
     // The time of reading decides between entries that say the same; then what only a newer version can read.
-    digests.sort_unstable_by_key(|(digest, read_at, at)| (*digest, *read_at, entries[*at].bytes));
+    digests.sort_unstable_by_key(|(digest, read_at, at)| (*digest, *read_at, &*entries[*at].bytes));
     let differ = digests.first().map(|d| d.0) != digests.last().map(|d| d.0);
     for (slot, (_, _, at)) in run.iter_mut().zip(&digests) {
         *slot = *at;

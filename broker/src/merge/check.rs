@@ -1,7 +1,7 @@
 //! What an entry must be like to be shown, by its head alone. Limits are named with their units; what breaks one is
-//! counted as rejected, never cut short in silence.
+//! counted, and kept as text or rejected, never cut short in silence.
 
-use super::head::{Frame, Head};
+use super::head::{Coding, Frame, Head};
 use severn_proto::v1::{Assertion, Dataset, SensitivityLabel};
 
 /// Bytes of an entry id.
@@ -13,16 +13,29 @@ pub(super) const SHORT_TEXT_MAX_BYTES: usize = 4 * 1024;
 /// Bytes of a body.
 pub(super) const BODY_MAX_BYTES: usize = 1024 * 1024;
 
-/// Whether an entry received under `dataset` may be shown (CHECK-1). A status that is not understood is shown as such; who
-/// does not understand the assertion does not know whether the thing is said to be so.
-pub(super) fn is_sound(head: &Head<'_>, frame: Frame, dataset: Dataset) -> bool {
-    frame.has_head
-        && names_itself(head, dataset)
-        && has_words(head)
-        && Assertion::try_from(head.assertion).is_ok()
+/// What an entry is good for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Worth {
+    /// It keeps every rule.
+    Whole,
+    /// It breaks one, but its words can be read and shown as such (CHECK-3).
+    Words,
+    /// Nobody knows what it is, or it has no words to show (CHECK-1).
+    Nothing,
+}
+
+/// What an entry received under `dataset` is good for. A status that is not understood is shown as such; who does not
+/// understand the assertion does not know whether the thing is said to be so.
+pub(super) fn worth(head: &Head<'_>, frame: Frame, dataset: Dataset) -> Worth {
+    if !frame.has_head || !names_itself(head, dataset) || !has_words(head) {
+        return Worth::Nothing;
+    }
+    let is_whole = Assertion::try_from(head.assertion).is_ok()
+        && !frame.overfull
         && frame.body_bytes <= BODY_MAX_BYTES
         && texts_fit(head)
-        && head.provenance.is_some_and(|provenance| provenance.longest <= SHORT_TEXT_MAX_BYTES)
+        && head.provenance.is_some_and(|provenance| provenance.longest <= SHORT_TEXT_MAX_BYTES);
+    if is_whole { Worth::Whole } else { Worth::Words }
 }
 
 fn names_itself(head: &Head<'_>, dataset: Dataset) -> bool {
@@ -31,7 +44,8 @@ fn names_itself(head: &Head<'_>, dataset: Dataset) -> bool {
 
 fn has_words(head: &Head<'_>) -> bool {
     let said = |text: &str| !text.trim().is_empty();
-    head.text.len() <= TEXT_MAX_BYTES && (said(head.text) || head.codings.iter().any(|c| said(c.display)))
+    let display = |coding: &Coding<'_>| said(coding.display) && coding.display.len() <= TEXT_MAX_BYTES;
+    head.text.len() <= TEXT_MAX_BYTES && (said(head.text) || head.codings.iter().any(display))
 }
 
 fn texts_fit(head: &Head<'_>) -> bool {

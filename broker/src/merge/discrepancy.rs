@@ -40,7 +40,7 @@ pub(super) fn discrepancies(scoped: &Scoped<'_, '_>, entries: &[Accepted<'_>]) -
     let stands = |entry: &&Accepted<'_>| in_force(&entry.head) && !scoped.retractions.cover(&entry.head);
     let mut standing: Vec<&Accepted<'_>> = entries.iter().filter(stands).collect();
     // By content at last: a source may give one id to several.
-    standing.sort_unstable_by_key(|entry| (entry.source, entry.head.entry_id, entry.bytes));
+    standing.sort_unstable_by_key(|entry| (entry.source, entry.head.entry_id, &*entry.bytes));
     let source = |entry: &Accepted<'_>| &*scoped.sources[entry.source as usize].id.0;
     let said: Vec<(&str, Demographics)> =
         standing.into_iter().filter_map(|entry| Some((source(entry), opened(entry)?))).collect();

@@ -110,14 +110,14 @@ fn retracted(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>, joined: &mut Joined
     roots.into_iter().map(|root| retracted[root]).collect()
 }
 
-/// Joins groups of which every member says the same. Left apart: absence statements, what was retracted, entries whose
-/// source gave their id twice, and versions that differ.
+/// Joins groups of which every member says the same. Left apart: absence statements, what is kept as text, what was
+/// retracted, entries whose source gave their id twice, and versions that differ.
 fn join_content<'e>(canon: &Canon<'e, '_>, joined: &mut Joined, retracted: &[bool], rule: &ContentRule) {
     // What all of a group say, at the place of its root.
     let mut keys: Vec<Option<ContentKey<'e>>> = Vec::with_capacity(canon.heads.len());
     for (position, head) in canon.heads.iter().enumerate() {
         let root = joined.root(position);
-        let apart = is_absence(head) || retracted[position] || canon.id_clashes(position);
+        let apart = is_absence(head) || head.as_text || retracted[position] || canon.id_clashes(position);
         let key = if apart { None } else { content::content_key(rule, head) };
         if root == position {
             keys.push(key);

@@ -9,7 +9,7 @@ use smallvec::{Array, SmallVec};
 /// Codings, labels, distinguishing fields and origin identifiers of an entry: each at most this many.
 pub(super) const LIST_MAX: usize = 64;
 
-/// The bytes are not those of an entry, or a list in them is longer than [`LIST_MAX`].
+/// The bytes are not those of an entry, or it has more than [`LIST_MAX`] labels.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -31,6 +31,8 @@ pub(super) struct Head<'e> {
     pub(super) distinguishing: SmallVec<[Field<'e>; 4]>,
     pub(super) provenance: Option<Provenance<'e>>,
     pub(super) origins: SmallVec<[Origin<'e>; 1]>,
+    /// Whether it is shown as text only (CHECK-3): then it says too little to be the same as another.
+    pub(super) as_text: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +83,8 @@ pub(super) struct Frame {
     pub(super) has_head: bool,
     /// Bytes of its body.
     pub(super) body_bytes: usize,
+    /// Whether a list was longer than [`LIST_MAX`]; what was too much of it was not read.
+    pub(super) overfull: bool,
 }
 
 /// Reads a serialised `Entry` into `head`, an empty one, where it lies: a head is too large to be moved about.
@@ -90,7 +94,7 @@ pub(super) fn read<'e>(head: &mut Head<'e>, entry: &'e [u8]) -> Result<Frame, Ma
         match part? {
             (1, value) => {
                 frame.has_head = true;
-                read_head(head, value.bytes()?)?;
+                frame.overfull |= read_head(head, value.bytes()?)?;
             }
             (2, value) => frame.body_bytes = value.bytes()?.len(),
             _ => {}
@@ -99,13 +103,15 @@ pub(super) fn read<'e>(head: &mut Head<'e>, entry: &'e [u8]) -> Result<Frame, Ma
     Ok(frame)
 }
 
-fn read_head<'e>(head: &mut Head<'e>, bytes: &'e [u8]) -> Result<(), Malformed> {
+/// Whether a list was overfull.
+fn read_head<'e>(head: &mut Head<'e>, bytes: &'e [u8]) -> Result<bool, Malformed> {
+    let mut overfull = false;
     for part in Walk(bytes) {
         let (number, value) = part?;
         match number {
             1 => head.entry_id = value.text()?,
             2 => head.dataset = value.int32()?,
-            3 => add(&mut head.codings, coding(value.bytes()?)?)?,
+            3 => overfull |= !add(&mut head.codings, coding(value.bytes()?)?),
             4 => head.text = value.text()?,
             5 => head.assertion = value.int32()?,
             6 => head.status = value.int32()?,
@@ -115,22 +121,23 @@ fn read_head<'e>(head: &mut Head<'e>, bytes: &'e [u8]) -> Result<(), Malformed> 
             10 => head.recorded = value.text()?,
             11 => head.last_changed = value.text()?,
             12 => add_labels(&mut head.labels, value)?,
-            13 => add(&mut head.distinguishing, field(value.bytes()?)?)?,
+            13 => overfull |= !add(&mut head.distinguishing, field(value.bytes()?)?),
             14 => read_provenance(head.provenance.get_or_insert_default(), value.bytes()?)?,
-            15 => add(&mut head.origins, origin(value.bytes()?)?)?,
+            15 => overfull |= !add(&mut head.origins, origin(value.bytes()?)?),
             16 => drop(value.number()?),
             _ => {}
         }
     }
-    Ok(())
+    Ok(overfull)
 }
 
-fn add<A: Array>(list: &mut SmallVec<A>, item: A::Item) -> Result<(), Malformed> {
-    if list.len() == LIST_MAX {
-        return Err(Malformed);
+/// Adds to a list that has room.
+fn add<A: Array>(list: &mut SmallVec<A>, item: A::Item) -> bool {
+    let has_room = list.len() < LIST_MAX;
+    if has_room {
+        list.push(item);
     }
-    list.push(item);
-    Ok(())
+    has_room
 }
 
 /// Labels come packed from some programs and one by one from others.
@@ -138,12 +145,17 @@ fn add_labels(labels: &mut SmallVec<[i32; 4]>, value: Value<'_>) -> Result<(), M
     match value {
         Value::Bytes(mut packed) => {
             while !packed.is_empty() {
-                add(labels, varint(&mut packed)? as i32)?;
+                add_label(labels, varint(&mut packed)? as i32)?;
             }
             Ok(())
         }
-        one => add(labels, one.int32()?),
+        one => add_label(labels, one.int32()?),
     }
+}
+
+/// A label that was not read might be one that withholds.
+fn add_label(labels: &mut SmallVec<[i32; 4]>, label: i32) -> Result<(), Malformed> {
+    add(labels, label).then_some(()).ok_or(Malformed)
 }
 
 fn coding(bytes: &[u8]) -> Result<Coding<'_>, Malformed> {

@@ -114,7 +114,7 @@ pub(super) fn section(
             let Accepted { source, bytes, .. } = &entries[*at];
             let source_id = &*scoped.sources[*source as usize].id.0;
             let length = write::length_of(1, source_id.len()) + write::length_of(2, bytes.len());
-            (source_id, *bytes, length)
+            (source_id, bytes, length)
         };
         shape.write_rest(&mut rest);
         let contributions = shape.members.iter().map(|at| write::length_of(2, contribution(at).2));

@@ -51,7 +51,7 @@ fn cut(
             let entry = &entries[*at];
             let date = Reverse(item::date(&entry.head));
             let id = entry.head.entry_id;
-            (date, entry.source, id, canon::content_digest(entry), canon::read_at(entry), entry.bytes)
+            (date, entry.source, id, canon::content_digest(entry), canon::read_at(entry), &*entry.bytes)
         });
         let mut over = vec![false; entries.len()];
         for at in candidates.split_off(left) {

@@ -8,6 +8,7 @@
 mod accept;
 mod account;
 mod check;
+mod as_text;
 mod limit;
 mod canon;
 mod fold;
@@ -27,14 +28,14 @@ mod write;
 mod tests;
 
 use crate::model::{Listed, Merged, Plan, Reply, Row, SealedRecord, Source};
-use bytes::Bytes;
 use head::Head;
 use item::Ids;
 use severn_proto::v1::{Dataset, Seal};
 use severn_trust::{Digest, RecordDigest};
+use std::borrow::Cow;
 
 /// Version of the rules in `RULES.md`. A change to a rule changes it.
-pub const RULES_VERSION: &str = "2.0.0";
+pub const RULES_VERSION: &str = "2.1.0";
 
 /// Entries of one source that are shown at most, over all its datasets (LIMIT-1).
 pub const ENTRIES_PER_SOURCE_MAX: usize = 10_000;
@@ -86,8 +87,8 @@ struct Accepted<'e> {
     source: u32,
     /// What the rules read of it.
     head: Head<'e>,
-    /// The whole, as its source sent it.
-    bytes: &'e Bytes,
+    /// The whole, as its source sent it, or as text (CHECK-3).
+    bytes: Cow<'e, [u8]>,
 }
 
 /// One dataset of the scope, and what is needed to make its section.

@@ -3,7 +3,8 @@
 mod make;
 mod rules;
 
-use super::{content, head, limit};
+use super::{as_text, content, head, limit};
+use crate::model::SourceId;
 use make::{Case, Opened, Reply, cases, shuffled, unify};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use prost::Message as _;
@@ -86,6 +87,7 @@ fn seen(head: &EntryHead) -> head::Head<'_> {
             .iter()
             .map(|o| head::Origin { system: &o.system, value: &o.value, organisation_ods: &o.organisation_ods })
             .collect(),
+        as_text: false,
     }
 }
 
@@ -192,20 +194,23 @@ proptest! {
         prop_assert!(!merged.ledger.summary.is_empty());
     }
 
-    /// Every entry shown was received from that source, and none is shown more often than it was received.
+    /// Every entry shown was received from that source, as it is or kept as text (CHECK-3), and none is shown more often
+    /// than it was received.
     #[test]
     fn what_is_shown_was_received(case in cases()) {
-        let mut received: Vec<(String, Vec<u8>)> = Vec::new();
+        let source = |id: &SourceId| case.plan.sources.iter().map(|planned| &planned.source).find(|s| s.id == *id);
+        let mut received: Vec<(String, [Vec<u8>; 2])> = Vec::new();
         for reply in &case.replies {
             for entry in reply.batches.iter().flat_map(|batch| &batch.entries) {
-                received.push((reply.source.0.to_string(), prost::Message::encode_to_vec(entry)));
+                let bytes = prost::Message::encode_to_vec(entry);
+                let text = source(&reply.source).map(|source| as_text::as_text(&bytes, source)).unwrap_or_default();
+                received.push((reply.source.0.to_string(), [bytes, text]));
             }
         }
         for (_, item) in items(&merged(&case)) {
             for contribution in &item.contributions {
                 let bytes = contribution.entry.as_ref().map(prost::Message::encode_to_vec).unwrap_or_default();
-                let key = (contribution.source_id.clone(), bytes);
-                let at = received.iter().position(|r| *r == key);
+                let at = received.iter().position(|(id, said)| *id == contribution.source_id && said.contains(&bytes));
                 prop_assert!(at.is_some());
                 received.swap_remove(at.unwrap_or_default());
             }

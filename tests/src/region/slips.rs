@@ -102,8 +102,8 @@ pub(super) fn head(draw: &mut Draw, statement: &Statement, one: &Told, id: usize
         Fate::Shown if draw.chance(0.05) => head.labels = vec![SensitivityLabel::MentalHealth.into()],
         Fate::Shown => {}
         Fate::Withheld => head.labels = vec![*draw.of(&[UNSEEN as i32, SensitivityLabel::Unspecified as i32, 99])],
-        Fate::Rejected if draw.chance(0.5) => head.assertion = 99,
-        Fate::Rejected => head.provenance = None,
+        Fate::Rejected if draw.chance(0.5) => head.labels = vec![SensitivityLabel::Normal.into(); 65],
+        Fate::Rejected => head.text.clear(),
     }
     head
 }

@@ -141,6 +141,7 @@ pub(crate) fn reason(reason: &Reason) -> String {
         ReasonCode::TransferIncomplete => "the person's record is still being transferred",
         ReasonCode::NotYetFiled => return counted("not yet filed"),
         ReasonCode::EntriesRejected => return counted("failed checks and not shown"),
+        ReasonCode::KeptAsText => return counted("failed checks and shown as text only"),
         ReasonCode::ByOwner => "by the owner's policy",
         ReasonCode::ByPerson => "at the person's wish",
         ReasonCode::MayBeOpened => "may be opened with a reason",

@@ -195,21 +195,12 @@ fn reply_5_what_came_whole_before_the_break_stands() {
 #[test]
 fn check_1_an_entry_that_fails_is_rejected_alone() {
     let big = "x".repeat(check::TEXT_MAX_BYTES + 1);
-    let long = "x".repeat(check::SHORT_TEXT_MAX_BYTES + 1);
     let bad = [
         allergy(""),
         allergy(&"x".repeat(257)),
         allergy("e").with(|h| h.dataset = Dataset::Problems as i32),
         allergy("e").text(" "),
-        allergy("e").with(|h| h.provenance = None),
-        allergy("e").with(|h| h.assertion = 4),
         allergy("e").text(&big),
-        allergy("e").field("x", &big),
-        allergy("e").field(&long, "x"),
-        allergy("e").origin(&long),
-        allergy("e").code(&long, "x"),
-        allergy("e").with(|h| h.recorded = long.clone()),
-        (0..65).fold(allergy("e"), |made, _| made.snomed("1")),
         (0..65).fold(allergy("e"), |made, _| made.label(1)),
     ];
     for bad in bad {
@@ -225,14 +216,82 @@ fn check_1_an_entry_that_fails_is_rejected_alone() {
         allergy("e").with(|h| h.status = 99),
         allergy("e").text("").with(|h| h.codings[0].display = "Penicillin".into()),
     ] {
-        assert_eq!(record(Dataset::Allergies, vec![vec![fine.done()]]).seal.shown, 1);
-    }
-    for (bytes, shown) in [(check::BODY_MAX_BYTES, 1), (check::BODY_MAX_BYTES + 1, 0)] {
-        let heavy = Entry { body: vec![0; bytes].into(), ..allergy("e").done() };
-        assert_eq!(record(Dataset::Allergies, vec![vec![heavy]]).seal.shown, shown);
+        let merged = record(Dataset::Allergies, vec![vec![fine.done()]]);
+        assert_eq!(outcome(&merged, 0).0, Outcome::Answered);
+        assert!(!lead(&merged).not_validated);
     }
     let headless = with_reply(|reply| reply.batches[0].entries[0].head = None);
     assert_eq!((headless.seal.shown, headless.seal.rejected), (0, 1));
+}
+
+/// The head of the only item's only entry.
+fn lead(merged: &Opened) -> EntryHead {
+    let entry = items(merged)[0].contributions[0].entry.clone().unwrap();
+    entry.head.unwrap()
+}
+
+#[test]
+fn check_3_what_breaks_a_rule_but_has_words_is_kept_as_text() {
+    let big = "x".repeat(check::TEXT_MAX_BYTES + 1);
+    let long = "x".repeat(check::SHORT_TEXT_MAX_BYTES + 1);
+    let named = |h: &mut EntryHead| h.provenance.as_mut().map_or((), |p| p.author = "Dr Shah".into());
+    let sound = || allergy("e").with(named).field("severity", "severe").origin("o").label(1);
+    let kept = |entry: Entry| {
+        let merged = record(Dataset::Allergies, vec![vec![entry.clone()]]);
+        assert_eq!(outcome(&merged, 0), (Outcome::AnsweredPartial, vec![ReasonCode::KeptAsText as i32]));
+        assert_eq!((merged.seal.shown, merged.seal.rejected), (1, 0));
+        let (head, sent) = (lead(&merged), entry.head.unwrap());
+        assert!(head.not_validated);
+        assert_eq!((&head.text, &head.labels), (&sent.text, &sent.labels));
+        head
+    };
+    let whole = |head: EntryHead| (head.codings.len(), head.distinguishing.len(), head.origins.len(), head.recorded);
+    for (made, left) in [
+        (sound().with(|h| h.recorded = long.clone()), (1, 1, 1, "")),
+        (sound().field("x", &big), (1, 1, 1, "2020")),
+        (sound().field(&long, "x"), (1, 1, 1, "2020")),
+        (sound().origin(&long), (1, 1, 1, "2020")),
+        (sound().code(&long, "x"), (1, 1, 1, "2020")),
+        ((0..65).fold(sound(), |made, _| made.snomed("1")), (64, 1, 1, "2020")),
+        (sound().with(|h| h.status_verbatim = long.clone()), (1, 1, 1, "2020")),
+    ] {
+        let made = if left.3.is_empty() { made } else { made.with(|h| h.recorded = "2020".into()) };
+        let head = kept(made.done());
+        assert_eq!(head.provenance.as_ref().unwrap().author, "Dr Shah");
+        assert_eq!(whole(head), (left.0, left.1, left.2, left.3.to_owned()));
+    }
+    let heavy = |bytes| Entry { body: vec![0; bytes].into(), ..sound().done() };
+    assert_eq!(outcome(&record(Dataset::Allergies, vec![vec![heavy(check::BODY_MAX_BYTES)]]), 0).0, Outcome::Answered);
+    assert_eq!(whole(kept(heavy(check::BODY_MAX_BYTES + 1))).0, 1, "without its detail");
+
+    let anonymous = kept(sound().with(|h| h.provenance = None).done()).provenance.unwrap();
+    assert_eq!((anonymous.organisation.as_str(), anonymous.author.as_str()), ("Source A", ""), "who sent it is known");
+    let verbose = |h: &mut EntryHead| h.provenance.as_mut().map_or((), |p| p.author = long.clone());
+    assert_eq!(kept(sound().with(verbose).done()).provenance.unwrap(), anonymous);
+
+    let odd = kept(sound().status(EntryStatus::Active).with(|h| h.assertion = 4).done());
+    assert_eq!((odd.status(), odd.assertion()), (EntryStatus::Unspecified, Assertion::Unspecified));
+    assert_eq!(odd.status_verbatim, "assertion 4 is not recognised");
+    let ruled_out = kept(sound().assertion(Assertion::Refuted).with(|h| h.provenance = None).done());
+    assert_eq!(ruled_out.assertion(), Assertion::Refuted);
+}
+
+#[test]
+fn check_3_what_is_kept_as_text_is_the_same_as_nothing_and_can_be_withheld_and_withdrawn() {
+    let broken = || allergy("e").snomed("1").with(|h| h.provenance = None);
+    let merged = record(Dataset::Allergies, vec![vec![broken().done()], vec![allergy("f").snomed("1").done()]]);
+    assert_eq!(grouping(&merged), (2, ""));
+    assert!(items(&merged).iter().all(|item| item.possibly_same.len() == 1));
+    let none = entry(Dataset::Allergies, "n").text("None known").assertion(Assertion::NoneKnown);
+    let merged = record(Dataset::Allergies, vec![vec![broken().done()], vec![none.done()]]);
+    assert_eq!(rules(&merged), ["CONFLICT-1"].into(), "what may be so speaks against none known");
+
+    let secret = record(Dataset::Allergies, vec![vec![broken().label(3).done()]]);
+    assert_eq!((secret.seal.shown, secret.seal.withheld), (0, 1));
+    let withdrawn = broken().origin("o").status(EntryStatus::EnteredInError).with(|h| h.assertion = 4);
+    let merged = record(Dataset::Allergies, vec![vec![withdrawn.done()], vec![allergy("copy").origin("o").done()]]);
+    assert!(items(&merged).iter().all(|item| item.retracted));
+    assert_eq!(rules(&merged), ["CONFLICT-6"].into());
 }
 
 #[test]
@@ -898,7 +957,7 @@ fn every_rule_is_written_tested_and_versioned() {
         .filter_map(|line| line.strip_prefix("| ")?.split_once(" |").map(|(id, _)| id))
         .flat_map(ids_in)
         .collect();
-    assert_eq!(defined.len(), 51);
+    assert_eq!(defined.len(), 52);
     assert_eq!(ids_in(written), defined, "a rule is mentioned that is not defined");
     let tests = [include_str!("rules.rs"), include_str!("rules/statements.rs")].concat();
     let names: Vec<String> =
@@ -915,6 +974,7 @@ fn every_rule_is_written_tested_and_versioned() {
         include_str!("../accept.rs"),
         include_str!("../account.rs"),
         include_str!("../check.rs"),
+        include_str!("../as_text.rs"),
         include_str!("../limit.rs"),
         include_str!("../../fanout/ask.rs"),
         include_str!("../heading.rs"),
