@@ -107,7 +107,8 @@ fn is_placed(when: When, head: &Head<'_>) -> bool {
     }
 }
 
-fn organisation<'e>(head: &Head<'e>) -> &'e str {
+/// ODS code of the organisation that recorded the entry; empty if it is not known.
+pub(super) fn organisation<'e>(head: &Head<'e>) -> &'e str {
     head.provenance.map_or("", |provenance| provenance.organisation_ods.trim())
 }
 

@@ -140,15 +140,31 @@ fn join_content<'e>(canon: &Canon<'e, '_>, joined: &mut Joined, retracted: &[boo
     }
 }
 
-/// Which of those that say the same were told apart where they were made: one organisation gave two of them two
-/// identifiers of one system (ORIGIN-2). Named by the first of them.
+/// Which of those that say the same may have been told apart where they were made: one organisation gave two of them two
+/// identifiers of one system (ORIGIN-2), or two that it recorded carry identifiers of which they share none (ORIGIN-3).
+/// Named by the first of them.
 fn counted_apart(canon: &Canon<'_, '_>, joined: &mut Joined, alike: &[Option<usize>]) -> HashSet<usize> {
+    let mut several = vec![false; alike.len()];
+    for (root, first) in alike.iter().enumerate() {
+        if let Some(first) = first.filter(|first| *first != root) {
+            several[first] = true;
+        }
+    }
     let mut given: HashMap<(usize, &str, &str), (&str, usize)> = HashMap::new();
+    let mut recorded: HashMap<(usize, &str), usize> = HashMap::new();
     let mut apart = HashSet::new();
     for (position, head) in canon.heads.iter().enumerate() {
         let root = joined.root(position);
-        let Some(first) = alike[root] else { continue };
-        for origin in head.origins.iter().filter(|origin| !origin.system.is_empty() && !origin.value.is_empty()) {
+        let Some(first) = alike[root].filter(|first| several[*first]) else { continue };
+        let mut origins = head.origins.iter().filter(|o| !o.system.is_empty() && !o.value.is_empty()).peekable();
+        let organisation = content::organisation(head);
+        if origins.peek().is_some() && !organisation.is_empty() {
+            let before = *recorded.entry((first, organisation)).or_insert(root);
+            if before != root {
+                apart.insert(first);
+            }
+        }
+        for origin in origins {
             let own = (origin.value, root);
             let before = *given.entry((first, origin.system, origin.organisation_ods)).or_insert(own);
             if before.0 != own.0 && before.1 != own.1 {

@@ -120,16 +120,21 @@ impl Region {
         versions.all(|other| says_same(self.statement(one), &one.said, &other.said))
     }
 
-    /// Whether somebody gave what says the same a second identifier in its maker's name, so that it may be another
-    /// statement (ORIGIN-2).
+    /// Whether what says the same came under several identifiers of which one was given in the name of whoever made the
+    /// statement (ORIGIN-2), or by others to what that organisation is known to have recorded (ORIGIN-3).
     fn is_disputed(&self, one: &Told) -> bool {
         let alike = |other: &&Told| {
             other.fate == Fate::Shown
                 && !self.is_retracted(other)
                 && says_same(self.statement(one), &one.said, &other.said)
         };
-        let linked = self.beside(one).filter(alike).any(|other| other.linked && self.versions_agree(other));
-        linked && self.beside(one).filter(alike).any(|other| other.route == Route::Reissued)
+        let alike: Vec<&Told> = self.beside(one).filter(alike).collect();
+        let count = |route: Route, of: fn(&Told) -> bool| alike.iter().filter(|o| o.route == route && of(o)).count();
+        let linked = |of: fn(&Told) -> bool| alike.iter().any(|o| o.linked && of(o) && self.versions_agree(o));
+        let in_its_name = usize::from(linked(|_| true)) + count(Route::Reissued, |_| true);
+        let known: fn(&Told) -> bool = |other| other.said.organisation;
+        let recorded = usize::from(linked(known)) + count(Route::Reissued, known) + count(Route::Minted, known);
+        in_its_name > 1 || recorded > 1
     }
 
     /// All that tells of the same statement and is not rejected, the entry itself too.

@@ -221,6 +221,45 @@ fn origin_2_whoever_made_them_told_them_apart() {
 }
 
 #[test]
+fn origin_3_a_copy_under_a_number_of_its_own_is_possibly_the_same() {
+    let recorded = |make: Make, organisation: &str| {
+        let organisation = organisation.to_owned();
+        make.with(|head| head.provenance.get_or_insert_default().organisation_ods = organisation)
+    };
+    let numbered = |id: &str, system: &str, number: &str| {
+        let system = system.to_owned();
+        allergy(id).origin(number).with(|head| head.origins[0].system = system)
+    };
+    let practice = || recorded(numbered("a", "urn:practice", "1"), "Y01234");
+    let minted = || recorded(numbered("b", "urn:hospital", "7"), "Y01234");
+    for both in [[practice(), minted()], [minted(), practice()]] {
+        let [one, other] = both.map(Make::done);
+        let merged = record(Dataset::Allergies, vec![vec![one], vec![other]]);
+        assert_eq!(grouping(&merged), (2, ""));
+        assert!(items(&merged).iter().all(|item| item.possibly_same.len() == 1));
+    }
+    let kept = minted().origin("1").with(|head| head.origins[1].system = "urn:practice".into());
+    assert_eq!(
+        grouping(&pair(Dataset::Allergies, practice(), kept)),
+        (1, "ORIGIN-1"),
+        "the origin's number came along"
+    );
+    let bare = recorded(allergy("c"), "Y01234");
+    assert_eq!(
+        grouping(&pair(Dataset::Allergies, practice(), bare)),
+        (1, "ALLERGY-1"),
+        "one number tells nothing apart"
+    );
+    for (organisation, grouped) in [("RRK", 1), ("", 1)] {
+        let merged = pair(Dataset::Allergies, practice(), recorded(minted(), organisation));
+        assert_eq!(items(&merged).len(), grouped, "what {organisation:?} recorded itself is its own statement");
+    }
+    let third = || recorded(allergy("d"), "RJ1");
+    let merged = record(Dataset::Allergies, vec![vec![practice().done()], vec![minted().done()], vec![third().done()]]);
+    assert_eq!(items(&merged).len(), 3, "nobody knows which of the two the third is");
+}
+
+#[test]
 fn retract_2_what_was_sent_under_a_withdrawn_id() {
     let active = || allergy("a").with(|head| head.last_changed = "2024-01-03".into()).done();
     let withdrawn = || allergy("a").status(EntryStatus::EnteredInError).done();
