@@ -10,7 +10,7 @@ use severn_client::{Answer, Found, Record, Search};
 use severn_link::{Identity, ServerLimits, server};
 use severn_proto::v1::{
     Dataset, DatasetOutcome, DatasetOutcomes, DescribeRequest, DescribeResponse, Entry, EntryBatch, FetchBytesRequest,
-    FetchBytesResponse, FetchEnd, FetchOpened, FetchRequest, FetchResponse, Outcome, ReasonCode,
+    FetchBytesResponse, FetchEnd, FetchOpened, FetchRequest, FetchResponse, Outcome, Reason, ReasonCode,
     fetch_response::Part,
     source_adapter_server::{SourceAdapter, SourceAdapterServer},
 };
@@ -202,6 +202,30 @@ async fn what_names_another_person_is_rejected_and_raises_an_alarm() {
     assert_eq!(trail.matches("alarm-other-person").count(), 1, "one alarm for the source, durable");
     assert!(trail.find("alarm-other-person") < trail.find("\"seal\""), "before anything leaves");
     assert!(!trail.contains("Birch"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_of_another_person_that_the_source_left_out_raise_an_alarm_too() {
+    let (record, trail) = heard(
+        |echo| {
+            let mut parts = vec![part(Part::Opened(echo)), entries(Dataset::Allergies, one_allergy())];
+            parts.extend(outcomes(Dataset::Allergies, 1));
+            if let Some(Ok(FetchResponse { part: Some(Part::Outcomes(said)) })) = parts.last_mut() {
+                let allergies = said.outcomes.iter_mut().filter(|outcome| outcome.entries == 1);
+                for outcome in allergies {
+                    outcome.outcome = Outcome::AnsweredPartial.into();
+                    outcome.reasons = vec![Reason { code: ReasonCode::OtherPerson.into(), count: 1 }];
+                }
+            }
+            parts.push(end(1));
+            parts
+        },
+        false,
+    )
+    .await;
+    let told = (Outcome::AnsweredPartial, Some(ReasonCode::OtherPerson), [1, 1, 0]);
+    assert_eq!(row(&record, Dataset::Allergies), told);
+    assert_eq!(trail.matches("alarm-other-person").count(), 1);
 }
 
 #[tokio::test(start_paused = true)]

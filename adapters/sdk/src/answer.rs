@@ -87,7 +87,8 @@ impl<'a> Shaper<'a> {
 
     fn of_reading(&mut self, reading: Reading) -> Answer {
         if reading.failed {
-            return self.bare(reading.dataset, Outcome::NoAnswer, Some(ReasonCode::SourceFailed));
+            let why = if reading.other_person > 0 { ReasonCode::OtherPerson } else { ReasonCode::SourceFailed };
+            return self.bare(reading.dataset, Outcome::NoAnswer, Some(why));
         }
         if reading.not_held {
             return self.bare(reading.dataset, Outcome::NotHeld, None);
@@ -123,20 +124,18 @@ impl<'a> Shaper<'a> {
             }
         }
         let stale = reading.as_of_ms.is_some_and(|at| self.now_ms.saturating_sub(at) > self.stale_after_ms);
-        let mut reasons = Vec::new();
-        let mut add = |code: ReasonCode, count: u32| reasons.push(Reason { code: code.into(), count });
-        if withheld + stripped > 0 {
-            add(ReasonCode::Label, withheld + stripped);
-        }
-        if over_limit > 0 {
-            add(ReasonCode::OverLimit, over_limit);
-        }
-        if unreadable > 0 {
-            add(ReasonCode::Unreadable, unreadable);
-        }
+        let counts = [
+            (ReasonCode::Label, withheld + stripped),
+            (ReasonCode::OverLimit, over_limit),
+            (ReasonCode::Unreadable, unreadable),
+            (ReasonCode::OtherPerson, reading.other_person),
+        ];
+        let counted = counts.into_iter().filter(|(_, count)| *count > 0);
+        let mut reasons: Vec<Reason> = counted.map(|(code, count)| Reason { code: code.into(), count }).collect();
         // The source itself says that its owner keeps some of it back.
         let kept_back = reading.partial.iter().any(|reason| reason.code() == ReasonCode::ByOwner);
-        let partial = stripped > 0 || over_limit > 0 || unreadable > 0 || !reading.partial.is_empty();
+        let left_out = stripped + over_limit + unreadable + reading.other_person;
+        let partial = left_out > 0 || !reading.partial.is_empty();
         reasons.extend(reading.partial);
         if stale {
             reasons.push(Reason { code: ReasonCode::AsOf.into(), count: 0 });

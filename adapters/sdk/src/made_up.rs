@@ -31,6 +31,8 @@ pub(crate) enum Mood {
     Down,
     /// Says nothing of the last dataset asked.
     ForgetsOne,
+    /// Finds so many items of another person beside, or trusts nothing that it finds because of them.
+    MixesUp { other_person: u32, failed: bool },
 }
 
 #[derive(Default)]
@@ -192,6 +194,8 @@ impl Source for MadeUp {
             entries: state.entries.get(&(local_id.to_owned(), *dataset)).cloned().unwrap_or_default(),
             as_of_ms: state.as_of_ms,
             partial: state.partial.clone(),
+            other_person: if let Mood::MixesUp { other_person, .. } = mood { other_person } else { 0 },
+            failed: matches!(mood, Mood::MixesUp { failed: true, .. }),
             ..Reading::default()
         };
         let asked =

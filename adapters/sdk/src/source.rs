@@ -55,6 +55,8 @@ pub struct Reading {
     pub entries: Vec<Entry>,
     /// Items that could not be read as entries.
     pub unreadable: u32,
+    /// Items that named another person and were left out: the broker raises an alarm.
+    pub other_person: u32,
     /// Further reasons why this is only a part (`OVER_LIMIT`, `DATE_RANGE`, `NOT_YET_FILED` ...).
     pub partial: Vec<Reason>,
     /// The time the data is of, milliseconds since 1970, where the source is a copy; `None` for now.

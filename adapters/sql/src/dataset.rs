@@ -88,8 +88,9 @@ impl MappedDataset {
         while let Some(row) = rows.next().await {
             let row = row?;
             if !self.is_about(&row, local_id) {
-                let problem = format!("{}: the query gave a row of another person", self.statement.name);
-                return Err(SourceError::Mapping(problem));
+                // Who asks for one person and is given another cannot trust the other rows either.
+                warn!(statement = %self.statement.name, "the query gave a row of another person");
+                return Ok(Reading { dataset: self.dataset, failed: true, other_person: 1, ..Reading::default() });
             }
             if gathered.rows == self.rows_max {
                 gathered.over_limit = true;

@@ -311,8 +311,12 @@ fn cut_off(received: u32) -> Outcome {
 fn believe(stated: &DatasetOutcome) -> Option<Verdict> {
     let outcome = Outcome::try_from(stated.outcome).ok()?;
     let may_be_said = !matches!(outcome, Outcome::Unspecified | Outcome::NotAsked | Outcome::Rejected);
-    let reason_may_be_said = |reason: &Reason| {
-        ReasonCode::try_from(reason.code).is_ok_and(|code| code != ReasonCode::Unspecified && !rejects(code))
+    let left_out = matches!(outcome, Outcome::AnsweredPartial | Outcome::Withheld | Outcome::NoAnswer);
+    let reason_may_be_said = |reason: &Reason| match ReasonCode::try_from(reason.code) {
+        // The source itself found items of another person, and left them out.
+        Ok(ReasonCode::OtherPerson) => left_out,
+        Ok(code) => code != ReasonCode::Unspecified && !rejects(code),
+        Err(_) => false,
     };
     let fine = may_be_said && stated.reasons.iter().all(reason_may_be_said);
     fine.then(|| Verdict { outcome, reasons: stated.reasons.clone(), as_of_ms: stated.as_of_ms })

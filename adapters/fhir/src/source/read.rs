@@ -146,7 +146,7 @@ impl FhirSource {
                         if !is_about(resource, patient, self.rest.base()) {
                             // Never another person's: the item is missing here, and that is said.
                             warn!(kind, "the server answered with a resource about somebody else");
-                            count(&mut readings, datasets_of(kind));
+                            each(&mut readings, datasets_of(kind), |reading| reading.other_person += 1);
                             continue;
                         }
                         let mapped = map_resource(resource, &pool, &context);
@@ -201,7 +201,8 @@ impl Tally {
         if reading.not_held {
             return reading;
         }
-        let is_blank = reading.entries.is_empty() && reading.partial.is_empty() && reading.unreadable == 0;
+        let left_out = reading.unreadable + reading.other_person;
+        let is_blank = reading.entries.is_empty() && reading.partial.is_empty() && left_out == 0;
         let is_there = |kind: &str| self.kept.contains(kind) || self.failed.contains_key(kind);
         if is_blank && !homes_of(reading.dataset).any(is_there) {
             reading.not_held = true;
@@ -231,9 +232,13 @@ pub(super) fn is_about(resource: &Resource, patient: &Resource, base: &Url) -> b
 }
 
 fn count(readings: &mut BTreeMap<i32, Reading>, datasets: &[Dataset]) {
+    each(readings, datasets, |reading| reading.unreadable += 1);
+}
+
+fn each(readings: &mut BTreeMap<i32, Reading>, datasets: &[Dataset], change: impl Fn(&mut Reading)) {
     for dataset in datasets {
         if let Some(reading) = readings.get_mut(&(*dataset as i32)) {
-            reading.unreadable += 1;
+            change(reading);
         }
     }
 }

@@ -136,6 +136,21 @@ async fn an_entry_with_a_label_that_may_not_be_seen_stays() {
 }
 
 #[tokio::test]
+async fn what_names_another_person_is_left_out_and_said() {
+    for (other_person, failed, said) in [
+        (2, false, "answered_partial 2 other_person:2"),
+        (1, true, "no_answer 0 other_person:0"),
+        (0, true, "no_answer 0 source_failed:0"),
+    ] {
+        let source = MadeUp::new();
+        source.feel(Mood::MixesUp { other_person, failed });
+        let bench = bench(source, |_| ()).await;
+        let parts = bench.fetch(&question(&bench).await).await.unwrap();
+        assert_eq!(of(&parts, Dataset::Medications), said);
+    }
+}
+
+#[tokio::test]
 async fn what_the_source_keeps_back_is_withheld_and_what_it_lacks_is_a_part() {
     for (why, said) in [
         (ReasonCode::ByOwner, "withheld 2 by_owner:0"),

@@ -152,6 +152,7 @@ pub(crate) fn reason(reason: &Reason) -> String {
         ReasonCode::Directive => "the person's own wish forbids it",
         ReasonCode::Agreement => "the local agreement does not cover it",
         ReasonCode::AdapterRefused => "it refused the request",
+        ReasonCode::OtherPerson if reason.count > 0 => return counted("about another person, and left out"),
         ReasonCode::OtherPerson => "the answer was about another person",
         ReasonCode::Invalid => "the answer broke the rules",
         ReasonCode::TooLarge => "the answer was too large",

@@ -153,6 +153,14 @@ fn reply_4_a_dataset_that_contradicts_itself_is_rejected() {
         let merged = with_reply(|reply| reply.outcomes[0].outcome = told as i32);
         assert_eq!((outcome(&merged, 0).0, merged.seal.shown, merged.ledger.rows[0].as_of_ms), (told, 1, 5));
     }
+    // The source itself found another person's items and left them out.
+    let other = vec![Reason { code: ReasonCode::OtherPerson as i32, count: 2 }];
+    let merged = with_reply(|reply| {
+        reply.outcomes[0].outcome = Outcome::AnsweredPartial as i32;
+        reply.outcomes[0].reasons.clone_from(&other);
+    });
+    assert_eq!((outcome(&merged, 0).0, merged.seal.shown), (Outcome::AnsweredPartial, 1));
+    assert_eq!(merged.ledger.rows[0].reasons, other);
 }
 
 #[test]
