@@ -40,7 +40,7 @@ pub enum Behaviour {
     Slow(Duration),
     /// Never answers.
     Hangs,
-    /// Panics.
+    /// Panics, with what it was reading in its message.
     Panics,
     /// Cannot be read.
     Fails,
@@ -119,7 +119,10 @@ impl Source for MadeUp {
             Behaviour::Answers | Behaviour::Down => {}
             Behaviour::Slow(wait) => tokio::time::sleep(wait).await,
             Behaviour::Hangs => std::future::pending().await,
-            Behaviour::Panics => panic!("a made-up source panics"),
+            Behaviour::Panics => {
+                let read = self.person(local_id).and_then(|(_, entries)| entries.first()?.head.clone());
+                panic!("a made-up source panics over {:?}", read.map(|head| head.text));
+            }
             Behaviour::Fails => return Err(SourceError::Unreachable("made up".into())),
         }
         let (_, entries) = self.person(local_id).unwrap_or_default();
