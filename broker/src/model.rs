@@ -135,6 +135,8 @@ pub struct PlannedSource {
     pub ask: Vec<Dataset>,
     /// The datasets that are not asked for, what the ledger says of each, and why.
     pub not_asked: Vec<(Dataset, Outcome, ReasonCode)>,
+    /// Whether any source holds the person as restricted: then this one keeps back what locates them, too.
+    pub restricted: bool,
 }
 
 /// What one planned source said. Exactly one for each [`PlannedSource`] that was asked, whatever happened.

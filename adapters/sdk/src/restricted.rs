@@ -4,7 +4,7 @@
 //! **Invariant:** an entry whose content cannot be understood does not leave.
 
 use prost::Message as _;
-use severn_proto::v1::{DemographicsDetail, Entry, EntryBody, entry_body::Detail};
+use severn_proto::v1::{Dataset, DemographicsDetail, Entry, EntryBody, entry_body::Detail};
 
 /// How names of distinguishing fields end that locate somebody, however they are written.
 const LOCATING: [&str; 6] = ["address", "email", "location", "mobile", "phone", "postcode"];
@@ -22,6 +22,9 @@ pub(crate) enum Stripped {
 
 /// Takes out of an entry what locates the person.
 pub(crate) fn strip(mut entry: Entry) -> Stripped {
+    if entry.head.as_ref().is_some_and(|head| head.dataset() == Dataset::GpPractice) {
+        return Stripped::Nothing;
+    }
     let Ok(mut body) = EntryBody::decode(entry.body.clone()) else { return Stripped::Nothing };
     let mut less = false;
     let mut clear = |text: &mut String| {

@@ -186,7 +186,7 @@ impl Adapter {
         };
         let demographics = registration.demographics.unwrap_or_default();
         let own = PersonKeys::of(&demographics);
-        let restricted = demographics.restricted;
+        let restricted = demographics.restricted || asked.statement.restricted;
         if !asked.proof.person.agrees_with(&own) {
             return Err(self.refused(Refused::of(asked, Refusal::OtherPerson)).await);
         }
@@ -206,7 +206,7 @@ enum Person {
     Agrees {
         /// In these words.
         opened: FetchOpened,
-        /// Whether it holds the person as restricted.
+        /// Whether it, or any other source by the broker's word, holds the person as restricted.
         restricted: bool,
     },
     /// It does not know the local id, or could not be asked; then nothing is read.

@@ -59,6 +59,7 @@ impl Access {
             local_id: located.local_id.clone(),
             ask: ask.clone(),
             not_asked: not_asked.clone(),
+            restricted: person.golden.restricted,
         });
         Plan {
             query_id: question.query_id,

@@ -121,6 +121,7 @@ impl Fanout {
                 issued_at_ms: self.clock.now_ms(),
                 proof_sha256: proof_sha256.clone(),
                 relationship: String::new(),
+                restricted: planned.restricted,
             })
             .collect();
         sign_statements(&statements, &self.statement_key, self.clock.as_ref())

@@ -39,6 +39,7 @@ fn plan(sources: usize, commitments: &Commitments) -> Plan {
         local_id: LocalId("1".into()),
         ask: ALL_DATASETS.to_vec(),
         not_asked: Vec::new(),
+        restricted: false,
     };
     Plan {
         query_id: Uuid::nil(),

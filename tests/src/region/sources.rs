@@ -58,6 +58,7 @@ pub fn plan(datasets: &[Dataset]) -> Plan {
         local_id: LocalId(local_id.into()),
         ask: datasets.to_vec(),
         not_asked: Vec::new(),
+        restricted: false,
     };
     let telling = SOURCES[..TELLING].iter().flat_map(|source| LOCAL_IDS.map(|local_id| planned(source, local_id)));
     let mut silent = planned(&SOURCES[TELLING], LOCAL_IDS[0]);

@@ -141,6 +141,8 @@ pub struct Question {
     pub datasets: Vec<Dataset>,
     /// The budget, in the statement: milliseconds.
     pub budget_ms: u32,
+    /// Whether another source restricts the person, in the statement.
+    pub restricted: bool,
 }
 
 impl fmt::Debug for Question {
@@ -218,6 +220,7 @@ impl Bench {
             local_id: local_id.into(),
             datasets: datasets.to_vec(),
             budget_ms: 3000,
+            restricted: false,
         })
     }
 
@@ -250,6 +253,7 @@ impl Bench {
             issued_at_ms: self.clock.now_ms(),
             proof_sha256: sha256(&[request_proof.as_bytes()]).to_vec(),
             relationship: String::new(),
+            restricted: question.restricted,
         };
         let signed = sign_statements(&[statement], &self.keys.broker, &*self.clock)?;
         let statement = signed.into_iter().next().unwrap_or_default();

@@ -177,6 +177,10 @@ async fn of_a_restricted_person_leaves_nothing_that_locates_them() {
     let parts = open.fetch(&question(&open).await).await.unwrap();
     assert_eq!(of(&parts, Dataset::Medications), "answered 3");
     assert!(format!("{parts:?}").contains("Refuge Lane"), "nobody restricted this person");
+    let told = Question { restricted: true, ..question(&open).await };
+    let parts = open.fetch(&told).await.unwrap();
+    assert_eq!(of(&parts, Dataset::Medications), "answered_partial 3 label:1", "another source does");
+    assert!(!format!("{parts:?}").contains("Refuge Lane"));
 
     let restricted = made_up();
     restricted.restrict("p1");

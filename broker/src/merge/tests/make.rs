@@ -95,6 +95,7 @@ pub(super) fn plan(sources: &[(&str, &str)], datasets: &[Dataset]) -> Plan {
         local_id: LocalId((*local_id).into()),
         ask: datasets.to_vec(),
         not_asked: Vec::new(),
+        restricted: false,
     });
     Plan {
         query_id: Uuid::nil(),
