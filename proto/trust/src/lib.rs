@@ -5,6 +5,7 @@
 //! **Invariant:** nothing here reads the time, draws a random number or opens a file by itself: [`Clock`],
 //! [`Entropy`] and [`Disk`] are passed in, so that a whole federation runs in simulation.
 
+mod challenge;
 mod clock;
 mod commitment;
 mod digest;
@@ -19,6 +20,10 @@ mod token;
 mod trail;
 mod words;
 
+pub use challenge::{
+    CHALLENGE_BYTES_MAX, ChallengeError, NOTE_BYTES_MAX, challenge_kind_from_word, challenge_kind_word,
+    challenge_state_from_word, challenge_state_word, check_note, read_challenge,
+};
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, new_uuid};
 pub use commitment::{Commitments, PersonKeys, SALT_BYTES};
 pub use digest::{Digest, RecordDigest, hex, sha256, unhex};
