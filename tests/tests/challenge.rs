@@ -5,11 +5,14 @@
 
 use prost::Message as _;
 use severn_adapter_sdk::inbox::{Answered, Held, Inbox};
+use severn_broker::model::SourceId;
 use severn_client::{Client, ClientError, Found, Search};
 use severn_link::{Dialler as _, Identity, ServerLimits, server};
 use severn_proto::v1::{
     Challenge, ChallengeKind, ChallengeRequest, ChallengeResponse, ChallengeState, Dataset, Demographics,
-    ListChallengesRequest, PurposeOfUse, RegistrationRef, ReportedChallenge, RequestContext,
+    ListChallengesRequest, ListTakenRequest, ListTakenResponse, PurposeOfUse, RegistrationRef, ReportedChallenge,
+    RequestContext, TakeChallengeRequest, TakeChallengeResponse, TakenChallenge,
+    challenge_inbox_server::{ChallengeInbox, ChallengeInboxServer},
     challenges_client::ChallengesClient,
 };
 use severn_trust::{Clock as _, Commitments, PersonKeys, Proof, SystemEntropy, new_uuid, sha256, verify_trail};
@@ -20,7 +23,7 @@ use tests::{
     world::{MadeUp, TABLE, World},
 };
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Code, Request, Response, Status, transport::Channel};
 
 const PENICILLIN: (&str, &str) = ("91936005", "Allergy to penicillin");
 
@@ -214,8 +217,7 @@ async fn a_repetition_is_taken_once() {
 async fn a_source_that_is_down_is_told_apart_and_nothing_waits_at_the_broker() {
     let world = two_sources().await;
     let delivered = report(&world, "R8000", &wrong("A", "a1")).await.expect("taken");
-    let nowhere = world.network.dial("", &Identity::Source("nobody".into())).expect("any address will do in memory");
-    world.broker.fanout.registry().attach(&severn_broker::model::SourceId("A".into()), nowhere);
+    reconnect(&world, "A", "nobody");
     refused(
         report(&world, "R8000", &wrong("A", "a1")).await,
         Code::Unavailable,
@@ -242,6 +244,80 @@ async fn a_source_that_takes_no_challenges_is_to_be_telephoned() {
     tokio::spawn(bare.serve_with_incoming(incoming));
     refused(report(&world, "R8000", &wrong("B", "a1")).await, Code::FailedPrecondition, "telephone it");
     assert!(held(&world, "B").is_empty());
+}
+
+/// A source that takes everything and says what it likes.
+struct Lying {
+    challenge_id: &'static str,
+    listed: ListTakenResponse,
+}
+
+#[tonic::async_trait]
+impl ChallengeInbox for Lying {
+    async fn take_challenge(
+        &self,
+        _: Request<TakeChallengeRequest>,
+    ) -> Result<Response<TakeChallengeResponse>, Status> {
+        let challenge_id = self.challenge_id.into();
+        Ok(Response::new(TakeChallengeResponse { challenge_id, ..TakeChallengeResponse::default() }))
+    }
+
+    async fn list_taken(&self, _: Request<ListTakenRequest>) -> Result<Response<ListTakenResponse>, Status> {
+        Ok(Response::new(self.listed.clone()))
+    }
+}
+
+fn lies_at(world: &World, source: &str, lying: Lying) {
+    let party = world.network.party(Identity::Source(source.into()));
+    let incoming = UnboundedReceiverStream::new(party.accept());
+    let inbox = server(ServerLimits::default()).add_service(ChallengeInboxServer::new(lying));
+    tokio::spawn(inbox.serve_with_incoming(incoming));
+    reconnect(world, source, source);
+}
+
+/// From now on the broker reaches `source` where `there` listens.
+fn reconnect(world: &World, source: &str, there: &str) {
+    let channel = world.network.dial("", &Identity::Source(there.into())).expect("any address will do in memory");
+    world.broker.fanout.registry().attach(&SourceId(source.into()), channel);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_breaks_the_contract_harms_nobody_else() {
+    let world = two_sources().await;
+    report(&world, "R8000", &wrong("A", "a1")).await.expect("taken");
+    lies_at(&world, "B", Lying { challenge_id: "no id\u{1b}[2J", listed: ListTakenResponse::default() });
+    refused(report(&world, "R8000", &wrong("B", "a1")).await, Code::DataLoss, "broke the contract");
+    assert!(!trail(&world).contains("[2J"), "what a source says goes into no trail unchecked");
+
+    // It takes one, and later lists it no more, but lists what nobody sent, in a state that does not exist.
+    let strange = TakenChallenge { challenge_id: "strange".into(), state: 99, ..TakenChallenge::default() };
+    let listed = ListTakenResponse { challenges: vec![strange], truncated: true };
+    let id = "0190b5b0-0000-7000-8000-000000000001";
+    lies_at(&world, "B", Lying { challenge_id: id, listed });
+    report(&world, "R8000", &wrong("B", "a1")).await.expect("taken");
+    let person = id_of(&world, &anne()).await;
+    let all = world.client("R8000").list_challenges(None).await.expect("a list");
+    let said: Vec<(&str, &str, i32)> = all
+        .challenges
+        .iter()
+        .map(|c| (c.source_id.as_str(), c.enterprise_id.as_str(), c.taken.as_ref().expect("said").state))
+        .collect();
+    assert!(said.contains(&("A", &person, ChallengeState::Received.into())), "{said:?}");
+    assert!(said.contains(&("B", &person, ChallengeState::NotListed.into())), "{said:?}");
+    assert!(said.contains(&("B", "", 99)), "{said:?}");
+    assert!(all.truncated);
+    let hers = world.client("R8000").list_challenges(Some(&person)).await.expect("a list");
+    assert_eq!(hers.challenges.len(), 2, "what this broker did not pass on is nobody's");
+
+    let endless = TakenChallenge { answer: "x".repeat(5 * 1024 * 1024), ..TakenChallenge::default() };
+    let listed = ListTakenResponse { challenges: vec![endless], truncated: false };
+    lies_at(&world, "B", Lying { challenge_id: id, listed });
+    let all = world.client("R8000").list_challenges(None).await.expect("a list");
+    assert_eq!(
+        (all.silent_source_ids, all.challenges.len()),
+        (vec!["B".to_owned()], 2),
+        "more than a message may hold"
+    );
 }
 
 #[tokio::test(start_paused = true)]
