@@ -235,6 +235,7 @@ async fn challenges_are_listed_and_answered_while_it_serves() {
     inbox.take(taken).unwrap();
     let listed = text(&place.run(&["challenges"]));
     assert!(listed.contains("\"this is not about this person\"") && listed.contains("allergies, entry 5"), "{listed}");
+    assert!(text(&place.run(&["check"])).contains("challenges: 1 wait for your decision"));
     let answer = |id: &str, note: &str| place.run(&["challenges", "answer", id, "corrected", "--note", note]);
     for (refused, said) in [
         (answer(&uuid::Uuid::from_u128(8).to_string(), "x"), "no challenge has this id"),

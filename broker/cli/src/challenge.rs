@@ -78,3 +78,37 @@ fn view_of_one(challenge: &ReportedChallenge) -> Value {
         "answered_at_ms": taken.answered_at_ms,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Command;
+    use clap::Parser as _;
+
+    /// What a command line says back; `None` if it makes no sense.
+    fn said(line: &str) -> Option<Challenge> {
+        let words = format!("severn challenge {line} --nhs 9434765919");
+        let Command::Challenge(args) = Cli::try_parse_from(words.split(' ')).ok()?.command else { return None };
+        read(&args).ok()
+    }
+
+    #[test]
+    fn an_entry_is_wrong_or_anothers_and_a_record_can_only_be_anothers() {
+        let entry = said("e1 RRK allergies a1 --wrong --note no").unwrap();
+        assert_eq!((entry.dataset(), entry.kind(), &*entry.entry_id), (Dataset::Allergies, ChallengeKind::Wrong, "a1"));
+        let others = said("e1 RRK allergies a1 --not-this-person").unwrap();
+        assert_eq!((others.kind(), &*others.note), (ChallengeKind::OtherPerson, ""));
+        let record = said("e1 RRK --not-this-person").unwrap();
+        assert_eq!((record.dataset(), &*record.entry_id), (Dataset::Demographics, ""));
+        for line in [
+            "e1 RRK allergies a1",
+            "e1 RRK allergies a1 --wrong",
+            "e1 RRK allergies a1 --wrong --not-this-person --note no",
+            "e1 RRK allergies --not-this-person",
+            "e1 RRK allergys a1 --not-this-person",
+            "e1",
+        ] {
+            assert_eq!(said(line), None, "{line}");
+        }
+    }
+}

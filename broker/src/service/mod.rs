@@ -1,5 +1,5 @@
 //! The gRPC doors: wire → model → wire, and the one map from error to status. Nothing is decided here but who may
-//! knock at which door: care apps at `RecordBroker`, adapters and stewards at `PatientIndex`.
+//! knock at which door: care apps at `RecordBroker` and `Challenges`, adapters and stewards at `PatientIndex`.
 
 mod challenges;
 mod patients;

@@ -1,5 +1,5 @@
 //! What both sides of a query check for themselves: who asks (`token`), that the asking app really asked this
-//! (`proof`), what the broker says of the call (`statement`), what an owner lets out (`table`), and a trail that shows
+//! (`proof`), what a reader says back (`challenge`), what the broker says of the call (`statement`), what an owner lets out (`table`), and a trail that shows
 //! tampering (`trail`). A fully compromised broker must gain nothing from any of it.
 //!
 //! **Invariant:** nothing here reads the time, draws a random number or opens a file by itself: [`Clock`],

@@ -12,7 +12,7 @@ use crate::{
 };
 use severn_link::Peer;
 use severn_proto::v1::{
-    Challenge, ListTakenRequest, ListTakenResponse, ReasonCode, TakeChallengeRequest, TakeChallengeResponse,
+    Challenge, ListTakenRequest, ListTakenResponse, Outcome, ReasonCode, TakeChallengeRequest, TakeChallengeResponse,
     TakenChallenge,
 };
 use severn_trust::{Decision, challenge_kind_word, challenge_state_word, dataset_word, read_challenge, sha256};
@@ -103,6 +103,9 @@ impl Adapter {
         for mut group in Group::start(&self.source, &asked.statement.local_id, &rulings, until) {
             let Some(Ok(readings)) = group.by(until).await else { return Err(not_read()) };
             let answers = shaper.shape(&group.rulings, Ok(readings));
+            if answers.iter().any(|answer| answer.outcome.outcome() == Outcome::NoAnswer) {
+                return Err(not_read());
+            }
             let heads = answers.into_iter().flat_map(|answer| answer.entries).filter_map(|entry| entry.head);
             if let Some(head) = heads.into_iter().find(|head| head.entry_id == challenge.entry_id) {
                 return Ok(head.labels);

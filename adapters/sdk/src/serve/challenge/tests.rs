@@ -208,9 +208,11 @@ async fn what_cannot_be_kept_or_read_is_not_acknowledged() {
     let source = Arc::new(MadeUp::new());
     let bench = Bench::start(BenchParts::new(Arc::clone(&source) as Arc<dyn Source>, keys())).await.unwrap();
     let (question, bytes) = (question(&bench, &wrong("a1")).await, wrong("a1").encode_to_vec());
-    source.feel(Mood::Down);
-    let refused = bench.challenge(&question, bytes.clone()).await.unwrap_err();
-    assert_eq!(refused.code(), Code::Unavailable);
+    for mood in [Mood::Down, Mood::Panics, Mood::ForgetsOne] {
+        source.feel(mood);
+        let refused = bench.challenge(&bench.renewed(&question), bytes.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable, "{mood:?}");
+    }
     source.feel(Mood::Well);
     bench.disk().set_full(true);
     let refused = bench.challenge(&bench.renewed(&question), bytes.clone()).await.unwrap_err();
