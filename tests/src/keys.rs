@@ -98,8 +98,21 @@ impl Gateway {
     /// # Panics
     /// If the key cannot sign.
     pub fn token(&self, role: &str, purpose: PurposeOfUse, clock: &dyn Clock, token_id: u64) -> String {
+        self.sign(&self.claims(role, purpose, clock, token_id))
+    }
+
+    /// A token with these claims.
+    ///
+    /// # Panics
+    /// If the key cannot sign.
+    pub fn sign(&self, claims: &UserClaims) -> String {
+        self.issuer.issue(claims).expect("the gateway's key can sign")
+    }
+
+    /// The claims of such a token.
+    pub fn claims(&self, role: &str, purpose: PurposeOfUse, clock: &dyn Clock, token_id: u64) -> UserClaims {
         let now = clock.now_s();
-        let claims = UserClaims {
+        UserClaims {
             iss: ISSUER.into(),
             sub: "u-1".into(),
             aud: AUDIENCE.into(),
@@ -112,8 +125,7 @@ impl Gateway {
             org: "RRK".into(),
             purpose: purpose_word(purpose),
             cnf: severn_trust::Confirmation { jwk: self.app_key.public().jwk() },
-        };
-        self.issuer.issue(&claims).expect("the gateway's key can sign")
+        }
     }
 }
 

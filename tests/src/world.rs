@@ -7,6 +7,7 @@ use crate::keys::{Gateway, Seeded, TokioClock, signing_key};
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use severn_adapter_sdk::{
     feed::{Feed, FeedParts},
+    inbox::Inbox,
     limits::Limits,
     serve::{About, Adapter, Parts, serve},
     source::{Document, Finding, Reading, Source, SourceError},
@@ -253,6 +254,7 @@ impl World {
             verifier: self.gateway.verifier(),
             policy,
             trail,
+            inbox: Inbox::new(Arc::new(disk.clone())),
             clock: self.clock.clone(),
             limits: Limits::default(),
         });

@@ -52,6 +52,7 @@ fn context_for(world: &World, role: &str, datasets: Vec<Dataset>) -> Option<Requ
         datasets,
         purpose: PurposeOfUse::DirectCare,
         person: Commitments::new(&PersonKeys::of(&anne()), &entropy),
+        challenge: None,
     };
     let request_proof = proof.sign(&world.gateway.app_key).expect("the app's key signs");
     let user_token = world.gateway.token(role, PurposeOfUse::DirectCare, clock, 1);

@@ -36,6 +36,7 @@ fn admitted(access: &Access, gateway: &Gateway) -> bool {
         datasets: Vec::new(),
         purpose: PurposeOfUse::DirectCare,
         person: Commitments::default(),
+        challenge: None,
     };
     let request_proof = proof.sign(&gateway.app_key).expect("the app's key signs");
     let user_token = gateway.token("R8000", PurposeOfUse::DirectCare, &SystemClock, 1);

@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Serves one source to a Severn federation.
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     /// Ask the broker how good this source's registrations are: what is missing, malformed or a placeholder, and what
     /// disagrees with other sources
     Quality(QualityArguments),
+    /// List what readers report as wrong or as another person's, and answer them
+    Challenges(ChallengesArguments),
     /// Look after the adapter's own audit trail
     #[command(subcommand)]
     Audit(Audit),
@@ -48,6 +50,40 @@ pub(crate) struct QualityArguments {
     /// Print local ids too, so many of each finding, at most 1000
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub ids: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChallengesArguments {
+    /// List those that are decided, too
+    #[arg(long)]
+    pub all: bool,
+    #[command(subcommand)]
+    pub command: Option<Challenges>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Challenges {
+    /// Answer one; the reporter and their organisation read the answer
+    Answer(AnswerArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArguments {
+    /// The challenge's id, as the list shows it
+    pub id: uuid::Uuid,
+    /// How far it is: you are looking into it, the record is corrected, the record stands, or there is no such entry
+    pub state: AnswerState,
+    /// What to tell the reporter, at most 4096 bytes
+    #[arg(long, value_name = "TEXT")]
+    pub note: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AnswerState {
+    Looking,
+    Corrected,
+    Stands,
+    NotFound,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 //! data folder.
 
 use crate::{config::Config, kind::open_source, run::own_tls, trail::report};
-use severn_adapter_sdk::{settings::DataSettings, source::Finding};
+use severn_adapter_sdk::{inbox::Inbox, settings::DataSettings, source::Finding};
 use severn_trust::{AccessTable, SystemClock};
 use std::{fmt::Display, io::Write, path::Path, process::ExitCode, sync::Arc};
 
@@ -45,6 +45,7 @@ async fn findings(file: &Path) -> Vec<Finding> {
     });
     findings.push(of_policy(&config.policy));
     findings.push(of_data(&config.data));
+    findings.push(of_inbox(&config.data));
     match open_source(&config, Arc::new(SystemClock)) {
         Ok(source) => findings.extend(source.check().await),
         Err(fault) => findings.push(wrong(format!("{}: {fault:#}", config.kind.word()))),
@@ -68,6 +69,22 @@ fn of_data(data: &DataSettings) -> Finding {
             Ok(text) => good(format!("data: {}; {text}", data.folder.display())),
             Err(fault) => wrong(format!("data: {fault}")),
         },
+    }
+}
+
+/// What readers reported back and nobody has decided yet is not wrong, but must not be forgotten.
+fn of_inbox(data: &DataSettings) -> Finding {
+    let contents = data.disk().map(|disk| Inbox::new(Arc::new(disk)).contents());
+    match contents {
+        Err(fault) => wrong(fault),
+        Ok(Err(fault)) => wrong(format!("challenges: the inbox cannot be read: {fault}")),
+        Ok(Ok(contents)) if contents.damaged > 0 => {
+            wrong(format!("challenges: {} line(s) of the inbox cannot be read", contents.damaged))
+        }
+        Ok(Ok(contents)) => {
+            let open = contents.held.iter().filter(|held| held.is_open()).count();
+            good(format!("challenges: {open} wait for your decision"))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod run;
 mod check;
 mod preview;
 mod quality;
+mod challenges;
 mod trail;
 
 pub use kind::open_source;
@@ -69,6 +70,10 @@ async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCo
         }
         Command::Quality(asked) => {
             quality::quality(&config::Config::load(&arguments.config)?, &asked, &mut out).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Challenges(asked) => {
+            challenges::challenges(&config::Config::load(&arguments.config)?, &asked, &mut out)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(Audit::Verify) => trail::verify(&config::Config::load(&arguments.config)?, &mut out),

@@ -99,9 +99,10 @@ fn line(head: &EntryHead) -> String {
         EntryStatus::EnteredInError => "ENTERED IN ERROR",
         EntryStatus::Cancelled => "cancelled",
     };
-    // What a source wrote must not steer the terminal it is shown on.
-    let plain = |text: &str| {
-        text.chars().map(|c| if c.is_control() || BIDI.contains(&c) { ' ' } else { c }).collect::<String>()
-    };
     plain(&format!("{text}{code} · {state} · {date} · id {}", head.entry_id))
+}
+
+/// Text as it may be shown: what others wrote must not steer the terminal it is shown on.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || BIDI.contains(&c) { ' ' } else { c }).collect()
 }

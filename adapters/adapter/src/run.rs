@@ -4,6 +4,7 @@ use crate::{Around, config::Config, kind::open_source};
 use anyhow::Context as _;
 use severn_adapter_sdk::{
     feed::{Feed, FeedParts},
+    inbox::Inbox,
     serve::{About, Adapter, Parts, serve},
     settings::SettingsError,
     source::Source,
@@ -39,6 +40,7 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
         verifier: config.tokens.verifier()?,
         policy: config.policy.clone(),
         trail,
+        inbox: Inbox::new(Arc::clone(&disk)),
         clock: Arc::clone(&clock),
         limits: config.limits,
     });

@@ -5,15 +5,17 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType,
 };
+use severn_adapter_sdk::inbox::{Inbox, Taken};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles};
-use severn_proto::v1::{DescribeRequest, source_adapter_client::SourceAdapterClient};
-use severn_trust::{Issuer, SigningKey};
+use severn_proto::v1::{ChallengeState, DescribeRequest, source_adapter_client::SourceAdapterClient};
+use severn_trust::{Issuer, SigningKey, SystemDisk};
 use std::{
     fs,
     io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -206,6 +208,52 @@ async fn it_serves_under_tls_and_stops_when_told() {
     assert_eq!(ended.code(), Some(0));
     let verified = place.run(&["audit", "verify"]);
     assert!(verified.status.success(), "{}", text(&verified));
+}
+
+#[tokio::test]
+async fn challenges_are_listed_and_answered_while_it_serves() {
+    let place = Place::new().await;
+    assert!(text(&place.run(&["challenges"])).starts_with("No challenge waits"));
+    let mut child = place.serve();
+    let inbox = Inbox::new(Arc::new(SystemDisk::open(place.folder.path().join("data")).unwrap()));
+    let id = uuid::Uuid::from_u128(7);
+    let taken = Taken {
+        id,
+        at_ms: 1_795_341_600_000,
+        issuer: "https://gateway.example".into(),
+        organisation: "RRK".into(),
+        user: "u-1".into(),
+        name: "Dr Ada Example".into(),
+        role: "R8000".into(),
+        local_id: "1".into(),
+        dataset: "allergies".into(),
+        entry_id: "5".into(),
+        labels: Vec::new(),
+        kind: "other_person".into(),
+        note: String::new(),
+    };
+    inbox.take(taken).unwrap();
+    let listed = text(&place.run(&["challenges"]));
+    assert!(listed.contains("\"this is not about this person\"") && listed.contains("allergies, entry 5"), "{listed}");
+    assert!(text(&place.run(&["check"])).contains("challenges: 1 wait for your decision"));
+    let answer = |id: &str, note: &str| place.run(&["challenges", "answer", id, "corrected", "--note", note]);
+    for (refused, said) in [
+        (answer(&uuid::Uuid::from_u128(8).to_string(), "x"), "no challenge has this id"),
+        (answer("7", "x"), "invalid value"),
+        (answer(&id.to_string(), &"x".repeat(4097)), "4096 bytes"),
+        (place.run(&["challenges", "answer", &id.to_string(), "corrected"]), "--note"),
+        (place.run(&["challenges", "answer", &id.to_string(), "received", "--note", "x"]), "possible values"),
+    ] {
+        assert!(!refused.status.success() && text(&refused).contains(said), "{said}: {}", text(&refused));
+    }
+    let answered = answer(&id.to_string(), "it was another's");
+    assert!(answered.status.success(), "{}", text(&answered));
+    let held = inbox.contents().unwrap().held.remove(0);
+    assert_eq!((held.state(), held.answered.unwrap().note.as_str()), (ChallengeState::Corrected, "it was another's"));
+    assert!(text(&place.run(&["challenges"])).starts_with("No challenge waits"));
+    assert!(text(&place.run(&["challenges", "--all"])).contains("it was another's"));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[tokio::test]

@@ -232,6 +232,8 @@ async fn check_refusals(bench: &Bench, question: &Question, expected: &Expectati
         report.say(refused, format!("refused: {what}"));
         report.say(bench.refusals() == before + 1, format!("audited: {what}"));
     }
+    let unsigned = bench.challenge(&bench.renewed(question), Vec::new()).await;
+    report.say(unsigned.is_err(), "refused: a challenge that the app did not sign");
     let mut stranger = bench.renewed(question);
     stranger.claims.role = "S0000:G0000:R0000".into();
     let parts = bench.fetch(&stranger).await.unwrap_or_default();

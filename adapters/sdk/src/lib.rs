@@ -16,6 +16,7 @@ mod release;
 mod restricted;
 mod answer;
 mod reading;
+pub mod inbox;
 pub mod feed;
 pub mod quality;
 pub mod limits;

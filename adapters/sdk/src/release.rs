@@ -30,7 +30,8 @@ pub(crate) async fn record_refusal(trail: &Trail, event: TrailEvent) {
     drop(record(trail, event).await);
 }
 
-async fn record(trail: &Trail, event: TrailEvent) -> Result<(), Status> {
+/// Records an event. What depends on it may happen when this returns.
+pub(crate) async fn record(trail: &Trail, event: TrailEvent) -> Result<(), Status> {
     match trail.record(event).await {
         Ok(_) => Ok(()),
         Err(fault) => {

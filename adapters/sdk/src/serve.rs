@@ -1,10 +1,12 @@
 //! Serves `SourceAdapter`: the one door by which anything leaves. `fetch` tells how a question becomes an answer,
-//! `bytes` how a document leaves.
+//! `bytes` how a document leaves, `challenge` how a reader's word on an entry comes in.
 
 mod bytes;
+mod challenge;
 mod fetch;
 
 use crate::{
+    inbox::Inbox,
     limits::Limits,
     policy::shared_with_somebody,
     reading::Running,
@@ -18,11 +20,12 @@ use severn_proto::{
     CONTRACT,
     v1::{
         DescribeRequest, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchOpened, FetchRequest,
-        FetchResponse, ReasonCode,
+        FetchResponse, ListTakenRequest, ListTakenResponse, ReasonCode, TakeChallengeRequest, TakeChallengeResponse,
+        challenge_inbox_server::{ChallengeInbox, ChallengeInboxServer},
         source_adapter_server::{SourceAdapter, SourceAdapterServer},
     },
 };
-use severn_trust::{AccessTable, Clock, PersonKeys, PublicKey, Replays, TokenVerifier, Trail};
+use severn_trust::{AccessTable, Clock, Digest, PersonKeys, PublicKey, Replays, TokenVerifier, Trail};
 use std::{fmt, io, sync::Arc};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -60,6 +63,8 @@ pub struct Parts {
     pub policy: AccessTable,
     /// The adapter's own audit trail.
     pub trail: Trail,
+    /// Where what readers report back lies.
+    pub inbox: Inbox,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The limits.
@@ -73,6 +78,7 @@ pub struct Adapter {
     checks: Checks,
     policy: AccessTable,
     trail: Trail,
+    inbox: Inbox,
     clock: Arc<dyn Clock>,
     limits: Limits,
     calls: Arc<Semaphore>,
@@ -99,6 +105,12 @@ pub fn service(adapter: Arc<Adapter>) -> Service {
     InterceptedService::new(door, RefuseMalformedTimeout)
 }
 
+/// The inbox of `adapter`, for the same server.
+fn inbox(adapter: Arc<Adapter>) -> InterceptedService<ChallengeInboxServer<Door>, RefuseMalformedTimeout> {
+    let door = ChallengeInboxServer::new(Door(adapter)).max_decoding_message_size(REQUEST_BYTES_MAX);
+    InterceptedService::new(door, RefuseMalformedTimeout)
+}
+
 /// Serves `adapter` and its health on `incoming` until `shutdown`; calls under way are then brought to their end.
 ///
 /// # Errors
@@ -113,7 +125,8 @@ pub async fn serve(
     reporter.set_serving::<SourceAdapterServer<Door>>().await;
     server(limits)
         .add_service(health)
-        .add_service(service(adapter))
+        .add_service(service(Arc::clone(&adapter)))
+        .add_service(inbox(adapter))
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
 }
@@ -134,6 +147,7 @@ impl Adapter {
             checks,
             policy: parts.policy,
             trail: parts.trail,
+            inbox: parts.inbox,
             clock: parts.clock,
             calls: Arc::new(Semaphore::new(parts.limits.concurrent_max)),
             limits: parts.limits,
@@ -162,7 +176,12 @@ impl Adapter {
     }
 
     async fn verified(&self, call: &Call) -> Result<Asked, Status> {
-        match self.checks.verify(call, self.clock.now_s()) {
+        self.verified_with(call, None).await
+    }
+
+    /// The same of a call that passes something on, whose digest the app must have signed.
+    async fn verified_with(&self, call: &Call, challenge: Option<Digest>) -> Result<Asked, Status> {
+        match self.checks.verify(call, challenge, self.clock.now_s()) {
             Ok(asked) => Ok(asked),
             Err(refused) => Err(self.refused(*refused).await),
         }
@@ -235,6 +254,20 @@ impl SourceAdapter for Door {
         request: Request<FetchBytesRequest>,
     ) -> Result<Response<Self::FetchBytesStream>, Status> {
         Ok(Response::new(bytes::fetch_bytes(&self.0, request).await?))
+    }
+}
+
+#[tonic::async_trait]
+impl ChallengeInbox for Door {
+    async fn take_challenge(
+        &self,
+        request: Request<TakeChallengeRequest>,
+    ) -> Result<Response<TakeChallengeResponse>, Status> {
+        Ok(Response::new(challenge::take(&self.0, request).await?))
+    }
+
+    async fn list_taken(&self, request: Request<ListTakenRequest>) -> Result<Response<ListTakenResponse>, Status> {
+        Ok(Response::new(challenge::list(&self.0, request).await?))
     }
 }
 

@@ -6,8 +6,8 @@
 use severn_link::{Identity, Peer};
 use severn_proto::v1::{BrokerStatement, Dataset, RequestContext, SignedStatement};
 use severn_trust::{
-    Proof, ProofError, PublicKey, Replays, StatementError, TokenError, TokenVerifier, TrailEvent, User, dataset_word,
-    purpose_word, verify_statement,
+    Digest, Proof, ProofError, PublicKey, Replays, StatementError, TokenError, TokenVerifier, TrailEvent, User,
+    dataset_word, purpose_word, verify_statement,
 };
 use std::fmt;
 use tonic::{Code, Status};
@@ -36,6 +36,12 @@ pub enum Refusal {
     /// The person at this local id is not the one meant.
     #[error("this adapter does not answer for the person meant; resolve the person again")]
     OtherPerson,
+    /// What is passed on is not what the app signed to be passed on to this source.
+    #[error("the challenge is not the one that the asking app signed for this source; sign and send it again")]
+    OtherChallenge,
+    /// The requester is shown no such entry, whether there is one or not.
+    #[error("this source shows you no such entry; retrieve the record again")]
+    NoSuchEntry,
     /// The owner does not share documents with this requester.
     #[error("the owner does not share this document with this role and purpose")]
     DocumentNotShared,
@@ -46,12 +52,14 @@ impl Refusal {
     pub fn status(self) -> Status {
         let code = match self {
             Refusal::Token(_) => Code::Unauthenticated,
+            Refusal::NoSuchEntry => Code::NotFound,
             Refusal::NotTheBroker
             | Refusal::Proof(_)
             | Refusal::Statement(_)
             | Refusal::OtherQuery
             | Refusal::Widened
             | Refusal::OtherPerson
+            | Refusal::OtherChallenge
             | Refusal::DocumentNotShared => Code::PermissionDenied,
         };
         Status::new(code, self.to_string())
@@ -112,8 +120,9 @@ impl Refused {
 }
 
 impl Checks {
-    /// Checks `call`, and takes it: the same call is refused the next time.
-    pub fn verify(&self, call: &Call, now_s: i64) -> Result<Asked, Box<Refused>> {
+    /// Checks `call`, and takes it: the same call is refused the next time. `challenge` is the digest of what is passed on
+    /// with it, if anything is: what an app signed to pass something on opens nothing else, and the reverse.
+    pub fn verify(&self, call: &Call, challenge: Option<Digest>, now_s: i64) -> Result<Asked, Box<Refused>> {
         let refuse =
             |refusal, known: Known<'_>| Box::new(Refused { refusal, event: because(known.event("refused"), refusal) });
         let mut known = Known::default();
@@ -124,6 +133,9 @@ impl Checks {
         known.user = Some(&user);
         let proof = Proof::verify(&call.context.request_proof, &user, now_s).map_err(|e| refuse(e.into(), known))?;
         known.proof = Some(&proof);
+        if proof.challenge != challenge {
+            return Err(refuse(Refusal::OtherChallenge, known));
+        }
         let statement = self.statement(call, now_s).map_err(|e| refuse(e.into(), known))?;
         known.statement = Some(&statement);
         let datasets = self.agree(&user, &proof, &statement).map_err(|e| refuse(e, known))?;

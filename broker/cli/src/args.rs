@@ -44,6 +44,11 @@ pub(crate) enum Command {
     Sources,
     /// Fetch a document that a record lists.
     Document(DocumentArgs),
+    /// Tell a source that an entry of its is wrong, or not about this person; `severn record --ids` shows which entry is
+    /// which. The owner of the source reads it and answers.
+    Challenge(ChallengeArgs),
+    /// Show what your organisation reported to sources so, and what their owners answer.
+    Challenges(ChallengesArgs),
     /// Show who looked at a person's record (purpose audit or subject_access).
     Report(ReportArgs),
     /// For stewards: list pairs of registrations that a human should decide, and how many of each kind wait.
@@ -80,6 +85,9 @@ pub(crate) struct RecordArgs {
     /// The datasets to ask for, with commas between; all if left out.
     #[arg(long, value_delimiter = ',', value_name = "DATASETS")]
     pub(crate) datasets: Vec<String>,
+    /// Show source, dataset and id of every entry, too, to report one with `severn challenge`.
+    #[arg(long)]
+    pub(crate) ids: bool,
     /// Milliseconds to wait for the sources, 1 to 10000.
     #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) deadline_ms: u32,
@@ -99,6 +107,39 @@ pub(crate) struct DocumentArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) person: PersonArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("says").required(true))]
+pub(crate) struct ChallengeArgs {
+    /// The broker's name for the person.
+    pub(crate) enterprise_id: String,
+    /// The source that says it.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) holder: String,
+    /// The entry's dataset; with the entry left out, the whole record of that source is meant.
+    #[arg(requires = "entry_id")]
+    pub(crate) dataset: Option<String>,
+    /// The entry's id.
+    pub(crate) entry_id: Option<String>,
+    /// It is about this person and wrong; with --note.
+    #[arg(long, group = "says", requires = "note")]
+    pub(crate) wrong: bool,
+    /// It is not about this person.
+    #[arg(long, group = "says")]
+    pub(crate) not_this_person: bool,
+    /// What the owner should know, at most 4096 bytes. No other system keeps it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ChallengesArgs {
+    /// The broker's name for a person; without it, what was reported about everybody.
+    #[arg(value_name = "ENTERPRISE_ID")]
+    pub(crate) enterprise_id: Option<String>,
 }
 
 #[derive(Args, Debug)]

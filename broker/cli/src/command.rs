@@ -2,7 +2,7 @@
 
 use crate::{
     args::{Cli, Command, DocumentArgs, RecordArgs, ReportArgs},
-    json,
+    challenge, json,
     person::{PersonArgs, meant},
     said::{Exit, Failure, Said},
     show::{self, Style},
@@ -30,6 +30,8 @@ pub(crate) async fn perform(cli: &Cli, client: &Client, style: &Style) -> Result
             Ok(Said::either(cli, Exit::Done, &view, || show::render_sources(&sources, style)))
         }
         Command::Document(args) => document(cli, client, args).await,
+        Command::Challenge(args) => challenge::challenge(cli, client, style, args).await,
+        Command::Challenges(args) => challenge::challenges(cli, client, style, args).await,
         Command::Report(args) => report(cli, client, style, args).await,
         Command::Review(args) => steward::review(cli, client, style, args).await,
         Command::Link(args) => steward::link(cli, client, args).await,
@@ -89,6 +91,7 @@ async fn record(cli: &Cli, client: &Client, style: &Style, args: &RecordArgs) ->
     };
     let deadline = Duration::from_millis(args.deadline_ms.into());
     let answer = client.retrieve(&id, &person, &datasets, deadline).await?;
+    let style = &Style { ids: args.ids, ..style.clone() };
     let exit = if answer.flaw().is_none() { Exit::Done } else { Exit::Incomplete };
     Ok(Said::either(cli, exit, &json::record_json(&answer), || show::render_record(&answer, style)))
 }

@@ -6,6 +6,7 @@
 
 mod program;
 mod command;
+mod challenge;
 mod steward;
 mod undo;
 mod said;

@@ -236,6 +236,10 @@ async fn a_record_is_found_and_shown() {
     assert!(said.text.contains("BRIGGS, Alice May") && said.text.contains("COMPLETE. 11 entries"), "{}", said.text);
     let by_id = run(SOUND, &format!("record {} {ALICE}", made::PERSON)).await.unwrap();
     assert_eq!(by_id.exit, Exit::Done);
+    let mark = "source, dataset and entry: ";
+    assert!(!said.text.contains(mark));
+    let with_ids = run(SOUND, &format!("record {ALICE} --ids")).await.unwrap().text;
+    assert_eq!(with_ids.matches(mark).count(), with_ids.matches("said by ").count(), "{with_ids}");
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 
 use crate::token::{TokenSource, TokenUnavailable, purpose_of};
 use severn_proto::{
-    v1::{Dataset, RequestContext, patient_index_client::PatientIndexClient},
+    v1::{Dataset, RequestContext, challenges_client::ChallengesClient, patient_index_client::PatientIndexClient},
     v1_passing::record_broker_client::RecordBrokerClient,
 };
-use severn_trust::{Clock, Commitments, Entropy, KeyError, PersonKeys, Proof, SigningKey, new_uuid};
+use severn_trust::{Clock, Commitments, Digest, Entropy, KeyError, PersonKeys, Proof, SigningKey, new_uuid};
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tonic::{Code, Status, transport::Channel};
 
@@ -95,6 +95,16 @@ impl Client {
 
     /// Signs a question about `person`, who is nobody in a search.
     pub(crate) fn sign(&self, person: &PersonKeys, datasets: &[Dataset]) -> Result<Signed, ClientError> {
+        self.sign_with(person, datasets, None)
+    }
+
+    /// The same with a challenge that is to be passed on, by its digest.
+    pub(crate) fn sign_with(
+        &self,
+        person: &PersonKeys,
+        datasets: &[Dataset],
+        challenge: Option<Digest>,
+    ) -> Result<Signed, ClientError> {
         let user_token = self.tokens.token()?;
         let commitments = Commitments::new(person, self.entropy.as_ref());
         let proof = Proof {
@@ -103,6 +113,7 @@ impl Client {
             datasets: datasets.to_vec(),
             purpose: purpose_of(&user_token)?,
             person: commitments.clone(),
+            challenge,
         };
         let request_proof = proof.sign(&self.app_key)?;
         let context = RequestContext { user_token, request_proof };
@@ -116,6 +127,10 @@ impl Client {
 
     pub(crate) fn broker(&self) -> RecordBrokerClient<Channel> {
         RecordBrokerClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(crate) fn challenges(&self) -> ChallengesClient<Channel> {
+        ChallengesClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     pub(crate) fn index(&self) -> PatientIndexClient<Channel> {

@@ -7,6 +7,7 @@
 mod ask;
 mod record;
 mod document;
+mod challenge;
 mod steward;
 mod client;
 mod token;

@@ -65,6 +65,8 @@ pub enum Act {
     Report,
     /// Read what stewards decided: they themselves, and auditors.
     Decisions,
+    /// Report an entry to its owner and read the answer: anybody who may read anything; which entry, the plan decides.
+    Challenge,
 }
 
 /// Why a request is refused. The texts may be shown to the caller and reveal nothing of the person.
@@ -102,6 +104,7 @@ fn act_word(act: Act) -> &'static str {
     match act {
         Act::Find | Act::Sources => "ask about people",
         Act::Steward => "do what a steward does",
+        Act::Challenge => "report entries to their owners",
         Act::Decisions => "read what stewards decided",
         Act::Report => "read who looked at a record, as a privacy officer does,",
     }
@@ -185,6 +188,7 @@ impl Access {
                 return self.searches.take(user).map_err(|wait_s| AccessError::TooOften { wait_s });
             }
             Act::Sources => self.decided(user).reads_anything() || self.may(user, Act::Steward).is_ok(),
+            Act::Challenge => self.decided(user).reads_anything(),
             Act::Steward => named(&self.settings.stewards),
             Act::Report => named(&self.settings.auditors),
             Act::Decisions => named(&self.settings.stewards) || named(&self.settings.auditors),

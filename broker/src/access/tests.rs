@@ -68,7 +68,7 @@ fn question(
 ) -> Result<Question, AccessError> {
     let commitments = Commitments::new(&PersonKeys::of(meant), &SystemEntropy::default());
     let (query_id, purpose) = (Uuid::from_u128(7), user.purpose);
-    let proof = Proof { query_id, issued_s: 0, datasets, purpose, person: commitments };
+    let proof = Proof { query_id, issued_s: 0, datasets, purpose, person: commitments, challenge: None };
     access.question((user, proof), person().id, RequestContext::default(), Duration::from_secs(3))
 }
 

@@ -4,6 +4,8 @@
 //! holds the manifest: it names sources, entry ids and, for each section, a keyed hash of what was shown, so that one
 //! can prove afterwards what a reader saw without keeping any of it.
 
+mod challenges;
+
 use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Row, SourceId};
 use aws_lc_rs::hmac;
 use serde::{Serialize, Serializer};
@@ -14,6 +16,8 @@ use severn_trust::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use tracing::error;
+
+pub use challenges::{Delivered, challenge_details};
 
 /// The stage.
 pub struct Audit {
@@ -212,10 +216,15 @@ fn by(action: &str, who: Option<&(User, Proof)>, person: &str, details: Details)
     TrailEvent { person: person.to_owned(), ..event }
 }
 
+/// A user, as the trail names them.
+fn named(user: &User) -> String {
+    format!("{} ({})", user.name, user.id)
+}
+
 fn with_user(user: &User, action: &str, details: Details) -> TrailEvent {
     TrailEvent {
         action: action.to_owned(),
-        user: format!("{} ({})", user.name, user.id),
+        user: named(user),
         role: user.role_code.clone(),
         organisation: user.organisation_ods.clone(),
         purpose: purpose_word(user.purpose),
@@ -260,7 +269,7 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
             }
         }
         // Part of an access that is listed.
-        ALARM => {}
+        ALARM | challenges::DELIVERED | challenges::LISTED => {}
         _ => accesses.push(Access {
             at_ms,
             user: event.user,

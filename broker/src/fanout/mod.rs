@@ -5,6 +5,7 @@
 //! **Invariant:** nothing a source says or does not say is an error here; it is a value in its [`Reply`].
 
 mod ask;
+mod challenge;
 mod registry;
 
 use crate::model::{Plan, PlannedSource, Question, Reply};
@@ -15,14 +16,16 @@ use futures::{
 };
 use severn_proto::v1::{
     BrokerStatement, Dataset, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchRequest, ReasonCode,
-    SignedStatement,
+    RequestContext, SignedStatement,
 };
 use severn_trust::{Clock, KeyError, SigningKey, sha256, sign_statements};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tonic::Status;
+use uuid::Uuid;
 
 pub use ask::AskLimits;
+pub use challenge::no_such_entry;
 pub use registry::{Health, Registered, Registry};
 
 /// Milliseconds kept back from an adapter's budget, so that its last words arrive before the deadline.
@@ -108,12 +111,22 @@ impl Fanout {
         question: &Question,
         deadline: Instant,
     ) -> Result<Vec<SignedStatement>, KeyError> {
+        self.sign(asked, (question.query_id, &question.context), deadline)
+    }
+
+    /// Signs one statement for each of `asked`, of the query with this id and context.
+    fn sign(
+        &self,
+        asked: &[&PlannedSource],
+        (query_id, context): (Uuid, &RequestContext),
+        deadline: Instant,
+    ) -> Result<Vec<SignedStatement>, KeyError> {
         let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(Duration::from_millis(RETURN_MS));
-        let proof_sha256 = sha256(&[question.context.request_proof.as_bytes()]).to_vec();
+        let proof_sha256 = sha256(&[context.request_proof.as_bytes()]).to_vec();
         let statements: Vec<BrokerStatement> = asked
             .iter()
             .map(|planned| BrokerStatement {
-                query_id: question.query_id.to_string(),
+                query_id: query_id.to_string(),
                 source_id: planned.source.id.to_string(),
                 local_id: planned.local_id.0.to_string(),
                 datasets: planned.ask.iter().map(|dataset: &Dataset| *dataset as i32).collect(),

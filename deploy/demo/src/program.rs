@@ -3,6 +3,7 @@
 use crate::{
     ask::{self, Outcome},
     organisations::ORGANISATIONS,
+    population::ROSALIND,
     processes::{Process, free_addresses, stop_all},
     report::{self, Progress},
     roles,
@@ -121,7 +122,9 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
         process.alive()?;
     }
     if !arguments.once {
-        report::complain(&report::what_next(layout, &world)?);
+        let hers = scenarios.iter().zip(&outcomes).find(|(scenario, _)| scenario.person == ROSALIND);
+        let answer = hers.and_then(|(_, outcome)| outcome.answer.as_ref());
+        report::complain(&report::what_next(layout, &world, answer)?);
         interrupted().await?;
     }
     stop_all(processes);

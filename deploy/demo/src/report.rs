@@ -10,7 +10,8 @@ use crate::{
 };
 use serde_json::json;
 use severn_cli::{Colour, Style, record_json, render_record};
-use severn_proto::v1::SourceState;
+use severn_client::Answer;
+use severn_proto::v1::{Dataset, SourceState};
 use std::io::{self, IsTerminal as _, Write as _};
 use tokio::time::Instant;
 
@@ -132,17 +133,19 @@ pub fn document(
     format!("{document:#}")
 }
 
-/// The commands to try next, and where everything lies.
+/// The commands to try next, and where everything lies. `answer` is the record of the person they are about.
 ///
 /// # Errors
 /// If this program's own path is not known.
-pub fn what_next(layout: &Layout, world: &World) -> io::Result<String> {
+pub fn what_next(layout: &Layout, world: &World, answer: Option<&Answer>) -> io::Result<String> {
     let program = std::env::current_exe()?.display().to_string();
     let person = &world.population.people[ROSALIND];
     let who = format!("--nhs {} --born {}", person.nhs_number, person.birth_date);
     let severn = format!("{program} severn --config {}", layout.app().display());
     let broker = layout.broker().display().to_string();
     let council = layout.adapter(crate::organisations::BIRMINGHAM).display().to_string();
+    let back =
+        answer.and_then(|answer| back_to_the_owner(layout, answer, (&program, &severn, &who))).unwrap_or_default();
     let local_id = world.record(crate::organisations::BIRMINGHAM, ROSALIND).map_or("", |record| &record.local_id);
     Ok(format!(
         "
@@ -157,10 +160,28 @@ The federation stays up until Ctrl-C. Things to try in another terminal:
   pairs that a human should decide  {severn} --role {STEWARD} review
   is the audit trail whole?         {program} broker audit verify --config {broker}
   what the council would release    {program} adapter --config {council} preview {local_id}
-
+{back}
 Files: {folder}
   severn.toml, broker/, sources/<ODS code>/ with each source's data and adapter.toml, keys/, logs/
 ",
         folder = layout.folder().display(),
+    ))
+}
+
+/// How to tell a source that an allergy in `answer` is wrong, and how its owner reads and answers it.
+fn back_to_the_owner(layout: &Layout, answer: &Answer, said: (&str, &str, &str)) -> Option<String> {
+    let (program, severn, who) = said;
+    let received = answer.received();
+    let person = &received.opened.as_ref()?.enterprise_id;
+    let allergies = received.sections.iter().find(|section| section.dataset() == Dataset::Allergies)?;
+    let contribution = allergies.items.first()?.contributions.first()?;
+    let (source, entry) = (&contribution.source_id, &contribution.entry.as_ref()?.head.as_ref()?.entry_id);
+    let adapter = layout.adapter(source).display().to_string();
+    let first = format!("tell {source} that this is wrong");
+    Some(format!(
+        "  {first:<34}{severn} challenge {person} {source} allergies {entry} --wrong --note 'Not so.' {who}
+  what its owner answers            {severn} challenges
+  what the owner reads              {program} adapter --config {adapter} challenges
+"
     ))
 }

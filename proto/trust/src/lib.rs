@@ -1,10 +1,11 @@
 //! What both sides of a query check for themselves: who asks (`token`), that the asking app really asked this
-//! (`proof`), what the broker says of the call (`statement`), what an owner lets out (`table`), and a trail that shows
+//! (`proof`), what a reader says back (`challenge`), what the broker says of the call (`statement`), what an owner lets out (`table`), and a trail that shows
 //! tampering (`trail`). A fully compromised broker must gain nothing from any of it.
 //!
 //! **Invariant:** nothing here reads the time, draws a random number or opens a file by itself: [`Clock`],
 //! [`Entropy`] and [`Disk`] are passed in, so that a whole federation runs in simulation.
 
+mod challenge;
 mod clock;
 mod commitment;
 mod digest;
@@ -19,6 +20,10 @@ mod token;
 mod trail;
 mod words;
 
+pub use challenge::{
+    CHALLENGE_BYTES_MAX, ChallengeError, NOTE_BYTES_MAX, challenge_kind_from_word, challenge_kind_word,
+    challenge_state_from_word, challenge_state_word, check_note, read_challenge,
+};
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, new_uuid};
 pub use commitment::{Commitments, PersonKeys, SALT_BYTES};
 pub use digest::{Digest, RecordDigest, hex, sha256, unhex};

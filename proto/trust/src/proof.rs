@@ -4,10 +4,12 @@
 use crate::{
     SKEW_MAX_S,
     commitment::Commitments,
+    digest::Digest,
     keys::{KeyError, SigningKey},
     token::User,
     words::{dataset_from_word, dataset_word, purpose_from_word, purpose_word},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use moka::{policy::EvictionPolicy, sync::Cache};
 use serde::{Deserialize, Serialize};
 use severn_proto::v1::{Dataset, PurposeOfUse};
@@ -33,8 +35,8 @@ pub enum ProofError {
     /// Another purpose than the token's.
     #[error("the request proof names another purpose than the user token")]
     WrongPurpose,
-    /// An unknown or repeated dataset, or a query id that is no UUID.
-    #[error("the request proof names an unknown or repeated dataset, or its qid is no UUID")]
+    /// An unknown or repeated dataset, a query id that is no UUID, or a digest that is none.
+    #[error("the request proof names an unknown or repeated dataset, its qid is no UUID, or its challenge no digest")]
     WrongPayload,
     /// Seen before.
     #[error("this request was answered before; sign a new one")]
@@ -54,6 +56,8 @@ pub struct Proof {
     pub purpose: PurposeOfUse,
     /// Who is meant.
     pub person: Commitments,
+    /// SHA-256 of the challenge that is to be passed on; `None` for every other call.
+    pub challenge: Option<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,6 +68,8 @@ struct Payload {
     datasets: Vec<String>,
     purpose: String,
     person: Commitments,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<String>,
 }
 
 impl Proof {
@@ -78,6 +84,7 @@ impl Proof {
             datasets: self.datasets.iter().copied().map(dataset_word).collect(),
             purpose: purpose_word(self.purpose),
             person: self.person.clone(),
+            challenge: self.challenge.map(|digest| URL_SAFE_NO_PAD.encode(digest)),
         };
         key.sign(TYPE, &payload)
     }
@@ -106,8 +113,13 @@ impl Proof {
         if purpose != user.purpose {
             return Err(ProofError::WrongPurpose);
         }
-        Ok(Proof { query_id: payload.qid, issued_s: payload.iat, datasets, purpose, person: payload.person })
+        let challenge = payload.challenge.map(|text| read_digest(&text).ok_or(ProofError::WrongPayload)).transpose()?;
+        Ok(Proof { query_id: payload.qid, issued_s: payload.iat, datasets, purpose, person: payload.person, challenge })
     }
+}
+
+fn read_digest(text: &str) -> Option<Digest> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
 /// Remembers the queries that were taken, for longer than a proof of them could be accepted.

@@ -79,11 +79,11 @@ pub fn reason_word(code: ReasonCode) -> String {
     word(code.as_str_name(), "REASON_CODE_")
 }
 
-fn word(name: &str, prefix: &str) -> String {
+pub(crate) fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }
 
-fn name(word: &str, prefix: &str) -> String {
+pub(crate) fn name(word: &str, prefix: &str) -> String {
     // Words are lower case only, so that a word has one spelling.
     let upper = if word.chars().any(|c| c.is_ascii_uppercase()) { "?".into() } else { word.to_ascii_uppercase() };
     format!("{prefix}{upper}")

@@ -94,6 +94,7 @@ impl<'a> Target<'a> {
             datasets: ALL_DATASETS.to_vec(),
             purpose: PurposeOfUse::DirectCare,
             person,
+            challenge: None,
         };
         Ok(RequestContext { user_token: self.token.clone(), request_proof: proof.sign(&self.rig.gateway.app_key)? })
     }

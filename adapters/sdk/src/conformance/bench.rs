@@ -2,14 +2,16 @@
 //! before it is signed. All keys are passed in; none is made here.
 
 use crate::{
+    inbox::Inbox,
     limits::Limits,
     serve::{About, Adapter, Parts, serve},
     source::Source,
 };
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
 use severn_proto::v1::{
-    BrokerStatement, Dataset, FetchBytesRequest, FetchBytesResponse, FetchRequest, FetchResponse, PurposeOfUse,
-    RequestContext, SignedStatement, source_adapter_client::SourceAdapterClient,
+    BrokerStatement, Dataset, FetchBytesRequest, FetchBytesResponse, FetchRequest, FetchResponse, ListTakenRequest,
+    ListTakenResponse, PurposeOfUse, RequestContext, SignedStatement, TakeChallengeRequest, TakeChallengeResponse,
+    challenge_inbox_client::ChallengeInboxClient, source_adapter_client::SourceAdapterClient,
 };
 use severn_trust::{
     AccessTable, Clock, Commitments, Confirmation, Disk as _, Issuer, KeyError, MemoryDisk, PersonKeys, Proof,
@@ -143,6 +145,8 @@ pub struct Question {
     pub budget_ms: u32,
     /// Whether another source restricts the person, in the statement.
     pub restricted: bool,
+    /// What is passed on, in the proof by its digest: a serialised Challenge.
+    pub challenge: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Question {
@@ -175,6 +179,7 @@ impl Bench {
             verifier,
             policy: parts.policy,
             trail,
+            inbox: Inbox::new(Arc::new(disk.clone())),
             clock: Arc::clone(&parts.clock),
             limits: parts.limits,
         });
@@ -221,6 +226,7 @@ impl Bench {
             datasets: datasets.to_vec(),
             budget_ms: 3000,
             restricted: false,
+            challenge: None,
         })
     }
 
@@ -242,6 +248,7 @@ impl Bench {
             datasets: question.proof_datasets.clone(),
             purpose: question.purpose,
             person: Commitments::new(&question.person, &self.entropy),
+            challenge: question.challenge.as_ref().map(|bytes| sha256(&[bytes])),
         };
         let request_proof = proof.sign(&self.keys.app)?;
         let statement = BrokerStatement {
@@ -296,6 +303,30 @@ impl Bench {
             all.push(part);
         }
         Ok(all)
+    }
+
+    /// Signs, and passes `challenge` on.
+    ///
+    /// # Errors
+    /// The adapter's status.
+    pub async fn challenge(&self, question: &Question, challenge: Vec<u8>) -> Result<TakeChallengeResponse, Status> {
+        let (context, statement) = self.signed(question).map_err(|e| Status::internal(e.to_string()))?;
+        let request = TakeChallengeRequest { context: Some(context), statement: Some(statement), challenge };
+        Ok(self.inbox().take_challenge(request).await?.into_inner())
+    }
+
+    /// Signs, and asks for the challenges of the user's organisation.
+    ///
+    /// # Errors
+    /// The adapter's status.
+    pub async fn taken(&self, question: &Question) -> Result<ListTakenResponse, Status> {
+        let (context, statement) = self.signed(question).map_err(|e| Status::internal(e.to_string()))?;
+        let request = ListTakenRequest { context: Some(context), statement: Some(statement) };
+        Ok(self.inbox().list_taken(request).await?.into_inner())
+    }
+
+    fn inbox(&self) -> ChallengeInboxClient<Channel> {
+        ChallengeInboxClient::new(self.channel.clone())
     }
 
     /// A client of the adapter.

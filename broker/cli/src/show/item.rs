@@ -10,6 +10,7 @@ use crate::{
     detail::{Body, Value, open},
 };
 use severn_proto::v1::{Assertion, Contribution, Dataset, EntryHead, EntryStatus, Item, Provenance};
+use severn_trust::dataset_word;
 
 /// Characters of free text that are shown; the rest is in the JSON document, and the reader is told.
 const NARRATIVE_CHARS_MAX: usize = 600;
@@ -196,12 +197,22 @@ fn put_cautions(page: &mut Page<'_>, head: &EntryHead, body: &Body) {
 fn put_sayers(page: &mut Page<'_>, item: &Item, lead_facts: &[(String, String)], book: &Book<'_>) {
     let Some((lead, others)) = item.contributions.split_first() else { return };
     page.put(4, Ink::Quiet, &format!("said by {}", said_by(lead, book)));
+    put_ids(page, lead);
     for other in others {
         page.put(4, Ink::Quiet, &format!("also said by {}", said_by(other, book)));
+        put_ids(page, other);
         let differences = differences(lead, other, lead_facts);
         if !differences.is_empty() {
             page.put(8, Ink::Plain, &format!("there: {}", differences.join(" · ")));
         }
+    }
+}
+
+/// By what an entry is reported to its owner.
+fn put_ids(page: &mut Page<'_>, contribution: &Contribution) {
+    if let (true, Some(head)) = (page.style.ids, head(contribution)) {
+        let ids = format!("{} {} {}", contribution.source_id, dataset_word(head.dataset()), head.entry_id);
+        page.put(8, Ink::Quiet, &format!("source, dataset and entry: {ids}"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Readable views for a terminal: words a tired doctor understands at 3 a.m. Pure: the same answer and style give the
 //! same text.
 
+mod challenges;
 mod decisions;
 mod lists;
 mod quality;
@@ -14,6 +15,7 @@ mod book;
 mod words;
 mod page;
 
+pub(crate) use challenges::{render_challenges, render_delivered};
 pub(crate) use decisions::{render_decisions, render_undone};
 pub use lists::{render_candidates, render_sources};
 pub(crate) use lists::{render_document, render_history, render_report};

@@ -21,11 +21,13 @@ pub struct Style {
     pub colour: Colour,
     /// The time zone in which times of day are shown. Dates from sources are never shifted.
     pub zone: TimeZone,
+    /// Whether source, dataset and id of every entry of a record are shown.
+    pub ids: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Style { width: 100, colour: Colour::Never, zone: TimeZone::UTC }
+        Style { width: 100, colour: Colour::Never, zone: TimeZone::UTC, ids: false }
     }
 }
 

@@ -25,6 +25,7 @@ fn proof() -> Proof {
         datasets: vec![Dataset::Allergies, Dataset::Medications],
         purpose: PurposeOfUse::DirectCare,
         person: Commitments { salt: "AAAAAAAAAAAAAAAAAAAAAA".into(), nhs: Some("n".into()), ..Commitments::default() },
+        challenge: None,
     }
 }
 
@@ -123,4 +124,18 @@ fn a_query_is_taken_once() {
     assert_eq!(replays.take(&user, &resigned), Err(ProofError::Replayed), "another question under the same id");
     assert_eq!(replays.take(&user, &Proof { query_id: Uuid::from_u128(8), ..proof() }), Ok(()));
     assert_eq!(replays.take(&User { token_id: "t-2".into(), ..user }, &proof()), Ok(()));
+}
+
+#[test]
+fn a_challenge_is_signed_by_its_digest() {
+    let app = RawKey::new();
+    let challenged = Proof { challenge: Some([7; 32]), ..proof() };
+    let jws = challenged.sign(&app.key()).unwrap();
+    assert_eq!(Proof::verify(&jws, &user(&app), NOW_S), Ok(challenged));
+    for digest in ["", "AAAA", "%"] {
+        let mut odd = payload();
+        odd["challenge"] = json!(digest);
+        let jws = app.sign(HEADER, &odd.to_string());
+        assert_eq!(Proof::verify(&jws, &user(&app), NOW_S), Err(ProofError::WrongPayload), "{digest:?}");
+    }
 }
