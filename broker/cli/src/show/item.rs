@@ -65,7 +65,13 @@ pub(super) fn put_item(page: &mut Page<'_>, item: &Item, book: &Book<'_>) {
     page.put_marked(0, mark, ink, &format!("{prefix}{}", statement(item)));
     let body = lead.entry.as_ref().map(|entry| open(&entry.body)).unwrap_or_default();
     let facts = facts(&body);
-    let state = state(lead_head);
+    let state = match state(lead_head) {
+        // The withdrawal itself may not be for this reader; then a copy leads that knows nothing of it.
+        said if retracted && lead_head.status() != EntryStatus::EnteredInError => {
+            format!("WITHDRAWN, though this copy still says “{said}”")
+        }
+        said => said,
+    };
     let shown = facts.iter().map(|(name, value)| format!("{name}: {value}")).chain([state]);
     page.put(4, Ink::Plain, &shown.collect::<Vec<_>>().join(" · "));
     put_narrative(page, &body.narrative);
@@ -73,6 +79,7 @@ pub(super) fn put_item(page: &mut Page<'_>, item: &Item, book: &Book<'_>) {
     put_sayers(page, item, &facts, book);
     put_relations(page, item, book);
     put_how_to_fetch(page, lead, lead_head, book);
+    page.note_altered(4);
 }
 
 fn head(contribution: &Contribution) -> Option<&EntryHead> {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::dates::show_moment;
 use severn_client::Received;
-use severn_proto::v1::{HeadingOutcome, LedgerRow, Outcome, Reason, ReasonCode};
+use severn_proto::v1::{Heading, HeadingOutcome, LedgerRow, Outcome, Reason, ReasonCode};
 
 /// The one sentence on what is missing, right beneath the person's name.
 pub(super) fn put_summary(page: &mut Page<'_>, received: &Received) {
@@ -60,7 +60,12 @@ pub(super) fn put_empty_headings(page: &mut Page<'_>, received: &Received) {
 pub(super) fn put_other_empty_headings(page: &mut Page<'_>, received: &Received) {
     let mut named = false;
     for (outcome, words) in words::EMPTY {
-        let empty = received.headings().iter().filter(|h| h.outcome() == outcome && !matters_most(h.dataset));
+        let why = |heading: &Heading| match heading.outcome() {
+            // A word of a newer contract, which tells this program nothing.
+            HeadingOutcome::Unspecified => HeadingOutcome::NoAnswer,
+            known => known,
+        };
+        let empty = received.headings().iter().filter(|h| why(h) == outcome && !matters_most(h.dataset));
         let names: Vec<String> = empty.map(|heading| words::heading(heading.dataset)).collect();
         if names.is_empty() {
             continue;

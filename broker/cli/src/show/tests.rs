@@ -4,7 +4,7 @@ use super::*;
 use crate::made::{self, alice, answer};
 use severn_client::{Found, is_deceptive};
 use severn_proto::v1::{
-    Candidate, Dataset, EntryHead, Outcome, ReviewPair, ReviewQueueResponse, SourceState,
+    Candidate, Dataset, EntryHead, EntryStatus, Outcome, ReviewPair, ReviewQueueResponse, SourceState,
     retrieve_record_response::Part,
 };
 
@@ -45,6 +45,7 @@ birth date: 03-Mar-1951 (Dudley Council, Pleck Road Surgery); 13-Mar-1951 (Walsa
     said by Walsall Manor Hospital (Sister Okafor), recorded 03-Mar-2019
     CONFLICT: An allergy is recorded, and elsewhere that none is known. See “Penicillin” (Pleck Road
     Surgery)
+Corrections, withdrawn by who wrote them. Not true, and never were:
 ✗ RETRACTED: entered in error: Aspirin
     ENTERED IN ERROR
     said by Walsall Manor Hospital (Dr Shah), recorded 03-Mar-2019
@@ -57,6 +58,7 @@ birth date: 03-Mar-1951 (Dudley Council, Pleck Road Surgery); 13-Mar-1951 (Walsa
     recognised: “S42-OPEN”
     Sensitive: safeguarding
     said by Dudley Council (K. Lee), recorded 03-Mar-2019
+    ⚑ Characters in this text were replaced: they could hide or reorder what it says.
 
 ── Medicines ───────────────────────────────────────────────────────────────────────────────────────
 ! Walsall Manor Hospital gave old data here
@@ -118,6 +120,23 @@ fn a_record_reads_as_it_should() {
 }
 
 #[test]
+fn a_copy_of_what_was_withdrawn_never_reads_as_in_force() {
+    let mut parts = made::parts("q");
+    for part in &mut parts {
+        let Part::Section(section) = part else { continue };
+        for item in section.items.iter_mut().filter(|item| item.retracted) {
+            let head = item.contributions[0].entry.as_mut().unwrap().head.as_mut().unwrap();
+            head.status = EntryStatus::Active.into();
+        }
+    }
+    let shown = render_record(&made::judged("q", parts), &Style::default());
+    let (_, item) = shown.split_once("✗ RETRACTED: entered in error: Aspirin\n").expect("it is listed");
+    assert!(item.starts_with("    WITHDRAWN, though this copy still says “active”\n"), "{shown}");
+    let corrections = shown.find("Corrections, withdrawn").expect("it is called what it is");
+    assert!(shown.find("States: No known allergies\n") < Some(corrections), "after all that stands:\n{shown}");
+}
+
+#[test]
 fn an_answer_without_a_seal_says_so_first_and_last() {
     let shown = render_record(&answer(|parts| drop(parts.pop())), &Style::default());
     let said: Vec<_> = shown.lines().filter(|line| line.starts_with("INCOMPLETE: ")).collect();
@@ -170,6 +189,10 @@ fn text_from_sources_cannot_drive_the_terminal_or_hide() {
     assert!(!shown.contains(is_deceptive), "{shown}");
     assert!(shown.contains("␛[2J⟨U+202E⟩b␍c"), "{shown}");
     assert!(!shown.lines().any(|line| line.starts_with("COMPLETE")), "a source faked a line:\n{shown}");
+    let items = shown.lines().filter(|line| ["• ", "⚠ ", "✗ "].iter().any(|mark| line.starts_with(mark))).count();
+    let conflicts = 2;
+    let told = shown.matches("⚑ Characters in this text were replaced").count();
+    assert_eq!(told, items - conflicts + 1, "each item says so, and the conflicts above them once:\n{shown}");
 }
 
 #[test]
