@@ -11,6 +11,7 @@ mod steward;
 mod client;
 mod token;
 mod assembly;
+mod headings;
 mod answer;
 mod neutralise;
 
