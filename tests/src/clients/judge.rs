@@ -1,8 +1,9 @@
 //! Judges what a client printed, whatever its format. Pure.
 //!
 //! A text is read as a row of words: letters and digits in lower case, everything else parts them. Of a JSON document
-//! each value is read behind its key; `false` reads "not" before the key, what is empty does not count. The sentence on
-//! what is missing is taken out before anything else is looked for, so that it cannot stand for the rest.
+//! each value is read behind its key; `false` reads "not" before the key, what is empty does not count. Of a page of HTML
+//! what a browser shows is read. The sentence on what is missing is taken out before anything else is looked for, so that
+//! it cannot stand for the rest.
 
 use serde_json::Value;
 use severn_client::is_deceptive;
@@ -78,6 +79,7 @@ impl Printed {
         let mut text = String::new();
         match serde_json::from_str(&self.out) {
             Ok(json) => read_json("", &json, &mut text),
+            Err(_) if is_html(&self.out) => read_html(&self.out, &mut text),
             Err(_) => text.push_str(&self.out),
         }
         words_of(&format!("{text} {}", self.err))
@@ -94,6 +96,22 @@ fn read_json(key: &str, value: &Value, text: &mut String) {
         Value::String(said) => text.push_str(&format!("{key} {said}\n")),
         Value::Array(list) => list.iter().for_each(|value| read_json(key, value, text)),
         Value::Object(fields) => fields.iter().for_each(|(key, value)| read_json(key, value, text)),
+    }
+}
+
+fn is_html(text: &str) -> bool {
+    text.trim_start().starts_with('<')
+}
+
+/// The text between the tags, without the commonest escapes.
+fn read_html(page: &str, text: &mut String) {
+    for piece in page.split('<') {
+        text.push_str(piece.split_once('>').map_or("", |(_, shown)| shown));
+        text.push(' ');
+    }
+    for (escape, c) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")]
+    {
+        *text = text.replace(escape, c);
     }
 }
 
@@ -135,9 +153,8 @@ fn stand_near(words: &[String], lists: &[AnyOf]) -> bool {
 
 fn is_harmless(text: &str) -> bool {
     let text = text.replace("\r\n", "\n");
-    let is_html = text.trim_start().starts_with('<');
     let flood = "\u{30d}".repeat(MARKS_MAX + 1);
-    let acts = is_html && text.contains("<script>alert");
+    let acts = is_html(&text) && text.contains("<script>alert");
     !(acts || text.contains(is_deceptive) || text.contains(&flood))
 }
 
@@ -157,6 +174,8 @@ mod tests {
             ("aspirin\n    withdrawn", true),
             (r#"{"retracted": true, "text": "Aspirin"}"#, true),
             (r#"{"retracted": false, "text": "Aspirin"}"#, false),
+            ("<p>Aspirin</p><b class=\"x\">retracted</b>", true),
+            ("<p class=\"retracted\">Aspirin</p>", false),
             ("aspirin", false),
             ("withdrawn", false),
         ] {
@@ -165,6 +184,15 @@ mod tests {
         assert!(!keeps(&format!("aspirin {} withdrawn", "x ".repeat(100)), near), "too far apart");
         assert!(keeps(r#"{"none_known": []}"#, Rule::Nowhere(&["none known"])), "an empty list says nothing");
         assert!(!keeps(r#"{"outcome": "NONE_KNOWN"}"#, Rule::Nowhere(&["none known"])));
+    }
+
+    #[test]
+    fn a_page_of_html_that_escapes_is_harmless_and_reads_the_same() {
+        let name = "O'Brien <script>alert(1)</script> \u{202e}";
+        let page = |shown: &str| format!("<!doctype html><p title=\"{shown}\">{shown}</p>");
+        let escaped = page(&severn_client::for_html(name).text);
+        assert!(keeps(&escaped, Rule::Harmless) && !keeps(&page(name), Rule::Harmless));
+        assert!(keeps(&escaped, Rule::Marked) && keeps(&escaped, Rule::Near(&[&["O'Brien script alert"]])));
     }
 
     #[test]

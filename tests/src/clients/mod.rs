@@ -41,7 +41,7 @@ they name none, all are appended as tests/clients/python/retrieve.py takes them:
   {config}       severn.toml with all of this
 
 The client finds the person, asks for all headings, and prints the record to its standard output, as plain text without
-colours or as one JSON document. Expected of it:
+colours, as one JSON document or as a page of HTML. Expected of it:
 
   It ends with 0 if, and only if, the answer is sealed, whole, and about the person and query meant. Otherwise it says
   so (\"incomplete\", or \"complete\": false), and shows nothing of another person.
@@ -51,8 +51,8 @@ colours or as one JSON document. Expected of it:
   not kept, not asked, no answer.
   It keeps the broker's order, and shows conflicts, what is possibly the same, withdrawn, ruled out, not recognised or
   not validated, where the sources differ on who the person is, and who said what.
-  No control, bidirectional or invisible character reaches the output, nor more than 30 combining marks in a row; where
-  something was replaced, this is visible. A JSON document may write them as \\u escapes.
+  No control, bidirectional or invisible character reaches the output, nor more than 30 combining marks in a row, nor an
+  element of HTML from a source; where something was replaced, this is visible. JSON may write \\u escapes.
 
 Upper and lower case, line breaks and punctuation do not count; for each fact several wordings are taken. A sentence
 with each check that fails says what it would mean for a reader.";

@@ -360,6 +360,23 @@ const OF_TEXTS: &[Case] = &[
         ..WHOLE
     },
     Case {
+        name: "status-of-a-newer-contract",
+        story: |story| {
+            let status = head(story.tell(Dataset::Medications, &PRACTICE, "Lithium 400 mg tablets"));
+            status.status = 99;
+            status.status_verbatim = "paused-by-family".into();
+        },
+        checks: &[near(
+            "shows the source's word, as not recognised",
+            &[
+                &["paused-by-family"],
+                &["not recognised", "unrecognised", "unknown", "not known", "not understood", "99"],
+            ],
+            "a status that this client does not know is left out, or read as one that it knows",
+        )],
+        ..WHOLE
+    },
+    Case {
         name: "ruled-out",
         story: |story| head(story.tell(Dataset::Problems, &HOSPITAL, "Asthma")).assertion = Assertion::Refuted.into(),
         checks: &[near(
