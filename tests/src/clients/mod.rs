@@ -8,7 +8,7 @@ mod folder;
 mod judge;
 mod story;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use broker::CannedBroker;
 use cases::Case;
 use clap::Parser;
@@ -65,6 +65,9 @@ pub struct Options {
     /// Only this case; may be given several times.
     #[arg(long = "case", value_name = "NAME")]
     cases: Vec<String>,
+    /// Judge nothing: print what the client prints for this case.
+    #[arg(long, value_name = "CASE", conflicts_with = "cases")]
+    show: Option<String>,
     /// The client and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
@@ -99,6 +102,11 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         Err(wrong) => return Err(wrong.into()),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some(case) = &options.show {
+        let printed = runtime.block_on(output(&options.command, case))?;
+        write!(out, "{}{}", printed.out, printed.err)?;
+        return Ok(printed.code == Some(0));
+    }
     let cases: Vec<&str> = options.cases.iter().map(String::as_str).collect();
     let findings = runtime.block_on(check(&options.command, &cases))?;
     for finding in &findings {
@@ -118,14 +126,10 @@ pub fn run(arguments: &[String]) -> Result<bool> {
 /// # Errors
 /// If a case does not exist, or the command cannot be started.
 pub async fn check(command: &[String], names: &[&str]) -> Result<Vec<Finding>> {
-    let all = Case::all();
-    for name in names {
-        let known = || all.iter().map(|case| case.name).collect::<Vec<_>>().join(", ");
-        ensure!(all.iter().any(|case| case.name == *name), "{name:?} is no case; there are {}", known());
-    }
+    let named: Result<Vec<&Case>> = names.iter().map(|name| find(name)).collect();
+    let cases = if names.is_empty() { Case::all() } else { named? };
     let folder = Folder::new()?;
-    let cases = all.into_iter().filter(|case| names.is_empty() || names.contains(&case.name));
-    let findings = stream::iter(cases.map(|case| check_case(command, case, &folder)));
+    let findings = stream::iter(cases.into_iter().map(|case| check_case(command, case, &folder)));
     Ok(findings.buffered(AT_ONCE).try_collect::<Vec<_>>().await?.concat())
 }
 
@@ -164,6 +168,14 @@ async fn printed(command: &[String], case: &'static Case, folder: &Folder) -> Re
 /// # Errors
 /// As [`check`].
 pub async fn output(command: &[String], name: &str) -> Result<Printed> {
-    let case = Case::all().into_iter().find(|case| case.name == name).context("there is no such case")?;
-    printed(command, case, &Folder::new()?).await
+    printed(command, find(name)?, &Folder::new()?).await
+}
+
+fn find(name: &str) -> Result<&'static Case> {
+    let all = Case::all();
+    let known = || all.iter().map(|case| case.name).collect::<Vec<_>>().join(", ");
+    all.iter()
+        .find(|case| case.name == name)
+        .copied()
+        .with_context(|| format!("{name:?} is no case; there are {}", known()))
 }

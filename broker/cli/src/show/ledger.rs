@@ -40,8 +40,11 @@ fn gap(outcome: Outcome) -> &'static str {
 pub(super) fn put_empty_headings(page: &mut Page<'_>, received: &Received) {
     let has_items = |dataset: i32| received.sections.iter().any(|s| s.dataset == dataset && !s.items.is_empty());
     let datasets = received.opened.iter().flat_map(|opened| opened.datasets.iter().copied());
-    let empty: Vec<i32> = datasets.filter(|d| matters_most(*d) && !has_items(*d)).collect();
-    if empty.is_empty() {
+    let not_held = |heading: &&Heading| heading.outcome() == HeadingOutcome::NotHeld;
+    let kept_nowhere = |dataset: &i32| received.headings().iter().filter(not_held).any(|h| h.dataset == *dataset);
+    let empty = datasets.filter(|d| matters_most(*d) && !has_items(*d));
+    let (nowhere, empty): (Vec<i32>, Vec<i32>) = empty.partition(kept_nowhere);
+    if empty.is_empty() && nowhere.is_empty() {
         return;
     }
     page.blank();
@@ -52,7 +55,11 @@ pub(super) fn put_empty_headings(page: &mut Page<'_>, received: &Received) {
         let unknown =
             rows.iter().any(|row| row.outcome() != Outcome::AnsweredNone && row.outcome() != Outcome::NotHeld);
         let ink = if unknown || rows.is_empty() { Ink::Warn } else { Ink::Plain };
-        page.put_marked(0, &mark, ink, &meaning(&rows));
+        page.put_marked(0, &mark, ink, &meaning(rows));
+    }
+    let nowhere: Vec<String> = nowhere.into_iter().map(words::heading).collect();
+    if !nowhere.is_empty() {
+        page.put_marked(0, "Kept by no source: ", Ink::Plain, &nowhere.join(", "));
     }
 }
 
@@ -88,7 +95,9 @@ fn put_not_whole(page: &mut Page<'_>, received: &Received, dataset: i32) {
     }
 }
 
-fn meaning(rows: &[&LedgerRow]) -> String {
+/// Who says what, the gravest first.
+fn meaning(mut rows: Vec<&LedgerRow>) -> String {
+    rows.sort_by_key(|row| loudness(row.outcome()));
     let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     for row in rows {
         let outcome = if row.outcome() == Outcome::Unspecified { Outcome::NoAnswer } else { row.outcome() };
@@ -161,8 +170,10 @@ fn loudness(outcome: Outcome) -> u8 {
         Outcome::Withheld => 2,
         Outcome::AnsweredPartial => 3,
         Outcome::Stale => 4,
-        Outcome::Answered | Outcome::AnsweredNone => 5,
-        Outcome::NotShared | Outcome::NotHeld | Outcome::NotAsked => 6,
+        Outcome::NotShared => 5,
+        Outcome::NotAsked => 6,
+        Outcome::Answered | Outcome::AnsweredNone => 7,
+        Outcome::NotHeld => 8,
     }
 }
 

@@ -114,7 +114,7 @@ fn put_sections(page: &mut Page<'_>, received: &Received, book: &Book<'_>) {
             item::put_item(page, shown, book);
         }
         if !retracted.is_empty() {
-            page.put(0, Ink::Quiet, "Corrections, withdrawn by who wrote them. Not true, and never were:");
+            page.put(0, Ink::Quiet, "Corrections: withdrawn by whoever recorded them. Do not rely on these:");
         }
         for shown in retracted {
             item::put_item(page, shown, book);

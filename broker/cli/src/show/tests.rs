@@ -4,7 +4,7 @@ use super::*;
 use crate::made::{self, alice, answer};
 use severn_client::{Found, is_deceptive};
 use severn_proto::v1::{
-    Candidate, Dataset, EntryHead, EntryStatus, Outcome, ReviewPair, ReviewQueueResponse, SourceState,
+    Candidate, Dataset, EntryHead, EntryStatus, HeadingOutcome, Outcome, ReviewPair, ReviewQueueResponse, SourceState,
     retrieve_record_response::Part,
 };
 
@@ -45,7 +45,7 @@ birth date: 03-Mar-1951 (Dudley Council, Pleck Road Surgery); 13-Mar-1951 (Walsa
     said by Walsall Manor Hospital (Sister Okafor), recorded 03-Mar-2019
     CONFLICT: An allergy is recorded, and elsewhere that none is known. See “Penicillin” (Pleck Road
     Surgery)
-Corrections, withdrawn by who wrote them. Not true, and never were:
+Corrections: withdrawn by whoever recorded them. Do not rely on these:
 ✗ RETRACTED: entered in error: Aspirin
     ENTERED IN ERROR
     said by Walsall Manor Hospital (Dr Shah), recorded 03-Mar-2019
@@ -83,8 +83,8 @@ Corrections, withdrawn by who wrote them. Not true, and never were:
     to read it: severn document 0195b4c0-0000-7000-8000-0000000000aa RBK h4
 
 ── Headings without any item, and why ──────────────────────────────────────────────────────────────
-Alerts: nothing recorded: Dudley Council, Pleck Road Surgery; not asked: Walsall Manor Hospital; DID
-        NOT ANSWER: Severnside Ambulance
+Alerts: DID NOT ANSWER: Severnside Ambulance; not asked: Walsall Manor Hospital; nothing recorded:
+        Dudley Council, Pleck Road Surgery
 
 ── What every source said ──────────────────────────────────────────────────────────────────────────
 ! Severnside Ambulance DID NOT ANSWER (took too long). Do not assume there is nothing. Missing from
@@ -120,6 +120,23 @@ fn a_record_reads_as_it_should() {
 }
 
 #[test]
+fn a_heading_that_no_source_keeps_takes_no_room_from_those_that_are_not_known() {
+    let mut parts = made::parts("q");
+    for part in &mut parts {
+        let Part::Ledger(ledger) = part else { continue };
+        let of_alerts = |dataset: i32| dataset == Dataset::Alerts as i32;
+        for row in ledger.rows.iter_mut().filter(|row| of_alerts(row.dataset)) {
+            (row.outcome, row.reasons) = (Outcome::NotHeld.into(), vec![]);
+        }
+        for heading in ledger.headings.iter_mut().filter(|heading| of_alerts(heading.dataset)) {
+            heading.outcome = HeadingOutcome::NotHeld.into();
+        }
+    }
+    let shown = render_record(&made::judged("q", parts), &Style::default());
+    assert!(shown.contains("and why ──") && shown.contains("\nKept by no source: Alerts\n"), "{shown}");
+}
+
+#[test]
 fn a_copy_of_what_was_withdrawn_never_reads_as_in_force() {
     let mut parts = made::parts("q");
     for part in &mut parts {
@@ -132,7 +149,7 @@ fn a_copy_of_what_was_withdrawn_never_reads_as_in_force() {
     let shown = render_record(&made::judged("q", parts), &Style::default());
     let (_, item) = shown.split_once("✗ RETRACTED: entered in error: Aspirin\n").expect("it is listed");
     assert!(item.starts_with("    WITHDRAWN, though this copy still says “active”\n"), "{shown}");
-    let corrections = shown.find("Corrections, withdrawn").expect("it is called what it is");
+    let corrections = shown.find("Corrections: withdrawn").expect("it is called what it is");
     assert!(shown.find("States: No known allergies\n") < Some(corrections), "after all that stands:\n{shown}");
 }
 
