@@ -28,6 +28,8 @@ pub enum Rule {
     Before(AnyOf, AnyOf),
     /// The sentence on what is missing stands there, word for word.
     Summary,
+    /// It stands before the first of these. In a JSON document the order of keys says nothing.
+    SummaryBefore(AnyOf),
     /// Nothing that could deceive a reader or drive a terminal or a browser.
     Harmless,
     /// It is visible that characters were replaced.
@@ -63,6 +65,11 @@ impl Printed {
                 first.is_some_and(|first| places(&words, second).iter().all(|second| first < *second))
             }
             Rule::Summary => !places_of(&all, &words_of(summary)).is_empty(),
+            Rule::SummaryBefore(_) if self.json().is_some() => true,
+            Rule::SummaryBefore(content) => {
+                let said = places_of(&all, &words_of(summary)).first().copied();
+                said.is_some_and(|said| places(&all, content).iter().all(|place| said < *place))
+            }
             Rule::Harmless => is_harmless(&self.out) && is_harmless(&self.err),
             Rule::Marked => {
                 let raw = self.out.to_lowercase();
@@ -75,12 +82,16 @@ impl Printed {
         }
     }
 
+    fn json(&self) -> Option<Value> {
+        serde_json::from_str(&self.out).ok()
+    }
+
     fn words(&self) -> Vec<String> {
         let mut text = String::new();
-        match serde_json::from_str(&self.out) {
-            Ok(json) => read_json("", &json, &mut text),
-            Err(_) if is_html(&self.out) => read_html(&self.out, &mut text),
-            Err(_) => text.push_str(&self.out),
+        match self.json() {
+            Some(json) => read_json("", &json, &mut text),
+            None if is_html(&self.out) => read_html(&self.out, &mut text),
+            None => text.push_str(&self.out),
         }
         words_of(&format!("{text} {}", self.err))
     }
@@ -200,6 +211,9 @@ mod tests {
         let silent = Rule::Near(&[&["A"], &["no answer"]]);
         let summary = "No answer from A\n  (risks).";
         assert!(keeps(summary, Rule::Summary) && !keeps("No answer from A.", Rule::Summary));
+        let first = Rule::SummaryBefore(&["penicillin"]);
+        assert!(keeps(&format!("{summary} Penicillin"), first) && !keeps(&format!("Penicillin {summary}"), first));
+        assert!(keeps(r#"{"items": "Penicillin", "summary": "No answer from A (risks)."}"#, first));
         assert!(!keeps(summary, silent) && keeps(&format!("{summary}\nA: NO_ANSWER"), silent));
     }
 

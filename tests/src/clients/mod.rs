@@ -8,13 +8,14 @@ mod folder;
 mod judge;
 mod story;
 
+pub use judge::Printed;
+
 use anyhow::{Context as _, Result};
 use broker::CannedBroker;
 use cases::Case;
 use clap::Parser;
 use folder::Folder;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-pub use judge::Printed;
 use severn_link::{ListenLimits, ServerLimits, listen, server};
 use severn_proto::v1::record_broker_server::RecordBrokerServer;
 use std::{io::Write as _, process::Stdio, time::Duration};
@@ -45,8 +46,8 @@ colours, as one JSON document or as a page of HTML. Expected of it:
 
   It ends with 0 if, and only if, the answer is sealed, whole, and about the person and query meant. Otherwise it says
   so (\"incomplete\", or \"complete\": false), and shows nothing of another person.
-  It shows the ledger's summary word for word, and who did not answer, withheld, gave a part or old data, with the
-  headings concerned.
+  It shows the ledger's summary word for word, before the content; and who did not answer, withheld, gave a part or old
+  data, with the headings concerned.
   Of each heading without items it says why: nothing recorded, none known (stated by whom, when), withheld, not shared,
   not kept, not asked, no answer.
   It keeps the broker's order, and shows conflicts, what is possibly the same, withdrawn, ruled out, not recognised or

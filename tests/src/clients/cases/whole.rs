@@ -85,11 +85,18 @@ const OF_SOURCES: &[Case] = &[
             story.tell(Dataset::Documents, &HOSPITAL, "Discharge letter");
             story.outcome(&HOSPITAL, Dataset::Documents, Outcome::AnsweredPartial, Some(ReasonCode::Unreadable));
         },
-        checks: &[near(
-            "says who gave only a part, and of what",
-            &[&["Sandwell District Hospital"], &["part", "partial"], &["documents"]],
-            "a reader takes the documents of Sandwell for all there are",
-        )],
+        checks: &[
+            near(
+                "says who gave only a part, and of what",
+                &[&["Sandwell District Hospital"], &["part", "partial"], &["documents"]],
+                "a reader takes the documents of Sandwell for all there are",
+            ),
+            Check {
+                name: "says what is missing before anything else",
+                rule: Rule::SummaryBefore(&["Discharge letter"]),
+                reason: "the sentence on what is missing stands beneath the content, where nobody looks in a hurry",
+            },
+        ],
         ..WHOLE
     },
     Case {
