@@ -4,8 +4,8 @@ use super::*;
 use crate::made::{self, alice, answer};
 use severn_client::{Found, is_deceptive};
 use severn_proto::v1::{
-    Candidate, Dataset, EntryHead, EntryStatus, HeadingOutcome, Outcome, ReviewPair, ReviewQueueResponse, SourceState,
-    retrieve_record_response::Part,
+    Candidate, Dataset, EntryHead, EntryStatus, Field, HeadingOutcome, Outcome, ReviewPair, ReviewQueueResponse,
+    SourceState, retrieve_record_response::Part,
 };
 
 const GOLDEN: &str = "\
@@ -134,6 +134,24 @@ fn a_heading_that_no_source_keeps_takes_no_room_from_those_that_are_not_known() 
     }
     let shown = render_record(&made::judged("q", parts), &Style::default());
     assert!(shown.contains("and why ──") && shown.contains("\nKept by no source: Alerts\n"), "{shown}");
+}
+
+#[test]
+fn what_tells_two_items_apart_is_shown_though_no_detail_has_it() {
+    let mut parts = made::parts("q");
+    for part in &mut parts {
+        let Part::Section(section) = part else { continue };
+        for item in section.items.iter_mut().filter(|_| section.dataset == Dataset::Medications as i32) {
+            let head = item.contributions[0].entry.as_mut().unwrap().head.as_mut().unwrap();
+            let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
+            head.distinguishing =
+                vec![field("route", "Oral"), field("course_length", "7 days"), field("sha256", "00ff")];
+        }
+    }
+    let shown = render_record(&made::judged("q", parts), &Style::default());
+    let line =
+        "dose: 1 g · route: oral · frequency: twice a day · last issued: 14-Feb-2026 · course length: 7\n    days";
+    assert!(shown.contains(line) && !shown.contains("00ff"), "{shown}");
 }
 
 #[test]

@@ -287,8 +287,7 @@ const OF_ITEMS: &[Case] = &[
         story: |story| {
             for (source, dose) in [(&PRACTICE, "500 mg"), (&HOSPITAL, "1 g")] {
                 let field = Field { name: "dose".into(), value: dose.into() };
-                let text = format!("Metformin {dose} tablets");
-                head(story.tell(Dataset::Medications, source, &text)).distinguishing = vec![field];
+                head(story.tell(Dataset::Medications, source, "Metformin tablets")).distinguishing = vec![field];
             }
             story.conflict("CONFLICT-3", "Same medicine, different dose. Check which dose the person takes.");
         },
@@ -298,16 +297,8 @@ const OF_ITEMS: &[Case] = &[
                 &[&["Same medicine, different dose"], &["metformin"]],
                 "two doses of one medicine stand there unmarked",
             ),
-            near(
-                "shows one dose",
-                &[&["metformin 500 mg"]],
-                "a dose is left out: a reader sees the other, and believes it",
-            ),
-            near(
-                "shows the other dose",
-                &[&["metformin 1 g"]],
-                "a dose is left out: a reader sees the other, and believes it",
-            ),
+            near("shows one dose", &[&["500 mg"]], "a dose is left out: a reader sees the other, and believes it"),
+            near("shows the other dose", &[&["1 g"]], "a dose is left out: a reader sees the other, and believes it"),
         ],
         ..WHOLE
     },
