@@ -231,7 +231,8 @@ fn put_sayers(page: &mut Page<'_>, item: &Item, lead_facts: &[(String, String)],
         page.put(4, Ink::Quiet, &format!("also said by {}", said_by(other, book)));
         let differences = differences(lead, other, lead_facts);
         if !differences.is_empty() {
-            page.put(8, Ink::Plain, &format!("there: {}", differences.join(" · ")));
+            let there = if is_retracted(item) { "a copy that still says" } else { "there" };
+            page.put(8, Ink::Plain, &format!("{there}: {}", differences.join(" · ")));
         }
     }
 }

@@ -162,11 +162,15 @@ fn a_copy_of_what_was_withdrawn_never_reads_as_in_force() {
         for item in section.items.iter_mut().filter(|item| item.retracted) {
             let head = item.contributions[0].entry.as_mut().unwrap().head.as_mut().unwrap();
             head.status = EntryStatus::Active.into();
+            item.contributions.push(item.contributions[0].clone());
+            let copy = item.contributions[1].entry.as_mut().unwrap().head.as_mut().unwrap();
+            copy.effective_start = "1999".into();
         }
     }
     let shown = render_record(&made::judged("q", parts), &Style::default());
     let (_, item) = shown.split_once("✗ RETRACTED: entered in error: Aspirin\n").expect("it is listed");
     assert!(item.starts_with("    WITHDRAWN, though this copy still says “active”\n"), "{shown}");
+    assert!(item.contains("        a copy that still says: active, since 1999\n"), "{shown}");
     let corrections = shown.find("Corrections: withdrawn").expect("it is called what it is");
     assert!(shown.find("States: No known allergies\n") < Some(corrections), "after all that stands:\n{shown}");
 }
