@@ -1,6 +1,7 @@
 //! A whole federation in one process, and what the benchmarks run. The tests themselves lie under `tests/tests`.
 
 pub mod bench;
+pub mod clients;
 pub mod feeder;
 pub mod keys;
 pub mod linkage;

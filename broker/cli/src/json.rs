@@ -1,12 +1,14 @@
 //! One JSON document for other programs: the contract's words in snake case, everything that arrived, nothing altered.
-//! Characters that could deceive a terminal are written as `\u` escapes, which mean the same.
+//! Characters that could deceive a terminal are written as `\u` escapes, which mean the same. Where a text holds such
+//! characters, `"deceptive": true` stands beside it, in its contribution, and at the top if there are any at all: whoever
+//! shows it has to neutralise it and to say so, as `severn_client::neutralise` does.
 
 use crate::{
     detail::{Value as Detail, open},
     undo::Undone,
 };
 use serde_json::{Map, Value, json};
-use severn_client::{Answer, Found, is_deceptive};
+use severn_client::{Answer, Found, characters, neutralise};
 use severn_proto::v1::*;
 use severn_trust::{dataset_word, hex, purpose_word};
 
@@ -14,8 +16,8 @@ use severn_trust::{dataset_word, hex, purpose_word};
 pub(crate) fn write(value: &Value) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     let mut out = String::with_capacity(text.len() + 1);
-    for c in text.chars() {
-        if is_deceptive(c) {
+    for (c, harmful) in characters(&text) {
+        if harmful {
             // Only strings can hold such a character, and there an escape is the same character.
             let mut units = [0; 2];
             out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
@@ -31,7 +33,7 @@ pub(crate) fn write(value: &Value) -> String {
 pub fn record_json(answer: &Answer) -> Value {
     let received = answer.received();
     let opened = received.opened.as_ref();
-    json!({
+    with_warning(json!({
         "complete": answer.flaw().is_none(),
         "incomplete_because": answer.flaw().map(|flaw| flaw.to_string()),
         "query_id": opened.map(|o| &o.query_id),
@@ -44,7 +46,22 @@ pub fn record_json(answer: &Answer) -> Value {
         "sections": received.sections.iter().map(section).collect::<Vec<_>>(),
         "ledger": received.rows().iter().map(row).collect::<Vec<_>>(),
         "seal": received.seal.as_ref().map(seal),
-    })
+    }))
+}
+
+/// Says in an object whether a text within it is not to be shown as it is.
+fn with_warning(mut object: Value) -> Value {
+    object["deceptive"] = holds_deceptive(&object).into();
+    object
+}
+
+fn holds_deceptive(value: &Value) -> bool {
+    match value {
+        Value::String(text) => neutralise(text).altered,
+        Value::Array(list) => list.iter().any(holds_deceptive),
+        Value::Object(fields) => fields.values().any(holds_deceptive),
+        _ => false,
+    }
 }
 
 /// `entered_in_error` for `ENTRY_STATUS_ENTERED_IN_ERROR`; a number this version does not know as that number.
@@ -112,11 +129,11 @@ fn item(item: &Item) -> Value {
 
 fn contribution(contribution: &Contribution) -> Value {
     let entry = contribution.entry.as_ref();
-    json!({
+    with_warning(json!({
         "source_id": contribution.source_id,
         "entry": entry.and_then(|e| e.head.as_ref()).map(head),
         "body": entry.map(|e| body(&e.body)),
-    })
+    }))
 }
 
 fn head(head: &EntryHead) -> Value {

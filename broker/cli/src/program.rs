@@ -40,7 +40,7 @@ pub async fn run(args: Vec<String>) -> ExitCode {
     if cli.json {
         write(&mut io::stdout().lock(), &json::write(&serde_json::json!({ "error": message })));
     } else {
-        write(&mut io::stderr().lock(), &format!("severn: {}\n", neutralise(&message)));
+        write(&mut io::stderr().lock(), &format!("severn: {}\n", neutralise(&message).text));
     }
     failure.exit().code()
 }

@@ -93,5 +93,5 @@ fn registration(source_id: &str, local_id: &str) -> RegistrationRef {
 
 fn say_person(cli: &Cli, words: &str, id: &str) -> Said {
     let view = serde_json::json!({ "enterprise_id": id });
-    Said::either(cli, Exit::Done, &view, || format!("{words} {}.\n", severn_client::neutralise(id)))
+    Said::either(cli, Exit::Done, &view, || format!("{words} {}.\n", severn_client::neutralise(id).text))
 }

@@ -258,6 +258,8 @@ async fn json_holds_everything_and_no_terminal_command() {
     assert_eq!(detail["reactions"][0]["manifestation"], "anaphylaxis");
     assert_eq!(json["sections"][1]["items"][0]["contributions"][0]["entry"]["status"], "unspecified");
     assert_eq!(json["seal"]["received"], 11);
+    let deceptive = |section: usize| json["sections"][section]["items"][0]["contributions"][0]["deceptive"].clone();
+    assert_eq!((&json["deceptive"], deceptive(1), deceptive(0)), (&true.into(), true.into(), false.into()));
 }
 
 #[tokio::test]

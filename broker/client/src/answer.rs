@@ -1,6 +1,8 @@
 //! What a retrieval gives: a whole record, or something less that says so. Only `assembly` makes a [`Record`].
 
-use severn_proto::v1::{Demographics, Discrepancy, Heading, Ledger, LedgerRow, Opened, Outcome, Seal, Section};
+use severn_proto::v1::{
+    Dataset, Demographics, Discrepancy, Heading, Ledger, LedgerRow, Opened, Outcome, Seal, Section,
+};
 use std::fmt;
 
 /// The answer to a retrieval.
@@ -31,6 +33,13 @@ impl Answer {
 }
 
 /// A whole record: sealed, counted, and about the person meant. `Debug` shows no content.
+///
+/// Whole does not mean that nothing is missing: a source may not have answered. A client shows, before anything else and
+/// whatever else it leaves out: [`Record::person`], to compare; [`Record::summary`], word for word; where sources differ
+/// on who the person is ([`Record::discrepancies`]); the conflicts of the items. Beneath each heading it shows what is
+/// known of it ([`Record::heading`]), above all where it has no items; that an item is retracted, possibly the same as
+/// another, of a status that is not recognised, or not validated. All text goes through [`crate::neutralise`] or
+/// [`crate::for_html`]. `client-conformance` in the folder `tests/` checks a client on this.
 #[derive(Clone)]
 pub struct Record {
     pub(crate) received: Received,
@@ -63,6 +72,22 @@ impl Record {
     /// One sentence: what is missing and who did not answer.
     pub fn summary(&self) -> &str {
         &self.ledger.summary
+    }
+
+    /// What is known of each heading in scope, over all sources: exactly one for each dataset asked for.
+    pub fn headings(&self) -> &[Heading] {
+        &self.ledger.headings
+    }
+
+    /// What is known of one heading; `None` if it was not asked for. Where it has no items it says why: silence is never
+    /// "none".
+    pub fn heading(&self, dataset: Dataset) -> Option<&Heading> {
+        self.received.heading(dataset)
+    }
+
+    /// Where sources differ on who the person is: somebody may have the wrong person, or an old address.
+    pub fn discrepancies(&self) -> &[Discrepancy] {
+        &self.ledger.discrepancies
     }
 
     /// The rows that a reader must know of: something did not come, or not all of it, or not of now.
@@ -136,6 +161,11 @@ impl Received {
         self.ledger.as_ref().map(|ledger| ledger.headings.as_slice()).unwrap_or_default()
     }
 
+    /// What is known of one heading; `None` if it is not in scope, or the ledger did not arrive.
+    pub fn heading(&self, dataset: Dataset) -> Option<&Heading> {
+        self.headings().iter().find(|heading| heading.dataset == dataset as i32)
+    }
+
     /// Where sources differ on who the person is.
     pub fn discrepancies(&self) -> &[Discrepancy] {
         self.ledger.as_ref().map(|ledger| ledger.discrepancies.as_slice()).unwrap_or_default()
@@ -181,9 +211,12 @@ pub enum Flaw {
     /// A part that makes no sense.
     #[error("a part of it makes no sense")]
     Malformed,
-    /// Not exactly one ledger row for each source and dataset.
+    /// Not exactly one ledger row for each source and dataset, or not one heading for each dataset.
     #[error("its ledger does not account for every source and heading exactly once")]
     Unaccounted,
+    /// A heading says less than, or the contrary of, its rows and items.
+    #[error("what it says of a heading contradicts what came: it could read as none where something is missing")]
+    Contradicted,
     /// Counts that do not add up.
     #[error("its counts do not add up")]
     WrongCounts,

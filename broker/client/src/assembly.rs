@@ -1,7 +1,10 @@
 //! Puts an answer together and judges it. Pure: no clock, no network. The only place where a [`Record`] is made, and
 //! only behind every check of the seal.
 
-use crate::answer::{Answer, Flaw, Incomplete, Received, Record};
+use crate::{
+    answer::{Answer, Flaw, Incomplete, Received, Record},
+    headings,
+};
 use prost::Message as _;
 use severn_proto::{
     v1::{self, Dataset, Ledger, LedgerRow, Opened, Outcome, Seal, Section},
@@ -179,6 +182,9 @@ impl Assembly {
         }
         if self.computed.is_none_or(|computed| seal.digest != computed) {
             return Err(Flaw::WrongDigest);
+        }
+        if !headings::fit(ledger, &received.sections) {
+            return Err(Flaw::Contradicted);
         }
         Ok((ledger.clone(), seal.clone()))
     }

@@ -12,6 +12,7 @@ mod steward;
 mod client;
 mod token;
 mod assembly;
+mod headings;
 mod answer;
 mod neutralise;
 
@@ -20,7 +21,7 @@ pub use ask::{Found, Search};
 pub use assembly::{Asked, RECORD_BYTES_MAX, judge};
 pub use client::{Client, ClientError};
 pub use document::{DOCUMENT_BYTES_MAX, Document};
-pub use neutralise::{is_deceptive, neutralise};
+pub use neutralise::{Shown, characters, for_html, is_deceptive, neutralise};
 pub use record::{DEADLINE_DEFAULT, DEADLINE_MAX, Provisional, Retrieval};
 pub use steward::Decision;
 pub use token::{FixedToken, TokenSource, TokenUnavailable};

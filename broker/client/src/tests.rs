@@ -265,6 +265,9 @@ async fn the_right_answer_is_complete() {
     let Answer::Complete(record) = answer else { panic!("{answer:?}") };
     assert_eq!(record.sections().len(), 2);
     assert_eq!(record.summary(), "Nothing is missing.");
+    assert_eq!((record.headings().len(), record.discrepancies().len()), (2, 0));
+    assert!(record.heading(Dataset::Medications).is_some_and(|heading| heading.whole));
+    assert!(record.heading(Dataset::Problems).is_none(), "it was not asked for");
     assert_eq!(record.missing().map(|row| row.source_id.as_str()).collect::<Vec<_>>(), ["B"]);
     assert_eq!(record.person(), Some(&alice()));
     // Content is handed over as it came: clearing times for the digest left no trace.
@@ -324,7 +327,7 @@ async fn a_wrong_stream_is_never_complete() {
 #[tokio::test]
 async fn a_wrong_answer_is_never_complete_though_it_is_sealed() {
     type Spoil = fn(&mut Made);
-    let cases: [(&str, Flaw, Spoil); 18] = [
+    let cases: [(&str, Flaw, Spoil); 20] = [
         ("another person", Flaw::OtherPerson, |m| m.opened.golden.as_mut().unwrap().nhs_number = "9990000018".into()),
         ("another enterprise id", Flaw::OtherPerson, |m| m.opened.enterprise_id = "e2".into()),
         ("nobody", Flaw::Malformed, |m| m.opened.golden = None),
@@ -344,6 +347,10 @@ async fn a_wrong_answer_is_never_complete_though_it_is_sealed() {
         ("no summary", Flaw::Unaccounted, |m| m.ledger.summary.clear()),
         ("a heading left out", Flaw::Unaccounted, |m| drop(m.ledger.headings.pop())),
         ("a heading twice", Flaw::Unaccounted, |m| m.ledger.headings[1].dataset = m.ledger.headings[0].dataset),
+        ("a heading that says none where there is one", Flaw::Contradicted, |m| {
+            m.ledger.headings[0].outcome = HeadingOutcome::NoneKnown.into();
+        }),
+        ("a heading that calls a part the whole", Flaw::Contradicted, |m| m.ledger.headings[0].whole = true),
         ("more sources asked than accounted for", Flaw::Unaccounted, |m| m.opened.sources_asked = 3),
         ("a row that does not add up", Flaw::WrongCounts, |m| m.ledger.rows[0].grouped = 1),
         ("an item that no row counts", Flaw::WrongCounts, |m| drop(m.sections[0].items.pop())),

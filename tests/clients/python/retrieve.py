@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Finds a person and retrieves their record, with nothing of ours but the contract: what a care app in another language does.
 
-Makes the proof, speaks mutual TLS, reads the stream and checks the seal; prints one JSON document. Ends with 1 when
-nobody is found or the answer is incomplete. Shows no more than it was told to: the record goes to standard output only.
+Makes the proof, speaks mutual TLS, reads the stream and checks the seal; prints one JSON document: who it is about, what
+is missing, where sources differ on who this is, then heading by heading what every source said, the items, and why there
+are none. Of an answer that is no whole record it prints why, and nothing else. Ends with 1 when nobody is found or the
+answer is incomplete. The record goes to standard output only.
 """
 
 import argparse
@@ -25,7 +27,6 @@ from google.protobuf.json_format import MessageToDict
 from grpc_tools import protoc
 
 CONTRACT = pathlib.Path(__file__).resolve().parents[3] / "proto/wire/proto"
-TOKEN_LIFE_S = 300
 
 
 def arguments():
@@ -36,15 +37,8 @@ def arguments():
     parser.add_argument("--cert", required=True, help="PEM of this app's certificate")
     parser.add_argument("--key", required=True, help="PEM of that certificate's key")
     parser.add_argument("--app-key", required=True, help="PEM of the key the user's token is bound to (ES256 or EdDSA)")
-    given = parser.add_mutually_exclusive_group(required=True)
-    given.add_argument("--token", help="file with the user's token")
-    given.add_argument("--issuer-key", help="PEM of a development issuer's key, to make a token with")
-    parser.add_argument("--issuer", help="the development issuer's name")
-    parser.add_argument("--audience", default="severn", help="the federation's name")
-    parser.add_argument("--user", default="u-python", help="the user's id")
-    parser.add_argument("--role", help="the user's role code")
-    parser.add_argument("--org", help="ODS code of the user's organisation")
-    parser.add_argument("--purpose", default="direct_care", help="purpose of use; that of the token, where one is given")
+    parser.add_argument("--token", required=True, help="file with the user's token")
+    parser.add_argument("--purpose", default="direct_care", help="purpose of use: that of the token")
     parser.add_argument("--nhs", required=True, help="the person's NHS number")
     parser.add_argument("--born", required=True, help="the person's birth date, YYYY-MM-DD")
     parser.add_argument("--datasets", default="", help="such as allergies,medications; all where none is named")
@@ -53,14 +47,14 @@ def arguments():
 
 
 def compile_contract():
-    """Stubs for `severn.v1`, made now from the .proto files: (record_broker_pb2, record_broker_pb2_grpc, dataset_pb2)."""
+    """Stubs for `severn.v1`, made now from the .proto files."""
     folder = tempfile.TemporaryDirectory(prefix="severn-stubs-")
     files = [str(path) for path in sorted((CONTRACT / "severn/v1").glob("*.proto"))]
     into = [f"--python_out={folder.name}", f"--grpc_python_out={folder.name}"]
     if protoc.main(["protoc", f"-I{CONTRACT}", *into, *files]) != 0:
         sys.exit("the contract does not compile")
     sys.path.insert(0, folder.name)
-    names = ("record_broker_pb2", "record_broker_pb2_grpc", "dataset_pb2")
+    names = ("record_broker_pb2", "record_broker_pb2_grpc", "dataset_pb2", "detail_pb2")
     modules = [importlib.import_module(f"severn.v1.{name}") for name in names]
     folder.cleanup()
     return modules
@@ -88,19 +82,6 @@ def public_jwk(key):
 def thumbprint(jwk):
     """The key id by RFC 7638."""
     return base64url(hashlib.sha256(json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode()).digest())
-
-
-def make_token(options):
-    """A user's token as a development issuer makes it, bound to the app's key."""
-    key, algorithm = read_key(options.issuer_key)
-    now = int(time.time())
-    claims = {
-        "iss": options.issuer, "sub": options.user, "aud": options.audience, "purpose": options.purpose,
-        "iat": now, "nbf": now, "exp": now + TOKEN_LIFE_S, "jti": str(uuid.uuid4()),
-        "name": options.user, "role": options.role, "org": options.org,
-        "cnf": {"jwk": public_jwk(read_key(options.app_key)[0])},
-    }
-    return jwt.encode(claims, key, algorithm, headers={"typ": "JWT", "kid": thumbprint(public_jwk(key))})
 
 
 def commit(nhs, demographics):
@@ -145,13 +126,31 @@ def record_digest(sections, ledger):
     return digest.digest()
 
 
-def faults(query_id, order, sections, ledger, seal):
+def is_meant(options, demographics):
+    """Whether this is the person who was asked for: the broker's word is not enough."""
+    typed = "".join(c for c in options.nhs if c in "0123456789")
+    return typed in (demographics.nhs_number, *demographics.replaced_nhs_numbers) and demographics.birth_date == options.born
+
+
+def faults(asked, order, parts):
     """Why the answer is not complete; nothing where it is."""
     if order[:1] != ["opened"] or order[-2:] != ["ledger", "seal"] or set(order[1:-2]) - {"section"}:
         return ["the stream is not opened, sections, ledger, seal"]
+    (opened,), (ledger,), (seal,), sections = parts["opened"], parts["ledger"], parts["seal"], parts["section"]
     found = []
-    if seal.query_id != query_id:
-        found.append("the seal is of another query")
+    if opened.enterprise_id != asked["person"].enterprise_id or not is_meant(asked["options"], opened.golden):
+        found.append("it is about another person")
+    if {opened.query_id, seal.query_id} != {asked["query_id"]}:
+        found.append("it answers another query")
+    pairs = {(row.source_id, row.dataset) for row in ledger.rows}
+    sources = {row.source_id for row in ledger.rows}
+    scope, headings = sorted(asked["numbers"]), sorted(heading.dataset for heading in ledger.headings)
+    if not sorted(opened.datasets) == headings == scope or not {section.dataset for section in sections} <= set(scope):
+        found.append("it covers other headings than were asked for")
+    if len({section.dataset for section in sections}) != len(sections):
+        found.append("a section came twice")
+    if not len(ledger.rows) == len(pairs) == len(sources) * len(opened.datasets):
+        found.append("not every source and heading is accounted for once")
     if (seal.sections, seal.rows) != (len(sections), len(ledger.rows)):
         found.append("the seal counts other sections or rows")
     for name in ("received", "shown", "grouped", "withheld", "rejected"):
@@ -168,6 +167,10 @@ def faults(query_id, order, sections, ledger, seal):
     return found
 
 
+def words(error):
+    return f"the broker refused or broke off: {error.code().name}: {error.details()}"
+
+
 def find(stub, broker, options, token):
     proof = make_proof(options, str(uuid.uuid4()), [], {"salt": base64url(secrets.token_bytes(16))})
     context = broker.RequestContext(user_token=token, request_proof=proof)
@@ -176,32 +179,72 @@ def find(stub, broker, options, token):
     if answer.resolution != broker.FindPersonResponse.RESOLUTION_ONE:
         name = broker.FindPersonResponse.Resolution.Name(answer.resolution)
         sys.exit(f"no one person is found: {name}")
+    if not is_meant(options, answer.candidates[0].golden):
+        sys.exit("the broker found another person than was asked for; nothing is shown")
     return answer.candidates[0]
 
 
-def retrieve(stub, broker, options, token, person, datasets):
-    query_id = str(uuid.uuid4())
-    proof = make_proof(options, query_id, datasets, commit(person.golden.nhs_number, person.golden))
+def retrieve(stub, broker, asked, token):
+    """What came, part by part: the order of the parts, the parts, and the error that ended them, if one did."""
+    options, person = asked["options"], asked["person"]
+    proof = make_proof(options, asked["query_id"], asked["datasets"], commit(person.golden.nhs_number, person.golden))
     context = broker.RequestContext(user_token=token, request_proof=proof)
     request = broker.RetrieveRecordRequest(
         context=context, enterprise_id=person.enterprise_id, deadline_ms=options.deadline_ms
     )
-    parts = {"opened": [], "section": [], "ledger": [], "seal": []}
-    order = []
-    for part in stub.RetrieveRecord(request, timeout=15):
-        kind = part.WhichOneof("part") or "unknown"
-        order.append(kind)
-        parts.setdefault(kind, []).append(getattr(part, kind, None))
-    return query_id, order, parts
+    order, parts = [], {"opened": [], "section": [], "ledger": [], "seal": []}
+    try:
+        for part in stub.RetrieveRecord(request, timeout=15):
+            kind = part.WhichOneof("part") or "unknown"
+            order.append(kind)
+            parts.setdefault(kind, []).append(getattr(part, kind, None))
+    except grpc.RpcError as error:
+        return order, parts, words(error)
+    return order, parts, None
+
+
+def plain(message):
+    """Every field, also those that say "no" or "none": what is left out could be taken for anything."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def plain_item(item, body_of):
+    """An item; what its entries say in detail is opened."""
+    shown = plain(item)
+    for contribution, entry in zip(shown["contributions"], item.contributions):
+        contribution["entry"]["body"] = plain(body_of(entry.entry.body))
+    return shown
+
+
+def record(parts, body_of):
+    """The whole record, in the order in which it is to be read: who, what is missing, then heading by heading."""
+    ledger, items = parts["ledger"][0], {section.dataset: section.items for section in parts["section"]}
+
+    def under(heading):
+        rows = [plain(row) for row in ledger.rows if row.dataset == heading.dataset]
+        shown = [plain_item(item, body_of) for item in items.get(heading.dataset, [])]
+        return plain(heading) | {"items": shown, "sources": rows}
+
+    return {
+        "person": plain(parts["opened"][0].golden),
+        "summary": ledger.summary,
+        "discrepancies": [plain(discrepancy) for discrepancy in ledger.discrepancies],
+        "headings": [under(heading) for heading in ledger.headings],
+        "seal": plain(parts["seal"][0]),
+    }
+
+
+def write(document):
+    """As ASCII: whatever could drive a terminal or hide in a text is a visible escape, which means the same."""
+    print(json.dumps(document, indent=2).replace("\x7f", "\\u007f"))
 
 
 def main():
     options = arguments()
-    broker, services, dataset_words = compile_contract()
-    token = pathlib.Path(options.token).read_text().strip() if options.token else make_token(options)
-    names = [name for name in dataset_words.Dataset.keys() if name != "DATASET_UNSPECIFIED"]
-    everything = [name.removeprefix("DATASET_").lower() for name in names]
-    datasets = [word.strip() for word in options.datasets.split(",") if word.strip()] or everything
+    broker, services, dataset_words, details = compile_contract()
+    token = pathlib.Path(options.token).read_text().strip()
+    numbers = {name.removeprefix("DATASET_").lower(): number for name, number in dataset_words.Dataset.items() if number}
+    datasets = [word.strip() for word in options.datasets.split(",") if word.strip()] or list(numbers)
     files = [pathlib.Path(path).read_bytes() for path in (options.ca, options.key, options.cert)]
     name = [("grpc.ssl_target_name_override", options.server_name)] if options.server_name else []
     limits = [("grpc.max_receive_message_length", 64 << 20), *name]
@@ -209,20 +252,17 @@ def main():
         stub = services.RecordBrokerStub(channel)
         try:
             person = find(stub, broker, options, token)
-            query_id, order, parts = retrieve(stub, broker, options, token, person, datasets)
         except grpc.RpcError as error:
-            sys.exit(f"the broker refused: {error.code().name}: {error.details()}")
-    ledger, seal = (parts[kind][0] if parts[kind] else None for kind in ("ledger", "seal"))
-    wrong = faults(query_id, order, parts["section"], ledger, seal)
-
-    def plain(message):
-        return MessageToDict(message, preserving_proto_field_name=True) if message else None
-
-    print(json.dumps({
-        "complete": not wrong, "faults": wrong, "query_id": query_id, "person": plain(person),
-        "opened": plain(next(iter(parts["opened"]), None)), "sections": [plain(part) for part in parts["section"]],
-        "ledger": plain(ledger), "seal": plain(seal),
-    }, indent=2, ensure_ascii=False))
+            write({"complete": False, "faults": [words(error)]})
+            return 1
+        asked = {
+            "options": options, "person": person, "query_id": str(uuid.uuid4()), "datasets": datasets,
+            "numbers": [numbers.get(word) for word in datasets],
+        }
+        order, parts, error = retrieve(stub, broker, asked, token)
+    wrong = [error] if error else faults(asked, order, parts)
+    document = {"complete": not wrong, "faults": wrong, "query_id": asked["query_id"]}
+    write(document if wrong else document | record(parts, details.EntryBody.FromString))
     return 1 if wrong else 0
 
 

@@ -59,6 +59,7 @@ fn put_challenge(page: &mut Page<'_>, challenge: &ReportedChallenge) {
     };
     page.put(4, Ink::Quiet, &format!("reported by {}; {person}", taken.reported_by));
     page.put(4, Ink::Quiet, &format!("challenge {}", taken.challenge_id));
+    page.note_altered(4);
 }
 
 fn says(kind: ChallengeKind) -> &'static str {
@@ -133,6 +134,7 @@ mod tests {
     CORRECTED at its source, 22-Nov-2026 10:01: “struck out␛[2J ⟨U+202E⟩x”
     reported by Dr Ada Example (u-1); person e1
     challenge c1
+    ⚑ Characters in this text were replaced: they could hide or reorder what it says.
 22-Nov-2026 10:00 RRK, the whole record: “this is not about this person”
     the source does not answer now; ask again later
     reported by Dr Ada Example (u-1); the person is not known to this broker

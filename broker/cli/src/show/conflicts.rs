@@ -8,7 +8,7 @@ use super::{
 };
 use severn_client::Received;
 use severn_proto::v1::{Conflict, Item};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// One conflict, however many items name it.
 struct Found<'a> {
@@ -39,13 +39,14 @@ pub(super) fn put_conflicts(page: &mut Page<'_>, received: &Received, book: &Boo
 
 fn collect(received: &Received) -> Vec<Found<'_>> {
     let mut all: Vec<Found<'_>> = Vec::new();
+    let mut known: HashMap<(&str, BTreeSet<&str>), usize> = HashMap::new();
     for section in &received.sections {
         let matters = matters_most(section.dataset);
         for (item, conflict) in section.items.iter().flat_map(|i| i.conflicts.iter().map(move |c| (i, c))) {
             let others = conflict.other_item_ids.iter().map(String::as_str);
             let item_ids: BTreeSet<&str> = others.chain([item.item_id.as_str()]).collect();
-            let before = all.iter_mut().find(|f| f.conflict.rule == conflict.rule && f.item_ids == item_ids);
-            match before {
+            let place = *known.entry((&conflict.rule, item_ids.clone())).or_insert(all.len());
+            match all.get_mut(place) {
                 Some(before) => before.matters |= matters,
                 None => all.push(Found { conflict, item_ids, matters }),
             }

@@ -33,7 +33,8 @@ pub(super) fn statement(item: &Item) -> String {
 pub(super) fn brief(item: &Item) -> String {
     let Some(lead) = item.contributions.first() else { return statement(item) };
     let body = lead.entry.as_ref().map(|entry| open(&entry.body)).unwrap_or_default();
-    let facts = facts(&body).into_iter().take(BRIEF_FACTS_MAX).map(|(name, value)| format!("{name} {value}"));
+    let facts =
+        facts(head(lead), &body).into_iter().take(BRIEF_FACTS_MAX).map(|(name, value)| format!("{name} {value}"));
     let state = if is_retracted(item) { Some("ENTERED IN ERROR".into()) } else { head(lead).map(state) };
     format!("{} ({})", statement(item), facts.chain(state).collect::<Vec<_>>().join(", "))
 }
@@ -65,8 +66,14 @@ pub(super) fn put_item(page: &mut Page<'_>, item: &Item, book: &Book<'_>) {
     let prefix = if retracted { "RETRACTED: entered in error: " } else { "" };
     page.put_marked(0, mark, ink, &format!("{prefix}{}", statement(item)));
     let body = lead.entry.as_ref().map(|entry| open(&entry.body)).unwrap_or_default();
-    let facts = facts(&body);
-    let state = state(lead_head);
+    let facts = facts(Some(lead_head), &body);
+    let state = match state(lead_head) {
+        // The withdrawal itself may not be for this reader; then a copy leads that knows nothing of it.
+        said if retracted && lead_head.status() != EntryStatus::EnteredInError => {
+            format!("WITHDRAWN, though this copy still says “{said}”")
+        }
+        said => said,
+    };
     let shown = facts.iter().map(|(name, value)| format!("{name}: {value}")).chain([state]);
     page.put(4, Ink::Plain, &shown.collect::<Vec<_>>().join(" · "));
     put_narrative(page, &body.narrative);
@@ -74,6 +81,7 @@ pub(super) fn put_item(page: &mut Page<'_>, item: &Item, book: &Book<'_>) {
     put_sayers(page, item, &facts, book);
     put_relations(page, item, book);
     put_how_to_fetch(page, lead, lead_head, book);
+    page.note_altered(4);
 }
 
 fn head(contribution: &Contribution) -> Option<&EntryHead> {
@@ -120,8 +128,31 @@ fn state(head: &EntryHead) -> String {
     format!("{status}, {when}")
 }
 
-/// The fields of a detail, named, in the contract's order.
-fn facts(body: &Body) -> Vec<(String, String)> {
+/// The fields of a detail, named, in the contract's order; then what else tells the statement from others like it: a
+/// reader must see why two items stand apart.
+fn facts(head: Option<&EntryHead>, body: &Body) -> Vec<(String, String)> {
+    let mut facts = fields(body);
+    for field in head.iter().flat_map(|head| &head.distinguishing) {
+        let (name, value) = (field.name.replace('_', " "), squeezed(&field.value));
+        let told = facts.iter().any(|(label, shown)| {
+            let shown = squeezed(shown);
+            // A unit stands behind its value; elsewhere a short word could be found by chance.
+            shown == value || (*label == name || name == "unit") && shown.contains(&value)
+        });
+        // The digest of a document says nothing to a reader.
+        if !told && !value.is_empty() && name != "sha256" {
+            facts.push((name, field.value.clone()));
+        }
+    }
+    facts
+}
+
+/// Without spaces and capital letters: "1 g" and "1g" tell the same.
+fn squeezed(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+}
+
+fn fields(body: &Body) -> Vec<(String, String)> {
     let set = |name: &str| body.fields.iter().any(|(field, _)| field == name);
     let mut facts = Vec::new();
     for (name, value) in &body.fields {
@@ -203,7 +234,8 @@ fn put_sayers(page: &mut Page<'_>, item: &Item, lead_facts: &[(String, String)],
         put_ids(page, other);
         let differences = differences(lead, other, lead_facts);
         if !differences.is_empty() {
-            page.put(8, Ink::Plain, &format!("there: {}", differences.join(" · ")));
+            let there = if is_retracted(item) { "a copy that still says" } else { "there" };
+            page.put(8, Ink::Plain, &format!("{there}: {}", differences.join(" · ")));
         }
     }
 }
@@ -228,7 +260,7 @@ fn differences(lead: &Contribution, other: &Contribution, lead_facts: &[(String,
     if state(lead_head) != state(other_head) {
         differences.push(state(other_head));
     }
-    let facts = facts(&body);
+    let facts = facts(Some(other_head), &body);
     let otherwise = facts.iter().filter(|fact| !lead_facts.contains(fact));
     differences.extend(otherwise.map(|(name, value)| format!("{name}: {value}")));
     let left_out = lead_facts.iter().filter(|(name, _)| !facts.iter().any(|(other, _)| other == name));

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::dates::show_moment;
 use severn_client::Received;
-use severn_proto::v1::{HeadingOutcome, LedgerRow, Outcome, Reason, ReasonCode};
+use severn_proto::v1::{Heading, HeadingOutcome, LedgerRow, Outcome, Reason, ReasonCode};
 
 /// The one sentence on what is missing, right beneath the person's name.
 pub(super) fn put_summary(page: &mut Page<'_>, received: &Received) {
@@ -40,8 +40,11 @@ fn gap(outcome: Outcome) -> &'static str {
 pub(super) fn put_empty_headings(page: &mut Page<'_>, received: &Received) {
     let has_items = |dataset: i32| received.sections.iter().any(|s| s.dataset == dataset && !s.items.is_empty());
     let datasets = received.opened.iter().flat_map(|opened| opened.datasets.iter().copied());
-    let empty: Vec<i32> = datasets.filter(|d| matters_most(*d) && !has_items(*d)).collect();
-    if empty.is_empty() {
+    let not_held = |heading: &&Heading| heading.outcome() == HeadingOutcome::NotHeld;
+    let kept_nowhere = |dataset: &i32| received.headings().iter().filter(not_held).any(|h| h.dataset == *dataset);
+    let empty = datasets.filter(|d| matters_most(*d) && !has_items(*d));
+    let (nowhere, empty): (Vec<i32>, Vec<i32>) = empty.partition(kept_nowhere);
+    if empty.is_empty() && nowhere.is_empty() {
         return;
     }
     page.blank();
@@ -52,7 +55,11 @@ pub(super) fn put_empty_headings(page: &mut Page<'_>, received: &Received) {
         let unknown =
             rows.iter().any(|row| row.outcome() != Outcome::AnsweredNone && row.outcome() != Outcome::NotHeld);
         let ink = if unknown || rows.is_empty() { Ink::Warn } else { Ink::Plain };
-        page.put_marked(0, &mark, ink, &meaning(&rows));
+        page.put_marked(0, &mark, ink, &meaning(rows));
+    }
+    let nowhere: Vec<String> = nowhere.into_iter().map(words::heading).collect();
+    if !nowhere.is_empty() {
+        page.put_marked(0, "Kept by no source: ", Ink::Plain, &nowhere.join(", "));
     }
 }
 
@@ -60,7 +67,12 @@ pub(super) fn put_empty_headings(page: &mut Page<'_>, received: &Received) {
 pub(super) fn put_other_empty_headings(page: &mut Page<'_>, received: &Received) {
     let mut named = false;
     for (outcome, words) in words::EMPTY {
-        let empty = received.headings().iter().filter(|h| h.outcome() == outcome && !matters_most(h.dataset));
+        let why = |heading: &Heading| match heading.outcome() {
+            // A word of a newer contract, which tells this program nothing.
+            HeadingOutcome::Unspecified => HeadingOutcome::NoAnswer,
+            known => known,
+        };
+        let empty = received.headings().iter().filter(|h| why(h) == outcome && !matters_most(h.dataset));
         let names: Vec<String> = empty.map(|heading| words::heading(heading.dataset)).collect();
         if names.is_empty() {
             continue;
@@ -83,7 +95,9 @@ fn put_not_whole(page: &mut Page<'_>, received: &Received, dataset: i32) {
     }
 }
 
-fn meaning(rows: &[&LedgerRow]) -> String {
+/// Who says what, the gravest first.
+fn meaning(mut rows: Vec<&LedgerRow>) -> String {
+    rows.sort_by_key(|row| loudness(row.outcome()));
     let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     for row in rows {
         let outcome = if row.outcome() == Outcome::Unspecified { Outcome::NoAnswer } else { row.outcome() };
@@ -156,8 +170,10 @@ fn loudness(outcome: Outcome) -> u8 {
         Outcome::Withheld => 2,
         Outcome::AnsweredPartial => 3,
         Outcome::Stale => 4,
-        Outcome::Answered | Outcome::AnsweredNone => 5,
-        Outcome::NotShared | Outcome::NotHeld | Outcome::NotAsked => 6,
+        Outcome::NotShared => 5,
+        Outcome::NotAsked => 6,
+        Outcome::Answered | Outcome::AnsweredNone => 7,
+        Outcome::NotHeld => 8,
     }
 }
 

@@ -1,7 +1,8 @@
-//! A page of text: wraps lines, neutralises everything that is put on it, and colours it last.
+//! A page of text: wraps lines, neutralises everything that is put on it, says where that altered something, and colours
+//! it last.
 
 use jiff::tz::TimeZone;
-use severn_client::neutralise;
+use severn_client::{Shown, neutralise};
 
 /// Whether a view is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,20 +64,40 @@ const TEXT_MIN: usize = 20;
 /// Characters of a mark that has a column of its own; a longer one runs on into its text.
 const MARK_MAX: usize = 28;
 
+/// What a reader is told where a text is not as its source gave it.
+const ALTERED: &str = "⚑ Characters in this text were replaced: they could hide or reorder what it says.";
+
 /// A page that is being written.
 pub(crate) struct Page<'a> {
     pub(crate) style: &'a Style,
     text: String,
+    /// Whether something put since the last note was altered.
+    altered: bool,
 }
 
 impl<'a> Page<'a> {
     pub(crate) fn new(style: &'a Style) -> Page<'a> {
-        Page { style, text: String::new() }
+        Page { style, text: String::new(), altered: false }
     }
 
     /// The page as text.
-    pub(crate) fn finish(self) -> String {
+    pub(crate) fn finish(mut self) -> String {
+        self.note_altered(0);
         self.text
+    }
+
+    /// Says that characters were replaced, where they were in what was put since this was last called.
+    pub(crate) fn note_altered(&mut self, indent: usize) {
+        if std::mem::take(&mut self.altered) {
+            self.put(indent, Ink::Warn, ALTERED);
+        }
+    }
+
+    /// `text` as it may be shown, on lines of its own making.
+    fn harmless(&mut self, text: &str) -> String {
+        let Shown { text, altered } = neutralise(text);
+        self.altered |= altered;
+        text.replace('\t', " ")
     }
 
     pub(crate) fn blank(&mut self) {
@@ -112,7 +133,7 @@ impl<'a> Page<'a> {
         }
         let hang = indent + length;
         let room = self.style.width.saturating_sub(hang).max(TEXT_MIN);
-        let shown = neutralise(text).replace('\t', " ");
+        let shown = self.harmless(text);
         let mut first = true;
         for line in shown.lines().flat_map(|line| wrap(line, room)) {
             let margin = if first { format!("{:indent$}{mark}", "") } else { format!("{:hang$}", "") };
@@ -123,7 +144,11 @@ impl<'a> Page<'a> {
 
     /// Puts texts beside each other, each wrapped in a column of its own, two characters apart.
     pub(crate) fn put_row(&mut self, indent: usize, ink: Ink, cells: &[Cell<'_>]) {
-        let columns: Vec<Vec<String>> = cells.iter().map(Cell::lines).collect();
+        let mut column = |cell: &Cell<'_>| {
+            let shown = self.harmless(cell.text);
+            shown.lines().flat_map(|line| wrap(line, cell.width)).collect()
+        };
+        let columns: Vec<Vec<String>> = cells.iter().map(&mut column).collect();
         let margin = format!("{:indent$}", "");
         for at in 0..columns.iter().map(Vec::len).max().unwrap_or_default() {
             let texts =
@@ -166,11 +191,6 @@ impl<'a> Cell<'a> {
     /// A text that ends where its column does.
     pub(crate) fn right(width: usize, text: &'a str) -> Cell<'a> {
         Cell { text, width, side: Side::Right }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let shown = neutralise(self.text).replace('\t', " ");
-        shown.lines().flat_map(|line| wrap(line, self.width)).collect()
     }
 
     fn pad(&self, line: &str) -> String {
@@ -226,7 +246,8 @@ mod tests {
         page.put(0, Ink::Plain, "");
         let text = page.finish();
         let expected = "  • one two three four five\n    six\n    X did not answer␛[2J\n    ⟨U+202E⟩x\n";
-        assert_eq!(text, format!("{expected}{}\nyy\n", "y".repeat(30)));
+        let note = "⚑ Characters in this text were\nreplaced: they could hide or\nreorder what it says.\n";
+        assert_eq!(text, format!("{expected}{}\nyy\n{note}", "y".repeat(30)));
     }
 
     #[test]
@@ -235,7 +256,8 @@ mod tests {
         let mut page = Page::new(&style);
         let cells = [Cell::left(4, "a b c"), Cell::right(6, "one two"), Cell::left(5, "x\u{1b}y\nzz")];
         page.put_row(1, Ink::Plain, &cells);
-        assert_eq!(page.finish(), " a b      one  x␛y\n c        two  zz\n");
+        let text = page.finish();
+        assert!(text.starts_with(" a b      one  x␛y\n c        two  zz\n⚑ Characters"), "{text}");
     }
 
     #[test]
@@ -244,6 +266,7 @@ mod tests {
         let mut page = Page::new(&style);
         page.put(1, Ink::Loud, "no\u{1b}[0m");
         page.put(1, Ink::Plain, "yes");
-        assert_eq!(page.finish(), "\u{1b}[1;31m no␛[0m\u{1b}[0m\n yes\n");
+        let text = page.finish();
+        assert!(text.starts_with("\u{1b}[1;31m no␛[0m\u{1b}[0m\n yes\n\u{1b}[1;33m⚑ Characters"), "{text}");
     }
 }

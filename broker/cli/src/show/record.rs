@@ -21,10 +21,14 @@ pub fn render_record(answer: &Answer, style: &Style) -> String {
     put_incomplete(&mut page, answer.flaw());
     put_who(&mut page, received.person());
     ledger::put_summary(&mut page, received);
+    page.note_altered(0);
     discrepancies::put_discrepancies(&mut page, received);
+    page.note_altered(0);
     conflicts::put_conflicts(&mut page, received, &book);
+    page.note_altered(0);
     put_sections(&mut page, received, &book);
     put_ledger(&mut page, received);
+    page.note_altered(0);
     page.rule(Ink::Strong, '═');
     match (answer.flaw(), answer) {
         (None, Answer::Complete(record)) => put_seal(&mut page, record.seal()),
@@ -108,6 +112,9 @@ fn put_sections(page: &mut Page<'_>, received: &Received, book: &Book<'_>) {
         let (retracted, standing): (Vec<_>, Vec<_>) = section.items.iter().partition(|i| item::is_retracted(i));
         for shown in standing {
             item::put_item(page, shown, book);
+        }
+        if !retracted.is_empty() {
+            page.put(0, Ink::Quiet, "Corrections: withdrawn by whoever recorded them. Do not rely on these:");
         }
         for shown in retracted {
             item::put_item(page, shown, book);

@@ -4,8 +4,8 @@ use super::*;
 use crate::made::{self, alice, answer};
 use severn_client::{Found, is_deceptive};
 use severn_proto::v1::{
-    Candidate, Dataset, EntryHead, Outcome, ReviewPair, ReviewQueueResponse, SourceState,
-    retrieve_record_response::Part,
+    Candidate, Dataset, EntryHead, EntryStatus, Field, HeadingOutcome, Outcome, ReviewPair, ReviewQueueResponse,
+    SourceState, retrieve_record_response::Part,
 };
 
 const GOLDEN: &str = "\
@@ -45,6 +45,7 @@ birth date: 03-Mar-1951 (Dudley Council, Pleck Road Surgery); 13-Mar-1951 (Walsa
     said by Walsall Manor Hospital (Sister Okafor), recorded 03-Mar-2019
     CONFLICT: An allergy is recorded, and elsewhere that none is known. See “Penicillin” (Pleck Road
     Surgery)
+Corrections: withdrawn by whoever recorded them. Do not rely on these:
 ✗ RETRACTED: entered in error: Aspirin
     ENTERED IN ERROR
     said by Walsall Manor Hospital (Dr Shah), recorded 03-Mar-2019
@@ -57,6 +58,7 @@ birth date: 03-Mar-1951 (Dudley Council, Pleck Road Surgery); 13-Mar-1951 (Walsa
     recognised: “S42-OPEN”
     Sensitive: safeguarding
     said by Dudley Council (K. Lee), recorded 03-Mar-2019
+    ⚑ Characters in this text were replaced: they could hide or reorder what it says.
 
 ── Medicines ───────────────────────────────────────────────────────────────────────────────────────
 ! Walsall Manor Hospital gave old data here
@@ -81,8 +83,8 @@ birth date: 03-Mar-1951 (Dudley Council, Pleck Road Surgery); 13-Mar-1951 (Walsa
     to read it: severn document 0195b4c0-0000-7000-8000-0000000000aa RBK h4
 
 ── Headings without any item, and why ──────────────────────────────────────────────────────────────
-Alerts: nothing recorded: Dudley Council, Pleck Road Surgery; not asked: Walsall Manor Hospital; DID
-        NOT ANSWER: Severnside Ambulance
+Alerts: DID NOT ANSWER: Severnside Ambulance; not asked: Walsall Manor Hospital; nothing recorded:
+        Dudley Council, Pleck Road Surgery
 
 ── What every source said ──────────────────────────────────────────────────────────────────────────
 ! Severnside Ambulance DID NOT ANSWER (took too long). Do not assume there is nothing. Missing from
@@ -115,6 +117,62 @@ Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest 0956aa807977cdde, mer
 fn a_record_reads_as_it_should() {
     let shown = render_record(&answer(|_| ()), &Style::default());
     assert_eq!(shown, GOLDEN, "\n{shown}");
+}
+
+#[test]
+fn a_heading_that_no_source_keeps_takes_no_room_from_those_that_are_not_known() {
+    let mut parts = made::parts("q");
+    for part in &mut parts {
+        let Part::Ledger(ledger) = part else { continue };
+        let of_alerts = |dataset: i32| dataset == Dataset::Alerts as i32;
+        for row in ledger.rows.iter_mut().filter(|row| of_alerts(row.dataset)) {
+            (row.outcome, row.reasons) = (Outcome::NotHeld.into(), vec![]);
+        }
+        for heading in ledger.headings.iter_mut().filter(|heading| of_alerts(heading.dataset)) {
+            heading.outcome = HeadingOutcome::NotHeld.into();
+        }
+    }
+    let shown = render_record(&made::judged("q", parts), &Style::default());
+    assert!(shown.contains("and why ──") && shown.contains("\nKept by no source: Alerts\n"), "{shown}");
+}
+
+#[test]
+fn what_tells_two_items_apart_is_shown_though_no_detail_has_it() {
+    let mut parts = made::parts("q");
+    for part in &mut parts {
+        let Part::Section(section) = part else { continue };
+        for item in section.items.iter_mut().filter(|_| section.dataset == Dataset::Medications as i32) {
+            let head = item.contributions[0].entry.as_mut().unwrap().head.as_mut().unwrap();
+            let field = |name: &str, value: &str| Field { name: name.into(), value: value.into() };
+            head.distinguishing =
+                vec![field("route", "Oral"), field("course_length", "7 days"), field("sha256", "00ff")];
+        }
+    }
+    let shown = render_record(&made::judged("q", parts), &Style::default());
+    let line =
+        "dose: 1 g · route: oral · frequency: twice a day · last issued: 14-Feb-2026 · course length: 7\n    days";
+    assert!(shown.contains(line) && !shown.contains("00ff"), "{shown}");
+}
+
+#[test]
+fn a_copy_of_what_was_withdrawn_never_reads_as_in_force() {
+    let mut parts = made::parts("q");
+    for part in &mut parts {
+        let Part::Section(section) = part else { continue };
+        for item in section.items.iter_mut().filter(|item| item.retracted) {
+            let head = item.contributions[0].entry.as_mut().unwrap().head.as_mut().unwrap();
+            head.status = EntryStatus::Active.into();
+            item.contributions.push(item.contributions[0].clone());
+            let copy = item.contributions[1].entry.as_mut().unwrap().head.as_mut().unwrap();
+            copy.effective_start = "1999".into();
+        }
+    }
+    let shown = render_record(&made::judged("q", parts), &Style::default());
+    let (_, item) = shown.split_once("✗ RETRACTED: entered in error: Aspirin\n").expect("it is listed");
+    assert!(item.starts_with("    WITHDRAWN, though this copy still says “active”\n"), "{shown}");
+    assert!(item.contains("        a copy that still says: active, since 1999\n"), "{shown}");
+    let corrections = shown.find("Corrections: withdrawn").expect("it is called what it is");
+    assert!(shown.find("States: No known allergies\n") < Some(corrections), "after all that stands:\n{shown}");
 }
 
 #[test]
@@ -170,6 +228,10 @@ fn text_from_sources_cannot_drive_the_terminal_or_hide() {
     assert!(!shown.contains(is_deceptive), "{shown}");
     assert!(shown.contains("␛[2J⟨U+202E⟩b␍c"), "{shown}");
     assert!(!shown.lines().any(|line| line.starts_with("COMPLETE")), "a source faked a line:\n{shown}");
+    let items = shown.lines().filter(|line| ["• ", "⚠ ", "✗ "].iter().any(|mark| line.starts_with(mark))).count();
+    let conflicts = 2;
+    let told = shown.matches("⚑ Characters in this text were replaced").count();
+    assert_eq!(told, items - conflicts + 1, "each item says so, and the conflicts above them once:\n{shown}");
 }
 
 #[test]
