@@ -11,12 +11,15 @@ use super::{
     },
 };
 use severn_proto::v1::{
-    Address, ContactDetail, Dataset, Demographics, DemographicsDetail, EntryStatus, GpPracticeDetail, HumanName,
-    LocalId, Registration, Sex, Telecom, entry_body::Detail, human_name::Use, telecom::System,
+    Address, Coding, ContactDetail, Dataset, Demographics, DemographicsDetail, EntryStatus, GpPracticeDetail,
+    HumanName, LocalId, Registration, Sex, Telecom, entry_body::Detail, human_name::Use, telecom::System,
 };
 use severn_trust::NhsNumber;
 
 const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
+
+/// The code system of ODS codes, by which a practice is known as the same from every source.
+const ODS_CODES: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
 /// The local id of a Patient: its id, or its one identifier in `identifier_system` where that is set. `None` where it
 /// has none, or several that differ.
@@ -97,7 +100,12 @@ fn gp_practice(view: &View<'_>) -> Option<Draft> {
         return None;
     }
     // Where it refers to a practice that is not here, a draft without a text is counted as unreadable.
-    let named = Concept { text, codings: Vec::new() };
+    let coded = (!detail.practice_ods.is_empty()).then(|| Coding {
+        system: ODS_CODES.into(),
+        code: detail.practice_ods.clone(),
+        display: detail.practice_name.clone(),
+    });
+    let named = Concept { text, codings: coded.into_iter().collect() };
     let mut draft = of_patient(view, Dataset::GpPractice, named, Detail::GpPractice(detail));
     draft.part = "#gp-practice".to_owned();
     Some(draft)

@@ -431,6 +431,9 @@ fn a_patient_gives_each_dataset_only_its_own_part() {
         all.iter().map(|(head, _)| head.entry_id.as_str()).collect::<Vec<_>>(),
         ["Patient/p1", "Patient/p1#gp-practice", "Patient/p1#contact-0"]
     );
+    let practice = &all[1].0.codings[0];
+    let ods = ("https://fhir.nhs.uk/Id/ods-organization-code", "M85001");
+    assert_eq!((practice.system.as_str(), practice.code.as_str()), ods, "one practice, from every source");
     let (head, body) = &all[2];
     let Some(Detail::Contact(contact)) = &body.detail else { panic!("a contact") };
     assert!(contact.next_of_kin && !contact.emergency_contact);
