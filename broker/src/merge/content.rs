@@ -2,13 +2,18 @@
 //! equivalence, so that groups do not depend on which entries were compared first.
 
 use super::{
-    fold::{day, fold, fold_value, has_year, is_whole_day, moment},
+    fold::{day, fold, fold_value, has_time, has_year, is_whole_day, moment},
     head::{Coding, Head},
+    rules::Rules,
     statement::{ContentRule, Thing, When},
 };
 use severn_proto::v1::{Assertion, EntryStatus};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+
+/// The field that says whether a medicine is ordered, planned, stated to be taken, or was given.
+const INTENT: &str = "intent";
+const GIVEN: &str = "given";
 
 /// Codes of an entry by which other items about the same thing are found.
 const NAMES_MAX: usize = 8;
@@ -34,6 +39,13 @@ const GENERIC_CODES: [&str; 12] = [
 pub(super) struct Code<'e> {
     system: &'e str,
     code: &'e str,
+}
+
+impl<'e> Code<'e> {
+    /// The code, if it is of SNOMED CT or dm+d.
+    pub(super) fn snomed(&self) -> Option<&'e str> {
+        (self.system == SNOMED).then_some(self.code)
+    }
 }
 
 /// A name by which items about the same thing find each other.
@@ -64,14 +76,17 @@ pub(super) struct ContentKey<'e> {
 }
 
 /// What an entry says by a rule; `None` if it says too little to be the same as another.
-pub(super) fn content_key<'e>(rule: &ContentRule, head: &'e Head<'_>) -> Option<ContentKey<'e>> {
+pub(super) fn content_key<'e>(rule: &ContentRule, rules: &'e Rules, head: &'e Head<'_>) -> Option<ContentKey<'e>> {
     let fields = fields(head);
+    let is_gift = rule.thing == Thing::Medicine && is_given(head);
+    let when = if is_gift { When::Timed } else { rule.when };
     let has = |name: &&str| fields.iter().any(|(field, _)| field == *name);
     let organisation = if rule.one_organisation { organisation(head) } else { "" };
-    let (code, text) = thing(rule.thing, head);
+    let (code, text) = thing(rule.thing, rules, head);
     let names_something = code.is_some() || text.is_some() || rule.thing == Thing::Fields;
     if !rule.needs.iter().all(has)
-        || !is_placed(rule.when, head)
+        || !is_placed(when, head)
+        || (is_gift && !has_time(head.effective_start))
         || !names_something
         || (rule.one_organisation && organisation.is_empty())
     {
@@ -79,7 +94,7 @@ pub(super) fn content_key<'e>(rule: &ContentRule, head: &'e Head<'_>) -> Option<
     }
     let unrecognised = head.status() == EntryStatus::Unspecified;
     let (start, end) = (head.effective_start, day(head.effective_end));
-    let (start, end) = match rule.when {
+    let (start, end) = match when {
         When::Never => (Cow::Borrowed(""), ""),
         When::Standing | When::Since | When::On => (Cow::Borrowed(day(start)), end),
         When::Timed => (moment(start), end),
@@ -97,6 +112,11 @@ pub(super) fn content_key<'e>(rule: &ContentRule, head: &'e Head<'_>) -> Option<
     })
 }
 
+/// Whether an entry tells that a medicine was given, once.
+pub(super) fn is_given(head: &Head<'_>) -> bool {
+    field(head, INTENT).is_some_and(|intent| fold(intent) == GIVEN)
+}
+
 fn is_placed(when: When, head: &Head<'_>) -> bool {
     let (start, end) = (has_year(head.effective_start.trim()), has_year(head.effective_end.trim()));
     match when {
@@ -107,18 +127,27 @@ fn is_placed(when: When, head: &Head<'_>) -> bool {
     }
 }
 
-fn organisation<'e>(head: &Head<'e>) -> &'e str {
+/// The organisation that recorded an entry, by its ODS code; empty if unknown.
+pub(super) fn organisation<'e>(head: &Head<'e>) -> &'e str {
     head.provenance.map_or("", |provenance| provenance.organisation_ods.trim())
 }
 
 /// What names the thing: a code, words or both.
-fn thing<'e>(by: Thing, head: &'e Head<'_>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
+fn thing<'e>(by: Thing, rules: &'e Rules, head: &'e Head<'_>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
+    let listed = match by {
+        Thing::Medicine => rules.medicines.product_key(head),
+        Thing::Agent => rules.agents.key(head),
+        _ => None,
+    };
+    if listed.is_some() {
+        return (None, listed);
+    }
     let code = key_code(head);
     match by {
         Thing::Name => (None, name(head)),
         Thing::CodeAndWords => (code, words(head)),
-        Thing::CodeOrWords if code.is_some() => (code, None),
-        Thing::CodeOrWords => (None, words(head)),
+        Thing::CodeOrWords | Thing::Medicine | Thing::Agent if code.is_some() => (code, None),
+        Thing::CodeOrWords | Thing::Medicine | Thing::Agent => (None, words(head)),
         Thing::Fields => (None, None),
     }
 }
@@ -229,16 +258,34 @@ pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<(Measure, Cow<'e, str>)> {
 }
 
 /// The names by which other items about the same thing are found, each with the day and value that must agree beside:
-/// first codes and words.
-pub(super) fn names<'e>(rule: &ContentRule, head: &'e Head<'_>) -> impl Iterator<Item = (Name<'e>, Beside<'e>)> {
-    let (coded, text, when) = match rule.thing {
+/// first codes and words; of medicines the substance, of allergies the agent for which these stand.
+pub(super) fn names<'e>(
+    rule: &ContentRule,
+    rules: &'e Rules,
+    head: &'e Head<'_>,
+) -> impl Iterator<Item = (Name<'e>, Beside<'e>)> {
+    let thing = rule.thing;
+    let (coded, text, when) = match thing {
         Thing::Name => (0, name(head), rule.when),
         // Words that name nothing by themselves, such as a letter's title, say something on their day.
         Thing::Fields => (0, words(head), When::On),
+        Thing::Medicine if is_given(head) => (NAMES_MAX, rules.medicines.substance_said(head), When::On),
+        Thing::Medicine => (NAMES_MAX, rules.medicines.substance_said(head), rule.when),
+        Thing::Agent => (NAMES_MAX, rules.agents.said(head), rule.when),
         Thing::CodeOrWords | Thing::CodeAndWords => (NAMES_MAX, words(head), rule.when),
     };
-    let beside = beside(when, head);
-    let names = codes(head).take(coded).map(Name::Code).chain(text.map(Name::Text));
+    let stands_for = move |code: Code<'e>| match thing {
+        Thing::Medicine => rules.medicines.substance_of(code),
+        Thing::Agent => rules.agents.coded(code),
+        _ => None,
+    };
+    let mut beside = beside(when, head);
+    if thing == Thing::Medicine && when == When::On {
+        // What was given stands beside what was given, and not beside what is to be taken (MEDICINE-3).
+        beside.1 = Cow::Borrowed(GIVEN);
+    }
+    let named = move |code| stands_for(code).map_or(Name::Code(code), |word| Name::Text(Cow::Borrowed(word)));
+    let names = codes(head).take(coded).map(named).chain(text.map(Name::Text));
     names.map(move |name| (name, beside.clone()))
 }
 
@@ -308,7 +355,8 @@ impl<'e> Said<'e> {
         };
         let mut differs = false;
         let mut new = Vec::new();
-        for (name, value) in &own {
+        // A plan, its orders and what is stated of it may share an origin: they are then one regimen, told in each way.
+        for (name, value) in own.iter().filter(|(name, _)| name != INTENT) {
             let before = values(&self.fields, name);
             if before.is_empty() {
                 new.push((name.clone(), value.clone()));

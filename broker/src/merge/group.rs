@@ -6,6 +6,7 @@ use super::{
     canon::Canon,
     content::{self, ContentKey, Said},
     head::Head,
+    rules::Rules,
     statement::{ContentRule, content_rule},
 };
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
@@ -46,7 +47,7 @@ pub(super) fn groups(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>) -> Vec<Grou
     let retracted = retracted(scoped, canon, &mut joined, &mut absences);
     let differing = differing(canon, &mut joined);
     if let Some(rule) = content_rule(scoped.dataset) {
-        join_content(canon, &mut joined, &retracted, &rule);
+        join_content((scoped.rules, &rule), canon, &mut joined, &retracted);
     }
     collect(canon, &mut joined, &retracted, &differing)
 }
@@ -112,13 +113,18 @@ fn retracted(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>, joined: &mut Joined
 
 /// Joins groups of which every member says the same. Left apart: absence statements, what was retracted, entries whose
 /// source gave their id twice, and versions that differ.
-fn join_content<'e>(canon: &Canon<'e, '_>, joined: &mut Joined, retracted: &[bool], rule: &ContentRule) {
+fn join_content<'e>(
+    (rules, rule): (&'e Rules, &ContentRule),
+    canon: &Canon<'e, '_>,
+    joined: &mut Joined,
+    retracted: &[bool],
+) {
     // What all of a group say, at the place of its root.
     let mut keys: Vec<Option<ContentKey<'e>>> = Vec::with_capacity(canon.heads.len());
     for (position, head) in canon.heads.iter().enumerate() {
         let root = joined.root(position);
         let apart = is_absence(head) || retracted[position] || canon.id_clashes(position);
-        let key = if apart { None } else { content::content_key(rule, head) };
+        let key = if apart { None } else { content::content_key(rule, rules, head) };
         if root == position {
             keys.push(key);
         } else {
