@@ -4,8 +4,8 @@ use super::*;
 use crate::made::{self, alice, answer};
 use severn_client::{Found, is_deceptive};
 use severn_proto::v1::{
-    Candidate, Dataset, EntryHead, Outcome, ReviewPair, ReviewQueueResponse, SourceState,
-    retrieve_record_response::Part,
+    Candidate, Contribution, Dataset, Entry, EntryHead, EntryStatus, Field, Item, Outcome, ReviewPair,
+    ReviewQueueResponse, SourceState, retrieve_record_response::Part,
 };
 
 const GOLDEN: &str = "\
@@ -61,6 +61,7 @@ birth date: 03-Mar-1951 (Dudley Council, Pleck Road Surgery); 13-Mar-1951 (Walsa
 ── Medicines ───────────────────────────────────────────────────────────────────────────────────────
 ! Walsall Manor Hospital gave old data here
 ! Severnside Ambulance did not answer: not known what it holds here
+In force
 ⚠ Metformin
     dose: 500 mg · route: oral · frequency: twice a day · last issued: 14-Feb-2026 · active
     said by Pleck Road Surgery (Dr Jones), recorded 03-Mar-2019
@@ -115,6 +116,27 @@ Sealed: query 0195b4c0-0000-7000-8000-000000000001, digest 0956aa807977cdde, mer
 fn a_record_reads_as_it_should() {
     let shown = render_record(&answer(|_| ()), &Style::default());
     assert_eq!(shown, GOLDEN, "\n{shown}");
+}
+
+#[test]
+fn medicines_in_force_given_and_past_stand_apart() {
+    let entry = |status: EntryStatus, intent: &str| {
+        let field = Field { name: "Intent".into(), value: intent.into() };
+        let head = EntryHead { status: status.into(), distinguishing: vec![field], ..EntryHead::default() };
+        Contribution { entry: Some(Entry { head: Some(head), ..Entry::default() }), ..Contribution::default() }
+    };
+    let stage = |contributions| medicines::stage(&Item { contributions, ..Item::default() });
+    for (status, expected) in [
+        (EntryStatus::Active, "In force"),
+        (EntryStatus::Planned, "To come, on hold or unclear"),
+        (EntryStatus::Unspecified, "To come, on hold or unclear"),
+        (EntryStatus::Ended, "Past"),
+        (EntryStatus::Cancelled, "Past"),
+    ] {
+        assert_eq!(stage(vec![entry(status, "order")]), expected);
+        assert_eq!(stage(vec![entry(status, "given")]), "Given");
+        assert_eq!(stage(vec![entry(status, ""), entry(EntryStatus::Active, "plan")]), "In force");
+    }
 }
 
 #[test]
