@@ -232,16 +232,13 @@ fn what_it_says<'e>(thing: Thing, canon: &Canon<'e, '_>, group: &Group) -> Says<
     Says::Over { start, end: end.unwrap_or(""), ended }
 }
 
-impl<'t> Things<'t, '_> {
-    /// What a medicine in force says of how much is taken.
-    fn taken(&self, item: usize) -> Taken<'t> {
-        let heads = self.groups[item].members.iter().map(|position| self.canon.heads[*position]);
+impl<'t, 'e> Things<'t, 'e> {
+    /// The entries of an item that say what is taken now.
+    fn current(&self, item: usize) -> impl Iterator<Item = &'t Head<'e>> + Clone {
+        let Things { canon, groups, .. } = *self;
+        let heads = groups[item].members.iter().map(|position| canon.heads[*position]);
         let current = heads.filter(|head| in_force(head) && head.assertion() != Assertion::Refuted);
-        let mut current = current.filter(|head| !content::is_given(head));
-        Taken {
-            dose: current.clone().find_map(content::dose),
-            product: current.find_map(|head| self.rules.medicines.product(head)),
-        }
+        current.filter(|head| !content::is_given(head))
     }
 }
 
@@ -269,7 +266,7 @@ fn relate_bucket(things: &Things<'_, '_>, says: &[Option<Says<'_>>], items: &[us
     }
     relations.between(Relation::Refuted, &current, &ruled_out);
     if dataset == Dataset::Medications && current.len() > 1 {
-        let taken = current.iter().map(|item| (*item, things.taken(*item)));
+        let taken = current.iter().map(|item| (*item, Taken::of(&things.rules.medicines, things.current(*item))));
         dose::relate(&taken.collect::<Vec<_>>(), relations);
     }
     if matches!(

@@ -78,15 +78,15 @@ pub(super) struct ContentKey<'e> {
 /// What an entry says by a rule; `None` if it says too little to be the same as another.
 pub(super) fn content_key<'e>(rule: &ContentRule, rules: &'e Rules, head: &'e Head<'_>) -> Option<ContentKey<'e>> {
     let fields = fields(head);
-    let is_gift = rule.thing == Thing::Medicine && is_given(head);
-    let when = if is_gift { When::Timed } else { rule.when };
+    let was_given = rule.thing == Thing::Medicine && is_given(head);
+    let when = if was_given { When::Timed } else { rule.when };
     let has = |name: &&str| fields.iter().any(|(field, _)| field == *name);
     let organisation = if rule.one_organisation { organisation(head) } else { "" };
     let (code, text) = thing(rule.thing, rules, head);
     let names_something = code.is_some() || text.is_some() || rule.thing == Thing::Fields;
     if !rule.needs.iter().all(has)
         || !is_placed(when, head)
-        || (is_gift && !has_time(head.effective_start))
+        || (was_given && !has_time(head.effective_start))
         || !names_something
         || (rule.one_organisation && organisation.is_empty())
     {
@@ -134,11 +134,7 @@ pub(super) fn organisation<'e>(head: &Head<'e>) -> &'e str {
 
 /// What names the thing: a code, words or both.
 fn thing<'e>(by: Thing, rules: &'e Rules, head: &'e Head<'_>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
-    let listed = match by {
-        Thing::Medicine => rules.medicines.product_key(head),
-        Thing::Agent => rules.agents.key(head),
-        _ => None,
-    };
+    let listed = stands_for(by, rules, head);
     if listed.is_some() {
         return (None, listed);
     }
@@ -149,6 +145,15 @@ fn thing<'e>(by: Thing, rules: &'e Rules, head: &'e Head<'_>) -> (Option<Code<'e
         Thing::CodeOrWords | Thing::Medicine | Thing::Agent if code.is_some() => (code, None),
         Thing::CodeOrWords | Thing::Medicine | Thing::Agent => (None, words(head)),
         Thing::Fields => (None, None),
+    }
+}
+
+/// The product or agent for which an entry's code or words stand, if they do.
+fn stands_for<'e>(by: Thing, rules: &'e Rules, head: &'e Head<'_>) -> Option<Cow<'e, str>> {
+    match by {
+        Thing::Medicine => rules.medicines.product_key(head),
+        Thing::Agent => rules.agents.key(head),
+        _ => None,
     }
 }
 
@@ -190,7 +195,7 @@ fn name<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
 }
 
 /// The first distinguishing field of this name that says something.
-fn field<'e>(head: &'e Head<'_>, name: &str) -> Option<&'e str> {
+pub(super) fn field<'e>(head: &'e Head<'_>, name: &str) -> Option<&'e str> {
     let mut said = head.distinguishing.iter().filter(|field| !field.value.trim().is_empty());
     said.find(|field| fold(field.name) == name).map(|field| field.value)
 }
@@ -207,54 +212,6 @@ pub(super) fn fields<'e>(head: &'e Head<'_>) -> Fields<'e> {
         .collect();
     fields.sort_unstable();
     fields
-}
-
-/// How a dose is told, as far as doses can be compared: words ("one to be taken each day") say the same in many ways.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Measure {
-    /// By mass, volume or activity.
-    Amount,
-    /// By pieces.
-    Count,
-}
-
-/// Units of either measure.
-const UNITS: [(Measure, &[&str]); 2] = [
-    (
-        Measure::Amount,
-        &[
-            "mg",
-            "g",
-            "microgram",
-            "micrograms",
-            "mcg",
-            "nanogram",
-            "nanograms",
-            "ng",
-            "ml",
-            "l",
-            "unit",
-            "units",
-            "iu",
-            "mmol",
-        ],
-    ),
-    (
-        Measure::Count,
-        &[
-            "tablet", "tablets", "capsule", "capsules", "puff", "puffs", "drop", "drops", "spray", "sprays", "patch",
-            "patches",
-        ],
-    ),
-];
-
-/// The dose, comparable with others of one measure.
-pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<(Measure, Cow<'e, str>)> {
-    let dose = fold_value("dose", field(head, "dose")?);
-    let unit = dose.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == ',');
-    let unit = unit.split(|c: char| !c.is_alphabetic()).next().filter(|unit| *unit != dose)?;
-    let measure = UNITS.into_iter().find(|(_, units)| units.contains(&unit))?.0;
-    Some((measure, dose))
 }
 
 /// The names by which other items about the same thing are found, each with the day and value that must agree beside:
@@ -314,6 +271,7 @@ pub(super) fn in_force(head: &Head<'_>) -> bool {
 pub(super) struct Said<'e> {
     status: Option<EntryStatus>,
     refuted: Option<bool>,
+    listed: Option<Cow<'e, str>>,
     codes: Vec<Code<'e>>,
     text: Option<Cow<'e, str>>,
     start: &'e str,
@@ -323,19 +281,24 @@ pub(super) struct Said<'e> {
 
 impl<'e> Said<'e> {
     /// Adds a version; true if it says something else than one before it. Silence is no difference.
-    pub(super) fn differs(&mut self, head: &'e Head<'_>) -> bool {
+    pub(super) fn differs(&mut self, by: Option<(Thing, &'e Rules)>, head: &'e Head<'_>) -> bool {
         let status = Some(head.status()).filter(|status| *status != EntryStatus::Unspecified);
         let refuted = head.assertion() == Assertion::Refuted;
         let status_differs = changed(&mut self.status, status);
         let assertion_differs = changed(&mut self.refuted, Some(refuted));
-        let thing_differs = self.thing_differs(head);
+        let listed = by.and_then(|(thing, rules)| stands_for(thing, rules, head));
+        let thing_differs = self.thing_differs(listed, head);
         let start_differs = date_differs(&mut self.start, day(head.effective_start));
         let end_differs = date_differs(&mut self.end, day(head.effective_end));
         let fields_differ = self.fields_differ(head);
         status_differs || assertion_differs || thing_differs || start_differs || end_differs || fields_differ
     }
 
-    fn thing_differs(&mut self, head: &'e Head<'_>) -> bool {
+    fn thing_differs(&mut self, listed: Option<Cow<'e, str>>, head: &'e Head<'_>) -> bool {
+        if let (Some(before), Some(now)) = (&self.listed, &listed) {
+            return before != now;
+        }
+        self.listed = listed.or(self.listed.take());
         let mut own = codes(head).peekable();
         if own.peek().is_some() {
             let before = std::mem::replace(&mut self.codes, own.collect());

@@ -2,24 +2,92 @@
 //! strength. Shown, never averaged.
 
 use super::{
-    content::Measure,
-    medicine::Product,
+    content,
+    fold::fold_value,
+    head::Head,
+    medicine::{self, Medicines, Product, Strength},
     relate::{Buckets, Relation, Relations},
 };
 use std::borrow::Cow;
 
+/// How a dose is told, as far as doses can be compared: words ("one to be taken each day") say the same in many ways.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Measure {
+    /// By mass, volume or activity.
+    Amount,
+    /// By pieces.
+    Count,
+}
+
+/// Units of either measure.
+const UNITS: [(Measure, &[&str]); 2] = [
+    (
+        Measure::Amount,
+        &[
+            "mg",
+            "g",
+            "microgram",
+            "micrograms",
+            "mcg",
+            "nanogram",
+            "nanograms",
+            "ng",
+            "ml",
+            "l",
+            "unit",
+            "units",
+            "iu",
+            "mmol",
+        ],
+    ),
+    (
+        Measure::Count,
+        &[
+            "tablet", "tablets", "capsule", "capsules", "puff", "puffs", "drop", "drops", "spray", "sprays", "patch",
+            "patches",
+        ],
+    ),
+];
+
+/// How much is taken at a time.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Amount<'e> {
+    /// A number with its unit: 0.5 mg is 500 micrograms.
+    Exact(Strength),
+    /// As it stands.
+    Words(Cow<'e, str>),
+}
+
+/// The dose, comparable with others of one measure.
+fn dose<'e>(head: &'e Head<'_>) -> Option<(Measure, Amount<'e>)> {
+    let dose = fold_value("dose", content::field(head, "dose")?);
+    let unit = dose.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == ',');
+    let unit = unit.split(|c: char| !c.is_alphabetic()).next().filter(|unit| *unit != dose)?;
+    let measure = UNITS.into_iter().find(|(_, units)| units.contains(&unit))?.0;
+    Some((measure, medicine::amount(&dose).map_or(Amount::Words(dose), Amount::Exact)))
+}
+
 /// What an item in force says of how much is taken.
-#[derive(Default)]
 pub(super) struct Taken<'e> {
     /// The dose, if it is of a measure.
-    pub(super) dose: Option<(Measure, Cow<'e, str>)>,
+    dose: Option<(Measure, Amount<'e>)>,
     /// Strength and form, if they are known.
-    pub(super) product: Option<Product>,
+    product: Option<Product>,
+}
+
+impl<'e> Taken<'e> {
+    /// Of the entries of one item that are in force.
+    pub(super) fn of<'h: 'e>(
+        medicines: &Medicines,
+        mut heads: impl Iterator<Item = &'e Head<'h>> + Clone,
+    ) -> Taken<'e> {
+        Taken { dose: heads.clone().find_map(dose), product: heads.find_map(|head| medicines.product(head)) }
+    }
 }
 
 /// Relates items of one substance.
 pub(super) fn relate(items: &[(usize, Taken<'_>)], relations: &mut Relations) {
-    let (mut amounts, mut counts): (Buckets<&str>, Buckets<&str>) = Default::default();
+    let (mut amounts, mut counts): (Buckets<&Amount<'_>>, Buckets<&Amount<'_>>) = Default::default();
     let mut forms: Buckets<&str> = Buckets::default();
     for (at, (item, Taken { dose, product })) in items.iter().enumerate() {
         match dose {

@@ -7,7 +7,7 @@ use super::{
     content::{self, ContentKey, Said},
     head::Head,
     rules::Rules,
-    statement::{ContentRule, content_rule},
+    statement::{ContentRule, Thing, content_rule},
 };
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use severn_proto::v1::{Assertion, EntryStatus};
@@ -45,8 +45,9 @@ pub(super) fn groups(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>) -> Vec<Grou
     join_same(canon, &mut joined);
     let mut absences = join_origins(canon, &mut joined);
     let retracted = retracted(scoped, canon, &mut joined, &mut absences);
-    let differing = differing(canon, &mut joined);
-    if let Some(rule) = content_rule(scoped.dataset) {
+    let rule = content_rule(scoped.dataset);
+    let differing = differing(rule.as_ref().map(|rule| (rule.thing, scoped.rules)), canon, &mut joined);
+    if let Some(rule) = rule {
         join_content((scoped.rules, &rule), canon, &mut joined, &retracted);
     }
     collect(canon, &mut joined, &retracted, &differing)
@@ -167,7 +168,7 @@ fn counted_apart(canon: &Canon<'_, '_>, joined: &mut Joined, alike: &[Option<usi
 
 /// Which entries are versions of one statement that differ from one before them. Asked before what says the same is
 /// joined: another source's own statement is no version of this one.
-fn differing(canon: &Canon<'_, '_>, joined: &mut Joined) -> Vec<bool> {
+fn differing<'e>(by: Option<(Thing, &'e Rules)>, canon: &Canon<'e, '_>, joined: &mut Joined) -> Vec<bool> {
     let mut differing = vec![false; canon.heads.len()];
     let mut said: HashMap<usize, Said<'_>> = HashMap::new();
     for position in 0..canon.heads.len() {
@@ -180,7 +181,7 @@ fn differing(canon: &Canon<'_, '_>, joined: &mut Joined) -> Vec<bool> {
     }
     for (position, head) in canon.heads.iter().enumerate() {
         let root = joined.root(position);
-        differing[position] = said.get_mut(&root).is_some_and(|said| said.differs(head));
+        differing[position] = said.get_mut(&root).is_some_and(|said| said.differs(by, head));
     }
     differing
 }

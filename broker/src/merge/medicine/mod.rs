@@ -12,7 +12,7 @@ use super::{
 };
 use foldhash::HashMap;
 use std::{borrow::Cow, fmt::Write as _};
-use words::Strength;
+pub(super) use words::Strength;
 
 /// The table that is used where no other is given: its head says what it is and whose.
 const BUILT_IN: &str = include_str!("../data/medicines.csv");
@@ -158,7 +158,7 @@ impl Medicines {
     /// The substance that an entry's words name, or all of the words.
     pub(super) fn substance_said<'e>(&'e self, head: &'e Head<'_>) -> Option<Cow<'e, str>> {
         let words = content::words(head)?;
-        let name = words::worded(&words).name.len();
+        let name = name_of(&words).len();
         Some(match (self.substances.get(&words[..name]), words) {
             (Some(substance), _) => Cow::Borrowed(substance),
             (None, Cow::Borrowed(words)) => Cow::Borrowed(&words[..name]),
@@ -192,9 +192,21 @@ impl Product {
     }
 }
 
+/// What stands before strength and form. To find others by, what follows in brackets is left out: a maker, mostly.
+fn name_of(words: &str) -> &str {
+    let understood = |words| Some(words::worded(words)).filter(|read| read.strength.is_some() || read.form.is_some());
+    let without_brackets = || words.split_once(" (").and_then(|(before, _)| understood(before));
+    understood(words).or_else(without_brackets).map_or(words, |read| read.name)
+}
+
 /// A form in the words of dm+d, however it is written; other words as they stand.
 pub(super) fn form(folded: Cow<'_, str>) -> Cow<'_, str> {
     words::form(&folded).map_or(folded, Cow::Borrowed)
+}
+
+/// A number with its unit that stands alone, comparable.
+pub(super) fn amount(folded: &str) -> Option<Strength> {
+    words::strength(folded)
 }
 
 /// Of folded cells; none if one of them is empty.

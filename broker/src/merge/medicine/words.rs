@@ -14,7 +14,7 @@ pub(super) struct Worded<'w> {
 
 /// How much of the substance is in how much of the medicine, comparable: millionths, and the smallest unit of its kind.
 /// What there is less of is empty at the end.
-pub(super) type Strength = [(u64, &'static str); PARTS_MAX];
+pub(in crate::merge) type Strength = [(u64, &'static str); PARTS_MAX];
 
 /// Forms as dm+d writes them, each with how else it is written.
 const FORMS: [(&str, &[&str]); 30] = [

@@ -56,6 +56,9 @@ fn medicine_2_of_one_substance_items_find_each_other() {
         (taken("a", "Qvar 50 Autohaler"), coded("b", "320537007")),
         // A code that is not listed stands for itself, whatever its words.
         (taken("a", "Furosemide 40mg tablets").snomed("900000001"), coded("b", "317972000")),
+        // In brackets stands a maker, or something else.
+        (taken("a", "Metformin 500mg tablets (Any Maker (UK) Ltd)").snomed("900000001"), coded("b", "325278007")),
+        (taken("a", "Metformin 500mg tablets (as needed)"), taken("b", "Metformin 500mg tablets")),
         // A known number and form, and more: not understood, and so not the same.
         (coded("a", "38897011000001107"), coded("b", "11933011000001106")),
         // Equal in all but the salt.
@@ -127,6 +130,11 @@ fn medicine_3_ordered_planned_taken_and_given_are_apart() {
         let merged = pair(Dataset::Medications, order("a"), other);
         assert!(items(&merged).iter().all(|item| item.possibly_same.is_empty() && item.conflicts.is_empty()));
     }
+    // A copy under another code of the product is no other version; one of another product is.
+    for (code, expected) in [("42294811000001108", BTreeSet::new()), ("317971007", ["CONFLICT-5"].into())] {
+        let merged = pair(Dataset::Medications, coded("a", "317972000").origin("7"), coded("b", code).origin("7"));
+        assert_eq!((grouping(&merged), rules(&merged)), ((1, "ORIGIN-1"), expected));
+    }
     // One regimen, told as a plan and as its order: the origin says so, and that is no difference.
     let merged = pair(Dataset::Medications, order("a").origin("7"), other("plan").origin("7"));
     assert_eq!((grouping(&merged), rules(&merged)), ((1, "ORIGIN-1"), BTreeSet::new()));
@@ -143,7 +151,8 @@ fn conflict_9_one_medicine_in_two_strengths() {
         (taken("a", "Furosemide 20mg tablets"), coded("b", forty), ["CONFLICT-9"].into()),
         (dosed("a", twenty, "40 mg"), coded("b", forty), ["CONFLICT-9"].into()),
         (dosed("a", twenty, "2 tablets"), dosed("b", forty, "40 mg"), ["CONFLICT-9"].into()),
-        // Two of 20 mg are one of 40 mg.
+        // Two of 20 mg are one of 40 mg, and 0.04 g is 40 mg.
+        (dosed("a", forty, "40 mg"), dosed("b", forty, "0.04 g"), BTreeSet::new()),
         (dosed("a", twenty, "40 mg"), dosed("b", forty, "40 mg"), BTreeSet::new()),
         (dosed("a", twenty, "20 mg"), dosed("b", forty, "40 mg"), ["CONFLICT-3"].into()),
         (coded("a", twenty), coded("b", forty).status(EntryStatus::Ended), ["CONFLICT-4"].into()),
