@@ -36,6 +36,9 @@ pub struct Config {
     /// Limits of a call to a source.
     #[serde(default)]
     pub fanout: AskLimits,
+    /// What entries are grouped by.
+    #[serde(default)]
+    pub merge: MergeSection,
     /// How the program runs.
     #[serde(default)]
     pub runtime: RuntimeSection,
@@ -101,6 +104,14 @@ pub struct SourceSection {
     pub ods: String,
     /// Where its adapter listens: host:port.
     pub address: String,
+}
+
+/// What entries are grouped by.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MergeSection {
+    /// CSV: medicines in the shape of dm+d; without it, the small table that is built in.
+    pub medicines: Option<PathBuf>,
 }
 
 /// How the program runs.
@@ -220,7 +231,8 @@ impl Config {
             &mut self.data.audit_key,
             &mut self.data.statement_key,
         ];
-        for path in files.into_iter().chain(issuer_files).chain(database_files).chain(&mut self.index.model_keys) {
+        let tables = self.index.model_keys.iter_mut().chain(&mut self.merge.medicines);
+        for path in files.into_iter().chain(issuer_files).chain(database_files).chain(tables) {
             *path = folder.join(&path);
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     fanout::{Fanout, Registry},
     index::{Index, Snapshots},
+    merge::Rules,
     model::SourceId,
     retrieve::Broker,
     service,
@@ -177,9 +178,17 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
         access: Access::new(config.access.clone(), keys, Arc::clone(&clock)),
         index: Arc::new(index),
         fanout: Fanout::new(registry, statement_key, clock, config.fanout),
+        rules: rules_of(config)?,
     };
     let dialler = TlsDialler::new(tls.clone(), Duration::from_millis(config.runtime.connect_ms));
     Ok((Arc::new(broker), dialler))
+}
+
+fn rules_of(config: &Config) -> Result<Rules> {
+    let Some(file) = &config.merge.medicines else { return Ok(Rules::built_in()) };
+    let named = || format!("merge.medicines: {}", file.display());
+    let table = std::fs::read_to_string(file).with_context(named)?;
+    Rules::with_medicines(&table).with_context(named)
 }
 
 fn tls_of(config: &Config) -> Result<Tls> {
@@ -203,6 +212,7 @@ fn check(file: &Path) -> Result<()> {
     signing_key("data.audit_key", &config.data.audit_key)?;
     signing_key("data.statement_key", &config.data.statement_key)?;
     index::password(&config)?;
+    rules_of(&config)?;
     for issuer in config.tokens.issuers.iter().filter_map(|issuer| issuer.jwks_file.as_ref()) {
         std::fs::read_to_string(issuer).with_context(|| format!("tokens.issuers: cannot read {}", issuer.display()))?;
     }

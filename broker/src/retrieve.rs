@@ -6,7 +6,7 @@ use crate::{
     audit::Audit,
     fanout::Fanout,
     index::{Index, IndexError},
-    merge,
+    merge::{self, Rules},
     model::{EnterpriseId, Person, Plan, Question, SealedRecord, Source, SourceId},
 };
 use severn_proto::{
@@ -27,6 +27,8 @@ pub struct Broker {
     pub index: Arc<Index>,
     /// The sources.
     pub fanout: Fanout,
+    /// The rules of the merge, with their tables.
+    pub rules: Rules,
 }
 
 /// A request for a record, as it came.
@@ -90,7 +92,7 @@ impl Broker {
         send(out, opened(&question, &person, &plan)).await?;
 
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;
-        let merged = merge::unify(&plan, &replies);
+        let merged = merge::unify(&self.rules, &plan, &replies);
 
         self.audit.alarm(&question, &merged).await?;
         self.audit.seal(&question, &plan, &merged).await?;

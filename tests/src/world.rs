@@ -17,6 +17,7 @@ use severn_broker::{
     audit::Audit,
     fanout::{AskLimits, Fanout, Registry},
     index::{Index, store::MemoryStore},
+    merge::Rules,
     model::{self, SourceId},
     retrieve::Broker,
 };
@@ -343,5 +344,6 @@ async fn broker(
         access: Access::new(settings, IssuerKeys::fixed(gateway.verifier()), clock.clone()),
         index: Arc::new(index.await.expect("an empty index opens")),
         fanout: Fanout::new(registry, statement_key.clone(), clock.clone(), limits),
+        rules: Rules::built_in(),
     })
 }

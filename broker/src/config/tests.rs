@@ -81,3 +81,11 @@ fn a_missing_file_is_named() {
     let error = Config::load(Path::new("nowhere/broker.toml")).unwrap_err().to_string();
     assert!(error.contains("nowhere/broker.toml"), "{error}");
 }
+
+#[test]
+fn a_table_of_medicines_lies_beside_the_file() {
+    assert_eq!(load(EXAMPLE).unwrap().merge.medicines, None, "the example shows the default");
+    let shown = EXAMPLE.replacen("# medicines = ", "medicines = ", 1);
+    let file = load(&shown).unwrap().merge.medicines.unwrap();
+    assert!(file.is_absolute() && file.ends_with("medicines.csv"));
+}

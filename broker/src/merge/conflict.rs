@@ -3,17 +3,22 @@
 //! the number of items and not with its square.
 
 use super::{
+    Scoped,
+    agent::Agents,
     canon::Canon,
-    content::{self, Beside, Measure, Name, in_force},
+    content::{self, Beside, Name, in_force},
+    dose::{self, Taken},
     fold::{day, is_whole_day},
     group::{Group, is_absence},
-    relate::{Relation, Relations},
-    resuscitation::is_attempted,
-    statement::{ContentRule, content_rule},
+    head::Head,
+    overlap,
+    relate::{Buckets, Relation, Relations},
+    rules::Rules,
+    statement::{ContentRule, Thing, content_rule},
 };
 use foldhash::{HashMap, HashMapExt as _};
 use severn_proto::v1::{Assertion, Dataset, EntryStatus};
-use std::{borrow::Cow, cmp::Reverse};
+use std::cmp::Reverse;
 
 /// Rule and words of a conflict.
 pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) {
@@ -36,21 +41,27 @@ pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) 
             "CONFLICT-8",
             "One decision in force says to attempt resuscitation, another says not to. Ask the responsible clinician now.",
         ),
+        Relation::Strength => ("CONFLICT-9", "Same medicine, different strength. Check which the person takes."),
         Relation::Possibly => ("LIMIT-3", "More items than can be named here are concerned. Read the whole section."),
     }
 }
 
 /// What the items of one dataset relate to.
-pub(super) fn relations(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group]) -> Relations {
+pub(super) fn relations(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>, groups: &[Group]) -> Relations {
+    let dataset = scoped.dataset;
     let mut relations = Relations::new(groups.len());
     relate_own(canon, groups, &mut relations);
     relate_same_ids(canon, groups, &mut relations);
     relate_absences(dataset, canon, groups, &mut relations);
-    if dataset == Dataset::EndOfLife {
-        relate_resuscitation(canon, groups, &mut relations);
+    if scoped.decisions.any(scoped.at) {
+        relate_resuscitation(scoped, canon, groups, &mut relations);
     }
     if let Some(rule) = content_rule(dataset) {
-        relate_things((dataset, &rule), canon, groups, &mut relations);
+        let things = Things { dataset, rule: &rule, rules: scoped.rules, canon, groups };
+        relate_things(&things, &mut relations);
+        if dataset == Dataset::Encounters {
+            overlap::relate((&rule, scoped.rules), canon, groups, &mut relations);
+        }
     }
     relations
 }
@@ -107,64 +118,106 @@ fn relate_absences(dataset: Dataset, canon: &Canon<'_, '_>, groups: &[Group], re
     relations.between(Relation::NoneKnown, &absent, &present);
 }
 
-fn relate_resuscitation(canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
+fn relate_resuscitation(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>, groups: &[Group], relations: &mut Relations) {
     let decided = |group: &Group, attempted: bool| {
-        let heads = group.members.iter().map(|position| canon.heads[*position]);
-        let mut in_force = heads.filter(|head| in_force(head) && head.assertion() != Assertion::Refuted);
-        !group.retracted && in_force.any(|head| is_attempted(head) == Some(attempted))
+        let mut heads = group.members.iter().map(|position| canon.heads[*position]);
+        !group.retracted && heads.any(|head| scoped.decisions.decision(head) == Some(attempted))
     };
     let [attempted, not] = [true, false].map(|attempted| {
         let items = groups.iter().enumerate().filter(|(_, group)| decided(group, attempted));
         items.map(|(item, _)| item).collect::<Vec<usize>>()
     });
     relations.between(Relation::Resuscitation, &attempted, &not);
+    for (items, attempted) in [(&attempted, true), (&not, false)] {
+        if scoped.decisions.is_contradicted(scoped.at, attempted) {
+            items.iter().for_each(|item| relations.mark(Relation::Resuscitation, *item));
+        }
+    }
 }
 
 /// What an item says of the thing it names.
 enum Says<'e> {
-    /// It is so now, since `start` (a whole day, or empty), in this dose.
-    Current { start: &'e str, dose: Option<(Measure, Cow<'e, str>)> },
+    /// It is so now, since `start` (a whole day, or empty).
+    Current { start: &'e str },
     /// It is ruled out.
     RuledOut,
     /// It is over: `start` as given, and the whole day on which it ended, or empty.
     Over { start: &'e str, end: &'e str, ended: bool },
 }
 
-fn relate_things(
-    (dataset, rule): (Dataset, &ContentRule),
-    canon: &Canon<'_, '_>,
-    groups: &[Group],
-    relations: &mut Relations,
-) {
+/// The items of one dataset that has a rule, and what it is read by.
+struct Things<'t, 'e> {
+    dataset: Dataset,
+    rule: &'t ContentRule,
+    rules: &'t Rules,
+    canon: &'t Canon<'t, 'e>,
+    groups: &'t [Group],
+}
+
+fn relate_things(things: &Things<'_, '_>, relations: &mut Relations) {
+    let Things { dataset, rule, rules, canon, groups } = things;
     let mut says = Vec::with_capacity(groups.len());
     let mut numbers: HashMap<(Name<'_>, Beside<'_>), usize> = HashMap::with_capacity(groups.len());
     let mut named: Vec<(usize, usize)> = Vec::with_capacity(groups.len());
+    let mut classes = Classes::default();
     for (item, group) in groups.iter().enumerate() {
         let speaks = !group.retracted && !is_absence(canon.heads[group.members[0]]);
-        says.push(speaks.then(|| what_it_says(canon, group)));
+        says.push(speaks.then(|| what_it_says(rule.thing, canon, group)));
         for position in group.members.iter().filter(|_| speaks) {
-            for name in content::names(rule, canon.heads[*position]) {
+            for name in content::names(rule, rules, canon.heads[*position]) {
+                if let (Dataset::Allergies, Name::Text(agent), Some(Some(Says::Current { .. }))) =
+                    (dataset, &name.0, says.last())
+                {
+                    classes.put(&rules.agents, agent, item);
+                }
                 let next = numbers.len();
                 named.push((*numbers.entry(name).or_insert(next), item));
             }
         }
     }
+    classes.relate(&rules.agents, relations);
     named.sort_unstable();
     named.dedup();
     for of_one_name in named.chunk_by(|a, b| a.0 == b.0).filter(|items| items.len() > 1) {
         let items: Vec<usize> = of_one_name.iter().map(|(_, item)| *item).collect();
-        relate_bucket(dataset, &says, &items, relations);
+        relate_bucket(things, &says, &items, relations);
     }
 }
 
-fn what_it_says<'e>(canon: &Canon<'e, '_>, group: &Group) -> Says<'e> {
+/// Allergies to a class of agents, such as penicillin, and to what is of that class.
+#[derive(Default)]
+struct Classes {
+    /// By class, and whether it is the class itself.
+    items: Buckets<(&'static str, bool)>,
+}
+
+impl Classes {
+    fn put(&mut self, agents: &Agents, agent: &str, item: usize) {
+        if let Some(class) = agents.class_of(agent) {
+            self.items.put((class, false), item);
+        }
+        if let Some(class) = agents.class(agent) {
+            self.items.put((class, true), item);
+        }
+    }
+
+    /// What is to a class is possibly the same as what is to one of that class (ALLERGY-2).
+    fn relate(&self, agents: &Agents, relations: &mut Relations) {
+        for class in agents.classes() {
+            let [members, own] = [false, true].map(|own| self.items.under(&(class, own)));
+            relations.between(Relation::Possibly, own, members);
+        }
+    }
+}
+
+fn what_it_says<'e>(thing: Thing, canon: &Canon<'e, '_>, group: &Group) -> Says<'e> {
     let heads = || group.members.iter().map(|position| canon.heads[*position]);
     let stands = |assertion| assertion != Assertion::Refuted;
     let mut current = heads().filter(|head| stands(head.assertion()) && in_force(head)).peekable();
     if current.peek().is_some() {
         let starts = current.clone().map(|head| day(head.effective_start));
         let start = starts.map(|start| if is_whole_day(start) { start } else { "" }).min().unwrap_or("");
-        return Says::Current { start, dose: current.find_map(content::dose) };
+        return Says::Current { start };
     }
     if heads().any(|head| !stands(head.assertion())) {
         return Says::RuledOut;
@@ -173,26 +226,33 @@ fn what_it_says<'e>(canon: &Canon<'e, '_>, group: &Group) -> Says<'e> {
     let ends = heads().map(|head| day(head.effective_end));
     // A missing end counts as the latest: it may reach into what is current.
     let end = ends.map(|end| if is_whole_day(end) { end } else { "" }).max_by_key(|end| (end.is_empty(), *end));
-    let ended = heads().any(|head| head.status() == EntryStatus::Ended);
+    // What was given is over, and ends nothing.
+    let lasted = |head: &Head<'_>| thing != Thing::Medicine || !content::is_given(head);
+    let ended = heads().any(|head| head.status() == EntryStatus::Ended && lasted(head));
     Says::Over { start, end: end.unwrap_or(""), ended }
 }
 
+impl<'t, 'e> Things<'t, 'e> {
+    /// The entries of an item that say what is taken now.
+    fn current(&self, item: usize) -> impl Iterator<Item = &'t Head<'e>> + Clone {
+        let Things { canon, groups, .. } = *self;
+        let heads = groups[item].members.iter().map(|position| canon.heads[*position]);
+        let current = heads.filter(|head| in_force(head) && head.assertion() != Assertion::Refuted);
+        current.filter(|head| !content::is_given(head))
+    }
+}
+
 /// Relates the items that share one name.
-fn relate_bucket(dataset: Dataset, says: &[Option<Says<'_>>], items: &[usize], relations: &mut Relations) {
+fn relate_bucket(things: &Things<'_, '_>, says: &[Option<Says<'_>>], items: &[usize], relations: &mut Relations) {
+    let dataset = things.dataset;
     let (mut current, mut ruled_out) = (Vec::new(), Vec::new());
     let (mut since, mut until) = (Vec::new(), Vec::new());
-    let (mut amounts, mut counts): (Buckets<&str>, Buckets<&str>) = Default::default();
     let mut over: Buckets<&str> = Buckets::default();
     for &item in items {
         match &says[item] {
-            Some(Says::Current { start, dose }) => {
+            Some(Says::Current { start }) => {
                 current.push(item);
                 since.push((*start, item));
-                match dose {
-                    Some((Measure::Amount, dose)) => amounts.put(dose, item),
-                    Some((Measure::Count, dose)) => counts.put(dose, item),
-                    None => {}
-                }
             }
             Some(Says::RuledOut) => ruled_out.push(item),
             Some(Says::Over { start, end, ended }) => {
@@ -205,9 +265,9 @@ fn relate_bucket(dataset: Dataset, says: &[Option<Says<'_>>], items: &[usize], r
         }
     }
     relations.between(Relation::Refuted, &current, &ruled_out);
-    if dataset == Dataset::Medications {
-        relations.across(Relation::Dose, &amounts.members);
-        relations.across(Relation::Dose, &counts.members);
+    if dataset == Dataset::Medications && current.len() > 1 {
+        let taken = current.iter().map(|item| (*item, Taken::of(&things.rules.medicines, things.current(*item))));
+        dose::relate(&taken.collect::<Vec<_>>(), relations);
     }
     if matches!(
         dataset,
@@ -233,31 +293,5 @@ fn relate_ended(mut since: Vec<(&str, usize)>, mut until: Vec<(&str, usize)>, re
     for (end, item) in &until {
         let others = since.iter().take_while(|(start, _)| overlap(start, end)).map(|(_, other)| other);
         relations.add(Relation::Ended, *item, others);
-    }
-}
-
-/// Items by key. Buckets stand in the order in which their keys came, and items in theirs, each once.
-struct Buckets<K> {
-    of_key: HashMap<K, usize>,
-    members: Vec<Vec<usize>>,
-}
-
-impl<K> Default for Buckets<K> {
-    fn default() -> Self {
-        Buckets { of_key: HashMap::new(), members: Vec::new() }
-    }
-}
-
-impl<K: Eq + std::hash::Hash> Buckets<K> {
-    fn put(&mut self, key: K, item: usize) {
-        let next = self.members.len();
-        let at = *self.of_key.entry(key).or_insert(next);
-        if at == next {
-            self.members.push(Vec::new());
-        }
-        let members = &mut self.members[at];
-        if members.last() != Some(&item) {
-            members.push(item);
-        }
     }
 }

@@ -2,13 +2,18 @@
 //! equivalence, so that groups do not depend on which entries were compared first.
 
 use super::{
-    fold::{day, fold, fold_value, has_year, is_whole_day, moment},
+    fold::{day, fold, fold_value, has_time, has_year, is_whole_day, moment},
     head::{Coding, Head},
+    rules::Rules,
     statement::{ContentRule, Thing, When},
 };
 use severn_proto::v1::{Assertion, EntryStatus};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+
+/// The field that says whether a medicine is ordered, planned, stated to be taken, or was given.
+const INTENT: &str = "intent";
+const GIVEN: &str = "given";
 
 /// Codes of an entry by which other items about the same thing are found.
 const NAMES_MAX: usize = 8;
@@ -34,6 +39,13 @@ const GENERIC_CODES: [&str; 12] = [
 pub(super) struct Code<'e> {
     system: &'e str,
     code: &'e str,
+}
+
+impl<'e> Code<'e> {
+    /// The code, if it is of SNOMED CT or dm+d.
+    pub(super) fn snomed(&self) -> Option<&'e str> {
+        (self.system == SNOMED).then_some(self.code)
+    }
 }
 
 /// A name by which items about the same thing find each other.
@@ -64,14 +76,17 @@ pub(super) struct ContentKey<'e> {
 }
 
 /// What an entry says by a rule; `None` if it says too little to be the same as another.
-pub(super) fn content_key<'e>(rule: &ContentRule, head: &'e Head<'_>) -> Option<ContentKey<'e>> {
+pub(super) fn content_key<'e>(rule: &ContentRule, rules: &'e Rules, head: &'e Head<'_>) -> Option<ContentKey<'e>> {
     let fields = fields(head);
+    let was_given = rule.thing == Thing::Medicine && is_given(head);
+    let when = if was_given { When::Timed } else { rule.when };
     let has = |name: &&str| fields.iter().any(|(field, _)| field == *name);
     let organisation = if rule.one_organisation { organisation(head) } else { "" };
-    let (code, text) = thing(rule.thing, head);
+    let (code, text) = thing(rule.thing, rules, head);
     let names_something = code.is_some() || text.is_some() || rule.thing == Thing::Fields;
     if !rule.needs.iter().all(has)
-        || !is_placed(rule.when, head)
+        || !is_placed(when, head)
+        || (was_given && !has_time(head.effective_start))
         || !names_something
         || (rule.one_organisation && organisation.is_empty())
     {
@@ -79,7 +94,7 @@ pub(super) fn content_key<'e>(rule: &ContentRule, head: &'e Head<'_>) -> Option<
     }
     let unrecognised = head.status() == EntryStatus::Unspecified;
     let (start, end) = (head.effective_start, day(head.effective_end));
-    let (start, end) = match rule.when {
+    let (start, end) = match when {
         When::Never => (Cow::Borrowed(""), ""),
         When::Standing | When::Since | When::On => (Cow::Borrowed(day(start)), end),
         When::Timed => (moment(start), end),
@@ -95,6 +110,11 @@ pub(super) fn content_key<'e>(rule: &ContentRule, head: &'e Head<'_>) -> Option<
         organisation,
         fields,
     })
+}
+
+/// Whether an entry tells that a medicine was given, once.
+pub(super) fn is_given(head: &Head<'_>) -> bool {
+    field(head, INTENT).is_some_and(|intent| fold(intent) == GIVEN)
 }
 
 fn is_placed(when: When, head: &Head<'_>) -> bool {
@@ -113,14 +133,27 @@ pub(super) fn organisation<'e>(head: &Head<'e>) -> &'e str {
 }
 
 /// What names the thing: a code, words or both.
-fn thing<'e>(by: Thing, head: &'e Head<'_>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
+fn thing<'e>(by: Thing, rules: &'e Rules, head: &'e Head<'_>) -> (Option<Code<'e>>, Option<Cow<'e, str>>) {
+    let listed = stands_for(by, rules, head);
+    if listed.is_some() {
+        return (None, listed);
+    }
     let code = key_code(head);
     match by {
         Thing::Name => (None, name(head)),
         Thing::CodeAndWords => (code, words(head)),
-        Thing::CodeOrWords if code.is_some() => (code, None),
-        Thing::CodeOrWords => (None, words(head)),
+        Thing::CodeOrWords | Thing::Medicine | Thing::Agent if code.is_some() => (code, None),
+        Thing::CodeOrWords | Thing::Medicine | Thing::Agent => (None, words(head)),
         Thing::Fields => (None, None),
+    }
+}
+
+/// The product or agent for which an entry's code or words stand, if they do.
+fn stands_for<'e>(by: Thing, rules: &'e Rules, head: &'e Head<'_>) -> Option<Cow<'e, str>> {
+    match by {
+        Thing::Medicine => rules.medicines.product_key(head),
+        Thing::Agent => rules.agents.key(head),
+        _ => None,
     }
 }
 
@@ -162,7 +195,7 @@ fn name<'e>(head: &'e Head<'_>) -> Option<Cow<'e, str>> {
 }
 
 /// The first distinguishing field of this name that says something.
-fn field<'e>(head: &'e Head<'_>, name: &str) -> Option<&'e str> {
+pub(super) fn field<'e>(head: &'e Head<'_>, name: &str) -> Option<&'e str> {
     let mut said = head.distinguishing.iter().filter(|field| !field.value.trim().is_empty());
     said.find(|field| fold(field.name) == name).map(|field| field.value)
 }
@@ -181,65 +214,35 @@ pub(super) fn fields<'e>(head: &'e Head<'_>) -> Fields<'e> {
     fields
 }
 
-/// How a dose is told, as far as doses can be compared: words ("one to be taken each day") say the same in many ways.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Measure {
-    /// By mass, volume or activity.
-    Amount,
-    /// By pieces.
-    Count,
-}
-
-/// Units of either measure.
-const UNITS: [(Measure, &[&str]); 2] = [
-    (
-        Measure::Amount,
-        &[
-            "mg",
-            "g",
-            "microgram",
-            "micrograms",
-            "mcg",
-            "nanogram",
-            "nanograms",
-            "ng",
-            "ml",
-            "l",
-            "unit",
-            "units",
-            "iu",
-            "mmol",
-        ],
-    ),
-    (
-        Measure::Count,
-        &[
-            "tablet", "tablets", "capsule", "capsules", "puff", "puffs", "drop", "drops", "spray", "sprays", "patch",
-            "patches",
-        ],
-    ),
-];
-
-/// The dose, comparable with others of one measure.
-pub(super) fn dose<'e>(head: &'e Head<'_>) -> Option<(Measure, Cow<'e, str>)> {
-    let dose = fold_value("dose", field(head, "dose")?);
-    let unit = dose.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == ',');
-    let unit = unit.split(|c: char| !c.is_alphabetic()).next().filter(|unit| *unit != dose)?;
-    let measure = UNITS.into_iter().find(|(_, units)| units.contains(&unit))?.0;
-    Some((measure, dose))
-}
-
 /// The names by which other items about the same thing are found, each with the day and value that must agree beside:
-/// first codes and words.
-pub(super) fn names<'e>(rule: &ContentRule, head: &'e Head<'_>) -> impl Iterator<Item = (Name<'e>, Beside<'e>)> {
-    let (coded, text, when) = match rule.thing {
+/// first codes and words; of medicines the substance, of allergies the agent for which these stand.
+pub(super) fn names<'e>(
+    rule: &ContentRule,
+    rules: &'e Rules,
+    head: &'e Head<'_>,
+) -> impl Iterator<Item = (Name<'e>, Beside<'e>)> {
+    let thing = rule.thing;
+    let (coded, text, when) = match thing {
         Thing::Name => (0, name(head), rule.when),
         // Words that name nothing by themselves, such as a letter's title, say something on their day.
         Thing::Fields => (0, words(head), When::On),
+        Thing::Medicine if is_given(head) => (NAMES_MAX, rules.medicines.substance_said(head), When::On),
+        Thing::Medicine => (NAMES_MAX, rules.medicines.substance_said(head), rule.when),
+        Thing::Agent => (NAMES_MAX, rules.agents.said(head), rule.when),
         Thing::CodeOrWords | Thing::CodeAndWords => (NAMES_MAX, words(head), rule.when),
     };
-    let beside = beside(when, head);
-    let names = codes(head).take(coded).map(Name::Code).chain(text.map(Name::Text));
+    let stands_for = move |code: Code<'e>| match thing {
+        Thing::Medicine => rules.medicines.substance_of(code),
+        Thing::Agent => rules.agents.coded(code),
+        _ => None,
+    };
+    let mut beside = beside(when, head);
+    if thing == Thing::Medicine && when == When::On {
+        // What was given stands beside what was given, and not beside what is to be taken (MEDICINE-3).
+        beside.1 = Cow::Borrowed(GIVEN);
+    }
+    let named = move |code| stands_for(code).map_or(Name::Code(code), |word| Name::Text(Cow::Borrowed(word)));
+    let names = codes(head).take(coded).map(named).chain(text.map(Name::Text));
     names.map(move |name| (name, beside.clone()))
 }
 
@@ -268,6 +271,7 @@ pub(super) fn in_force(head: &Head<'_>) -> bool {
 pub(super) struct Said<'e> {
     status: Option<EntryStatus>,
     refuted: Option<bool>,
+    listed: Option<Cow<'e, str>>,
     codes: Vec<Code<'e>>,
     text: Option<Cow<'e, str>>,
     start: &'e str,
@@ -277,19 +281,24 @@ pub(super) struct Said<'e> {
 
 impl<'e> Said<'e> {
     /// Adds a version; true if it says something else than one before it. Silence is no difference.
-    pub(super) fn differs(&mut self, head: &'e Head<'_>) -> bool {
+    pub(super) fn differs(&mut self, by: Option<(Thing, &'e Rules)>, head: &'e Head<'_>) -> bool {
         let status = Some(head.status()).filter(|status| *status != EntryStatus::Unspecified);
         let refuted = head.assertion() == Assertion::Refuted;
         let status_differs = changed(&mut self.status, status);
         let assertion_differs = changed(&mut self.refuted, Some(refuted));
-        let thing_differs = self.thing_differs(head);
+        let listed = by.and_then(|(thing, rules)| stands_for(thing, rules, head));
+        let thing_differs = self.thing_differs(listed, head);
         let start_differs = date_differs(&mut self.start, day(head.effective_start));
         let end_differs = date_differs(&mut self.end, day(head.effective_end));
         let fields_differ = self.fields_differ(head);
         status_differs || assertion_differs || thing_differs || start_differs || end_differs || fields_differ
     }
 
-    fn thing_differs(&mut self, head: &'e Head<'_>) -> bool {
+    fn thing_differs(&mut self, listed: Option<Cow<'e, str>>, head: &'e Head<'_>) -> bool {
+        if let (Some(before), Some(now)) = (&self.listed, &listed) {
+            return before != now;
+        }
+        self.listed = listed.or(self.listed.take());
         let mut own = codes(head).peekable();
         if own.peek().is_some() {
             let before = std::mem::replace(&mut self.codes, own.collect());
@@ -309,7 +318,8 @@ impl<'e> Said<'e> {
         };
         let mut differs = false;
         let mut new = Vec::new();
-        for (name, value) in &own {
+        // A plan, its orders and what is stated of it may share an origin: they are then one regimen, told in each way.
+        for (name, value) in own.iter().filter(|(name, _)| name != INTENT) {
             let before = values(&self.fields, name);
             if before.is_empty() {
                 new.push((name.clone(), value.clone()));

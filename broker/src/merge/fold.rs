@@ -1,5 +1,6 @@
 //! Makes texts comparable: case, spaces and telephone numbers. Nothing here is ever shown.
 
+use super::medicine;
 use std::borrow::Cow;
 
 /// `text` trimmed, in lower case, with single spaces between words.
@@ -43,6 +44,7 @@ pub(super) fn fold_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     let folded = fold(value);
     match name {
         "dose" => close_units(folded),
+        "form" => medicine::form(folded),
         "value" => plain_number(folded),
         _ => folded,
     }
@@ -119,6 +121,11 @@ pub(super) fn day(date: &str) -> &str {
 /// Whether a date begins with a year, so that it can be put in order.
 pub(super) fn has_year(date: &str) -> bool {
     date.len() >= 4 && date.as_bytes().iter().take(4).all(u8::is_ascii_digit)
+}
+
+/// Whether a date tells a time of day.
+pub(super) fn has_time(date: &str) -> bool {
+    date.trim().get(10..).is_some_and(|time| !time.is_empty())
 }
 
 /// Whether a date names a whole day: only such dates say which of two came first.

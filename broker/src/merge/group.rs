@@ -6,7 +6,8 @@ use super::{
     canon::Canon,
     content::{self, ContentKey, Said},
     head::Head,
-    statement::{ContentRule, content_rule},
+    rules::Rules,
+    statement::{ContentRule, Thing, content_rule},
 };
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use severn_proto::v1::{Assertion, EntryStatus};
@@ -44,9 +45,10 @@ pub(super) fn groups(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>) -> Vec<Grou
     join_same(canon, &mut joined);
     let mut absences = join_origins(canon, &mut joined);
     let retracted = retracted(scoped, canon, &mut joined, &mut absences);
-    let differing = differing(canon, &mut joined);
-    if let Some(rule) = content_rule(scoped.dataset) {
-        join_content(canon, &mut joined, &retracted, &rule);
+    let rule = content_rule(scoped.dataset);
+    let differing = differing(rule.as_ref().map(|rule| (rule.thing, scoped.rules)), canon, &mut joined);
+    if let Some(rule) = rule {
+        join_content((scoped.rules, &rule), canon, &mut joined, &retracted);
     }
     collect(canon, &mut joined, &retracted, &differing)
 }
@@ -112,13 +114,18 @@ fn retracted(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>, joined: &mut Joined
 
 /// Joins groups of which every member says the same. Left apart: absence statements, what is kept as text, what was
 /// retracted, entries whose source gave their id twice, and versions that differ.
-fn join_content<'e>(canon: &Canon<'e, '_>, joined: &mut Joined, retracted: &[bool], rule: &ContentRule) {
+fn join_content<'e>(
+    (rules, rule): (&'e Rules, &ContentRule),
+    canon: &Canon<'e, '_>,
+    joined: &mut Joined,
+    retracted: &[bool],
+) {
     // What all of a group say, at the place of its root.
     let mut keys: Vec<Option<ContentKey<'e>>> = Vec::with_capacity(canon.heads.len());
     for (position, head) in canon.heads.iter().enumerate() {
         let root = joined.root(position);
         let apart = is_absence(head) || head.as_text || retracted[position] || canon.id_clashes(position);
-        let key = if apart { None } else { content::content_key(rule, head) };
+        let key = if apart { None } else { content::content_key(rule, rules, head) };
         if root == position {
             keys.push(key);
         } else {
@@ -177,7 +184,7 @@ fn counted_apart(canon: &Canon<'_, '_>, joined: &mut Joined, alike: &[Option<usi
 
 /// Which entries are versions of one statement that differ from one before them. Asked before what says the same is
 /// joined: another source's own statement is no version of this one.
-fn differing(canon: &Canon<'_, '_>, joined: &mut Joined) -> Vec<bool> {
+fn differing<'e>(by: Option<(Thing, &'e Rules)>, canon: &Canon<'e, '_>, joined: &mut Joined) -> Vec<bool> {
     let mut differing = vec![false; canon.heads.len()];
     let mut said: HashMap<usize, Said<'_>> = HashMap::new();
     for position in 0..canon.heads.len() {
@@ -190,7 +197,7 @@ fn differing(canon: &Canon<'_, '_>, joined: &mut Joined) -> Vec<bool> {
     }
     for (position, head) in canon.heads.iter().enumerate() {
         let root = joined.root(position);
-        differing[position] = said.get_mut(&root).is_some_and(|said| said.differs(head));
+        differing[position] = said.get_mut(&root).is_some_and(|said| said.differs(by, head));
     }
     differing
 }

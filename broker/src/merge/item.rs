@@ -6,6 +6,7 @@ use super::{
     account::Accounts,
     canon::Canon,
     conflict::rule_and_text,
+    content::{in_force, is_given},
     fold::has_year,
     group::{Group, GroupedBy, Members},
     head::Head,
@@ -16,16 +17,17 @@ use crate::model::Listed;
 use bytes::Bytes;
 use foldhash::HashSet;
 use prost::Message as _;
-use severn_proto::v1::{Conflict, EntryStatus};
+use severn_proto::v1::{Conflict, Dataset, EntryStatus};
 use severn_trust::Digest;
 use std::cmp::Reverse;
 use twox_hash::XxHash3_64;
 
-const CONFLICTS: [Relation; 8] = [
+const CONFLICTS: [Relation; 9] = [
     Relation::Resuscitation,
     Relation::NoneKnown,
     Relation::Refuted,
     Relation::Dose,
+    Relation::Strength,
     Relation::Ended,
     Relation::Versions,
     Relation::Retracted,
@@ -84,6 +86,7 @@ pub(super) fn shapes(
         let heads = || group.members.iter().map(|position| canon.heads[*position]);
         let place = (
             group.retracted,
+            heads().map(|head| stage(scoped.dataset, head)).min(),
             conflicts.is_empty(),
             !heads().any(|head| head.status() == EntryStatus::Active),
             Reverse(heads().map(date).max().unwrap_or("")),
@@ -175,6 +178,17 @@ pub(super) fn listed<'r>(scoped: &Scoped<'_, 'r>, entries: &[Accepted<'r>], shap
 pub(super) fn date<'e>(head: &Head<'e>) -> &'e str {
     let dates = [head.effective_start, head.recorded, head.last_changed];
     dates.into_iter().find(|date| has_year(date)).unwrap_or("")
+}
+
+/// Where a medicine stands among others (ORDER-3): in force, to come or on hold, given, past. Elsewhere all stand alike.
+fn stage(dataset: Dataset, head: &Head<'_>) -> u8 {
+    match head.status() {
+        _ if dataset != Dataset::Medications => 0,
+        _ if is_given(head) => 2,
+        EntryStatus::Active => 0,
+        _ if in_force(head) => 1,
+        _ => 3,
+    }
 }
 
 /// Puts the leading entry first: the one entered in error, if any, so that nobody reads its copies as active by

@@ -13,10 +13,15 @@ mod limit;
 mod canon;
 mod fold;
 mod statement;
+mod medicine;
+mod agent;
+mod rules;
 mod content;
 mod group;
 mod relate;
 mod resuscitation;
+mod dose;
+mod overlap;
 mod conflict;
 mod item;
 mod summary;
@@ -30,9 +35,12 @@ mod tests;
 use crate::model::{Listed, Merged, Plan, Reply, Row, SealedRecord, Source};
 use head::Head;
 use item::Ids;
+use resuscitation::Decisions;
 use severn_proto::v1::{Dataset, Seal};
 use severn_trust::{Digest, RecordDigest};
 use std::borrow::Cow;
+
+pub use {medicine::TableError, rules::Rules};
 
 /// Version of the rules in `RULES.md`. A change to a rule changes it.
 pub const RULES_VERSION: &str = "2.1.0";
@@ -48,22 +56,29 @@ pub const RELATED_MAX: usize = 32;
 
 /// Makes one sealed record out of `replies` to `plan`. Every (source, dataset) of the plan has one row, whatever the
 /// replies hold. A reply that nobody planned is outside the scope: it is neither shown nor counted.
-pub fn unify<'r>(plan: &'r Plan, replies: &'r [Reply]) -> Merged<'r> {
-    unify_within(limit::LIMITS, plan, replies)
+pub fn unify<'r>(rules: &Rules, plan: &'r Plan, replies: &'r [Reply]) -> Merged<'r> {
+    unify_within(limit::LIMITS, rules, plan, replies)
 }
 
-fn unify_within<'r>(limits: limit::Limits, plan: &'r Plan, replies: &'r [Reply]) -> Merged<'r> {
+fn unify_within<'r>(limits: limit::Limits, rules: &Rules, plan: &'r Plan, replies: &'r [Reply]) -> Merged<'r> {
     let scope = account::Scope::of(plan);
     let mut heard = accept::accept(plan, &scope, replies);
     limit::enforce(limits, &mut heard.entries, &mut heard.accounts);
+    let decisions = Decisions::of(&heard.entries, &heard.retractions);
     let mut ids = Ids::default();
     let mut digest = RecordDigest::default();
     let (mut sections, mut listed) = (Vec::new(), Vec::new());
     let mut discrepancies = Vec::new();
     let mut found: Vec<heading::Found<'_>> = scope.datasets.iter().map(|_| heading::Found::default()).collect();
     for (at, entries) in heard.entries.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
-        let dataset =
-            Scoped { dataset: scope.datasets[at], at, sources: &scope.sources, retractions: &heard.retractions };
+        let dataset = Scoped {
+            dataset: scope.datasets[at],
+            at,
+            rules,
+            sources: &scope.sources,
+            retractions: &heard.retractions,
+            decisions: &decisions,
+        };
         let shapes = shapes(&dataset, &entries, &mut ids);
         let section = item::section(&dataset, &entries, &shapes, &mut heard.accounts);
         if dataset.dataset == Dataset::Demographics {
@@ -77,7 +92,7 @@ fn unify_within<'r>(limits: limit::Limits, plan: &'r Plan, replies: &'r [Reply])
     let summary = summary::summary(&rows, scope.datasets.len());
     let headings = heading::headings(&scope.datasets, &rows, &found);
     let ledger = account::ledger(&rows, &summary, (&headings, &discrepancies));
-    let seal = seal(plan, sections.len(), &rows, digest.finish_encoded(&ledger.digested));
+    let seal = seal(rules, plan, (sections.len(), &rows), digest.finish_encoded(&ledger.digested));
     Merged { record: SealedRecord { sections, ledger: ledger.sent, seal }, listed, rows }
 }
 
@@ -97,20 +112,24 @@ struct Scoped<'s, 'r> {
     dataset: Dataset,
     /// Its position in the scope.
     at: usize,
+    /// The rules' tables.
+    rules: &'s Rules,
     /// The sources, by position.
     sources: &'s [&'r Source],
     /// What was retracted, over all datasets.
     retractions: &'s accept::Retractions<'r>,
+    /// What is decided on resuscitation, over all datasets.
+    decisions: &'s Decisions<'r>,
 }
 
 fn shapes(scoped: &Scoped<'_, '_>, entries: &[Accepted<'_>], ids: &mut Ids) -> Vec<item::Shape> {
     let canon = canon::Canon::of(entries);
     let groups = group::groups(scoped, &canon);
-    let relations = conflict::relations(scoped.dataset, &canon, &groups);
+    let relations = conflict::relations(scoped, &canon, &groups);
     item::shapes(scoped, &canon, groups, &relations, ids)
 }
 
-fn seal(plan: &Plan, sections: usize, rows: &[Row<'_>], digest: Digest) -> Seal {
+fn seal(rules: &Rules, plan: &Plan, (sections, rows): (usize, &[Row<'_>]), digest: Digest) -> Seal {
     let sum = |count: fn(&Row<'_>) -> u32| rows.iter().map(|row| u64::from(count(row))).sum();
     Seal {
         query_id: plan.query_id.to_string(),
@@ -122,6 +141,6 @@ fn seal(plan: &Plan, sections: usize, rows: &[Row<'_>], digest: Digest) -> Seal 
         withheld: sum(|row| row.withheld),
         rejected: sum(|row| row.rejected),
         digest: digest.to_vec(),
-        rules_version: RULES_VERSION.to_owned(),
+        rules_version: rules.version().to_owned(),
     }
 }

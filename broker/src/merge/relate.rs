@@ -2,6 +2,7 @@
 //! about one thing cost a thousand short lists, not a million pairs.
 
 use super::RELATED_MAX;
+use foldhash::{HashMap, HashMapExt as _};
 
 /// The rules under which items relate, in the order in which an item lists them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,6 +23,8 @@ pub(super) enum Relation {
     SameId,
     /// To be resuscitated, and not (CONFLICT-8).
     Resuscitation,
+    /// One medicine in two strengths (CONFLICT-9).
+    Strength,
     /// Possibly the same (POSSIBLE-1): no conflict.
     Possibly,
 }
@@ -108,5 +111,44 @@ impl Relations {
     pub(super) fn add<'o>(&mut self, relation: Relation, item: usize, others: impl Iterator<Item = &'o usize>) {
         let others = others.take(RELATED_MAX + 2).filter(|other| **other != item);
         self.0[item].pairs.extend(others.map(|other| (relation, *other)));
+    }
+}
+
+/// Items by key. Buckets stand in the order in which their keys came, and items in theirs, each once.
+pub(super) struct Buckets<K> {
+    of_key: HashMap<K, usize>,
+    /// The items of each key.
+    pub(super) members: Vec<Vec<usize>>,
+}
+
+impl<K> Default for Buckets<K> {
+    fn default() -> Self {
+        Buckets { of_key: HashMap::new(), members: Vec::new() }
+    }
+}
+
+impl<K: Eq + std::hash::Hash> Buckets<K> {
+    /// Puts an item under a key, unless it was the last to come there.
+    pub(super) fn put(&mut self, key: K, item: usize) {
+        let next = self.members.len();
+        let at = *self.of_key.entry(key).or_insert(next);
+        if at == next {
+            self.members.push(Vec::new());
+        }
+        let members = &mut self.members[at];
+        if members.last() != Some(&item) {
+            members.push(item);
+        }
+    }
+
+    /// The items under a key.
+    pub(super) fn under(&self, key: &K) -> &[usize] {
+        self.of_key.get(key).map_or(&[], |at| &self.members[*at])
+    }
+
+    /// The items under all other keys.
+    pub(super) fn without<'s>(&'s self, key: &K) -> impl Iterator<Item = &'s usize> + use<'s, K> {
+        let own = self.of_key.get(key).copied();
+        self.members.iter().enumerate().filter(move |(at, _)| Some(*at) != own).flat_map(|(_, members)| members)
     }
 }

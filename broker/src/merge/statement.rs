@@ -26,6 +26,10 @@ pub(super) struct ContentRule {
 pub(super) enum Thing {
     /// A code where there is one, else the words.
     CodeOrWords,
+    /// The product for which the code, or else the words, stand; else as above.
+    Medicine,
+    /// The causative agent for which the code, or else the words, stand; else as above.
+    Agent,
     /// The code, if any, and the words: codes are mere categories.
     CodeAndWords,
     /// The field `name`, else the words.
@@ -69,10 +73,10 @@ pub(super) const fn content_rule(dataset: Dataset) -> Option<ContentRule> {
     use {Dataset as D, Thing::*, When::*};
     Some(match dataset {
         D::Alerts => rule("ALERT-1", CodeAndWords, Never),
-        D::Allergies => rule("ALLERGY-1", CodeOrWords, Never),
+        D::Allergies => rule("ALLERGY-1", Agent, Never),
         D::Risks | D::Safeguarding | D::LegalStatus | D::EndOfLife => rule("SAFETY-1", CodeAndWords, Since),
         D::CrisisPlans | D::CarePlans | D::Goals => rule("PLAN-1", CodeAndWords, Since),
-        D::Medications => rule("MEDICINE-1", CodeOrWords, Standing).needing(&["dose"]),
+        D::Medications => rule("MEDICINE-1", Medicine, Standing).needing(&["dose"]),
         D::Problems => rule("PROBLEM-1", CodeOrWords, Standing),
         D::Procedures | D::Immunisations => rule("PROCEDURE-1", CodeOrWords, On),
         D::Investigations | D::Observations => rule("RESULT-1", CodeOrWords, Timed).needing(&["value"]),

@@ -4,7 +4,7 @@ use super::canned;
 use bytes::Bytes;
 use prost::Message as _;
 use severn_broker::{
-    merge,
+    merge::{self, Rules},
     model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId},
 };
 use severn_proto::{
@@ -78,6 +78,7 @@ fn reply(n: usize, batches: Vec<EntryBatch>, commitments: &Commitments) -> Reply
 /// If standard output is closed.
 pub fn run() -> std::io::Result<()> {
     let commitments = Commitments::new(&PersonKeys::of(&canned::person()), &SystemEntropy::default());
+    let rules = Rules::built_in();
     for sources in [8, 32] {
         writeln!(std::io::stdout(), "{sources} sources, 40 entries each")?;
         let serialised = |batch: &severn_proto::v1::EntryBatch| Bytes::from(batch.encode_to_vec());
@@ -92,9 +93,9 @@ pub fn run() -> std::io::Result<()> {
             decode().into_iter().enumerate().map(|(n, batches)| reply(n, batches, &commitments)).collect()
         };
         timed("decode batches", || (), |()| drop(black_box(decode())))?;
-        timed("merge, serialise and seal", replies, |replies| drop(black_box(merge::unify(&plan, &replies))))?;
+        timed("merge, serialise and seal", replies, |replies| drop(black_box(merge::unify(&rules, &plan, &replies))))?;
         let replies = replies();
-        let record = merge::unify(&plan, &replies).record;
+        let record = merge::unify(&rules, &plan, &replies).record;
         let digest = |()| {
             let mut digest = RecordDigest::default();
             for section in &record.sections {

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::region::{
     Label, Region,
-    headings::{HEADINGS, Time},
-    told::{Coded, Exact, Fate, Told, names_alike},
+    headings::{DOSE, DOSES_MEASURED, HEADINGS, Time},
+    told::{Coded, Exact, Fate, Told, is_given, names_alike, names_substance, stands_for_thing},
     truth::{DAY, Statement},
 };
 use anyhow::Result;
@@ -208,8 +208,17 @@ fn of_two(region: &Region, one: &Told, other: &Told) -> Option<&'static str> {
     if dataset == Dataset::EndOfLife && (resuscitation(a.thing), resuscitation(b.thing)) == (0, 1) {
         return (one.in_force() && other.in_force()).then_some("CONFLICT-8");
     }
-    if a.thing != b.thing || b.assertion == Assertion::NoneKnown || !names_alike(a, &one.said, &other.said) {
+    let alike =
+        if a.thing == b.thing { names_alike(a, &one.said, &other.said) } else { one_substance(region, one, other) };
+    if b.assertion == Assertion::NoneKnown || !alike {
         return None;
+    }
+    // What was given stands beside what was given that day, and says nothing of what is to be taken.
+    let given = [is_given(a, &one.said), is_given(b, &other.said)];
+    if given != [false; 2] {
+        let one_day = one.said.start >= Exact::Day && other.said.start >= Exact::Day && a.start / DAY == b.start / DAY;
+        let against = a.assertion == Assertion::Refuted && present(b) && other.in_force();
+        return (given == [true; 2] && one_day && against).then_some("CONFLICT-2");
     }
     if a.assertion == Assertion::Refuted {
         // What was not given on one day may have been given on another: of what happens on a day both must tell it.
@@ -221,8 +230,7 @@ fn of_two(region: &Region, one: &Told, other: &Told) -> Option<&'static str> {
         return None;
     }
     if dataset == Dataset::Medications && other.in_force() {
-        let doses = (one.said.fields[0], other.said.fields[0]);
-        return matches!(doses, (Some(dose), Some(another)) if dose != another).then_some("CONFLICT-3");
+        return of_two_medicines(region, one, other);
     }
     let lasting =
         [Dataset::Medications, Dataset::Problems, Dataset::Allergies, Dataset::LegalStatus, Dataset::EndOfLife];
@@ -230,6 +238,36 @@ fn of_two(region: &Region, one: &Told, other: &Told) -> Option<&'static str> {
     let began = (one.said.start >= Exact::Day).then_some(a.start / DAY);
     let apart = matches!((b.end.map(|end| end / DAY), began), (Some(end), Some(began)) if end <= began);
     (lasting.contains(&dataset) && ended && !apart).then_some("CONFLICT-4")
+}
+
+/// Whether two things are products of one substance, or of one agent, and both entries name it.
+fn one_substance(region: &Region, one: &Told, other: &Told) -> bool {
+    let (a, b) = (region.statement(one), region.statement(other));
+    let one_substance = matches!((a.listed(), b.listed()), (Some(a), Some(b)) if a.substance == b.substance);
+    one_substance && names_substance(a, &one.said) && names_substance(b, &other.said)
+}
+
+/// Medicines in force of one substance: their doses, and where these cannot be compared their strengths.
+fn of_two_medicines(region: &Region, one: &Told, other: &Told) -> Option<&'static str> {
+    let measured = |one: &Told| one.said.fields[DOSE].filter(|dose| *dose < DOSES_MEASURED);
+    if let (Some(dose), Some(another)) = (measured(one), measured(other)) {
+        return (dose != another).then_some("CONFLICT-3");
+    }
+    let (a, b) = (region.statement(one).listed()?, region.statement(other).listed()?);
+    let differ = a.form == b.form && a.strength != b.strength;
+    // An item says what any of its versions in force says.
+    let mut sides = [one, other].into_iter().map(|one| versions_in_force(region, one));
+    let known = sides.all(|versions| versions.iter().any(|one| stands_for_thing(region.statement(one), &one.said)));
+    let compared =
+        [one, other].iter().all(|one| versions_in_force(region, one).into_iter().any(|one| measured(one).is_some()));
+    (differ && known && !compared).then_some("CONFLICT-9")
+}
+
+/// The entry, and what is shown of its other versions in force.
+fn versions_in_force<'r>(region: &'r Region, one: &'r Told) -> Vec<&'r Told> {
+    let linked = |other: &&Told| other.statement == one.statement && other.linked && one.linked;
+    let versions = region.told.iter().filter(linked).filter(|other| other.fate == Fate::Shown && other.in_force());
+    versions.chain([one]).collect()
 }
 
 /// Whether a version of this entry says that it still holds: the item then reads so, and its versions conflict.

@@ -8,11 +8,14 @@ use crate::region::{
 use anyhow::{Context as _, Result};
 use prost::Message as _;
 use severn_broker::{
-    merge,
+    merge::{self, Rules},
     model::{Plan, Reply, SealedRecord},
 };
 use severn_proto::v1::{Contribution, Item, Ledger, Section};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
+
+/// The rules with the tables that are built in.
+pub static RULES: LazyLock<Rules> = LazyLock::new(Rules::built_in);
 
 /// A merged record with its parts open.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ impl Open {
     /// # Errors
     /// If what the merge wrote cannot be read.
     pub fn of(plan: &Plan, replies: &[Reply]) -> Result<Open> {
-        let record = merge::unify(plan, replies).record;
+        let record = merge::unify(&RULES, plan, replies).record;
         let sections = record.sections.iter().map(|bytes| Section::decode(bytes.as_ref()));
         let sections = sections.collect::<Result<Vec<Section>, _>>().context("a section cannot be read")?;
         let ledger = Ledger::decode(record.ledger.as_ref()).context("the ledger cannot be read")?;

@@ -1,6 +1,7 @@
 //! What merging costs: CPU time of one thread for each entry, and whether a record ten times as long costs ten times as
 //! much. Compare numbers of one run with each other, not with those of another machine.
 
+use super::shown::RULES;
 use crate::region::{
     Region, sources,
     told::{Coded, Fate, Told},
@@ -88,7 +89,7 @@ fn ns(told: &[Told]) -> Result<f64> {
     let mut tries = Vec::with_capacity(TRIES);
     for _ in 0..TRIES {
         let before = thread_cpu_ns()?;
-        black_box(merge::unify(&plan, black_box(&replies)));
+        black_box(merge::unify(&RULES, &plan, black_box(&replies)));
         tries.push(thread_cpu_ns()? - before);
     }
     tries.sort_unstable();

@@ -50,7 +50,97 @@ pub struct Heading {
     pub of_one_organisation: bool,
     /// Only a shared origin makes two statements one.
     pub by_origin_only: bool,
+    /// The first things, as far as the published tables list them.
+    pub listed: &'static [Listed],
 }
+
+/// A thing that has several codes and is written in several ways, of which each stands for it (RULES.md, MEDICINE-2 and
+/// ALLERGY-2).
+#[derive(Debug)]
+pub struct Listed {
+    /// Real codes, of a product, its brands or makers; of a finding or its causative agent.
+    pub codes: &'static [&'static str],
+    /// Words; the first are those of the thing.
+    pub words: &'static [&'static str],
+    /// The substance or agent, by which others find it.
+    pub substance: &'static str,
+    /// Of a medicine, how much of the substance is in it, and its form.
+    pub strength: &'static str,
+    /// What a medicine is, in the words of dm+d.
+    pub form: &'static str,
+}
+
+const fn product(
+    substance: &'static str,
+    strength: &'static str,
+    form: &'static str,
+    codes: &'static [&'static str],
+    words: &'static [&'static str],
+) -> Listed {
+    Listed { codes, words, substance, strength, form }
+}
+
+const fn agent(substance: &'static str, codes: &'static [&'static str], words: &'static [&'static str]) -> Listed {
+    product(substance, "", "", codes, words)
+}
+
+const AGENTS: [Listed; 6] = [
+    agent(
+        "penicillin",
+        &["91936005", "764146007", "292954005"],
+        &["Penicillin", "Penicillin allergy", "Allergy to penicillin", "H/O: penicillin allergy"],
+    ),
+    agent("aspirin", &["293586001", "292044008"], &["Aspirin", "Aspirin allergy", "Adverse reaction to aspirin"]),
+    agent("latex", &["300916003"], &["Latex", "Latex allergy"]),
+    agent("peanut", &["91935009"], &["Peanut", "Allergy to peanuts", "Peanut allergy"]),
+    agent("amoxicillin", &["372687004", "292967008"], &["Amoxicillin", "Adverse reaction to amoxycillin"]),
+    agent("trimethoprim", &["292939004"], &["Trimethoprim", "[V]Personal history of trimethoprim allergy"]),
+];
+
+const PRODUCTS: [Listed; 6] = [
+    product(
+        "furosemide",
+        "40 mg",
+        "tablets",
+        &["317972000", "42294811000001108"],
+        &["Furosemide 40mg tablets", "FUROSEMIDE TABS 40 MG", "Furosemide 40 mg oral tablet"],
+    ),
+    product("furosemide", "20 mg", "tablets", &["317971007"], &["Furosemide 20mg tablets", "Furosemide tablet 20 mg"]),
+    product(
+        "amlodipine",
+        "10 mg",
+        "tablets",
+        &["319284000", "39731911000001109"],
+        &["Amlodipine 10mg tablets", "Amlodipine tabs 10mg"],
+    ),
+    product(
+        "aspirin",
+        "300 mg",
+        "gastro-resistant tablets",
+        &["322225002", "183311000001101"],
+        &["Aspirin 300mg gastro-resistant tablets", "Aspirin e/c tablets 300 mg"],
+    ),
+    product(
+        "sertraline",
+        "100 mg",
+        "tablets",
+        &["9751511000001104"],
+        &["Sertraline 100mg tablets", "Lustral 100 mg tablets"],
+    ),
+    product("sertraline", "50 mg", "tablets", &["936411000001108"], &["Lustral 50mg tablets", "Sertraline tabs 50mg"]),
+];
+
+/// The field of a medicine that says how much is taken.
+pub const DOSE: usize = 0;
+
+/// The field of a medicine that says of what kind the statement is.
+pub const INTENT: usize = 3;
+
+/// Doses in a measure; those after them are in words.
+pub const DOSES_MEASURED: usize = 4;
+
+/// The intent of what was given, once.
+pub const GIVEN: usize = 3;
 
 impl Heading {
     const fn new(dataset: Dataset, named: Named, time: Time, things: &'static [&'static str]) -> Heading {
@@ -63,7 +153,12 @@ impl Heading {
             must: 0,
             of_one_organisation: false,
             by_origin_only: false,
+            listed: &[],
         }
+    }
+
+    const fn listing(self, listed: &'static [Listed]) -> Heading {
+        Heading { listed, ..self }
     }
 
     const fn told_by(self, must: usize, fields: &'static [(&'static str, &'static [&'static str])]) -> Heading {
@@ -82,6 +177,12 @@ impl Heading {
             (Dataset::EndOfLife, 1) => "450476008".into(),
             _ => format!("9{:02}{:04}00", self.dataset as i32, thing),
         }
+    }
+
+    /// What the published tables say of a thing.
+    #[must_use]
+    pub fn listed(&self, thing: usize) -> Option<&'static Listed> {
+        self.listed.get(thing)
     }
 
     /// What a distinguishing field says, by the places of field and value. Documents are told apart by it alone, so that
@@ -111,8 +212,14 @@ pub static HEADINGS: [Heading; 33] = {
     [
         H::new(D::Alerts, CodeAndWords, Any, &["Dog bites", "Do not visit alone", "Key safe by the door", "Hoarding"])
             .told_by(0, &[("place", &["home", "clinic"])]),
-        H::new(D::Allergies, Code, Any, &["Penicillin", "Aspirin", "Latex", "Peanut", "Wasp venom", "Trimethoprim"])
-            .told_by(0, &[("kind", &["allergy", "intolerance"])]),
+        H::new(
+            D::Allergies,
+            Code,
+            Any,
+            &["Penicillin", "Aspirin", "Latex", "Peanut", "Amoxicillin", "Trimethoprim", "Wasp venom", "Nuts"],
+        )
+        .told_by(0, &[("kind", &["allergy", "intolerance"])])
+        .listing(&AGENTS),
         H::new(D::Risks, CodeAndWords, Since, &["Risk of suicide", "Risk of self-neglect", "Risk of falls"])
             .told_by(0, &[("level", &["high", "medium", "low"])]),
         H::new(D::Safeguarding, CodeAndWords, Since, &["Adult at risk", "Child protection plan", "Domestic abuse"])
@@ -126,15 +233,31 @@ pub static HEADINGS: [Heading; 33] = {
             Since,
             &["For attempted CPR", "Not for attempted CPR", "Prefers to die at home"],
         ),
-        H::new(D::Medications, Code, Standing, &["Amlodipine", "Metformin", "Warfarin", "Furosemide", "Sertraline"])
-            .told_by(
-                1,
-                &[
-                    ("dose", &["5 mg", "10 mg", "40 mg", "2.5 mg"]),
-                    ("route", &["oral", "intravenous"]),
-                    ("form", &["tablets", "oral solution"]),
-                ],
-            ),
+        H::new(
+            D::Medications,
+            Code,
+            Standing,
+            &[
+                "Furosemide 40mg tablets",
+                "Furosemide 20mg tablets",
+                "Amlodipine 10mg tablets",
+                "Aspirin 300mg gastro-resistant tablets",
+                "Sertraline 100mg tablets",
+                "Lustral 50mg tablets",
+                "Metformin",
+                "Warfarin",
+            ],
+        )
+        .told_by(
+            1,
+            &[
+                ("dose", &["5 mg", "10 mg", "40 mg", "2.5 mg", "one in the morning", "as directed"]),
+                ("route", &["oral", "intravenous"]),
+                ("form", &["tablets", "oral solution"]),
+                ("intent", &["order", "plan", "statement", "given"]),
+            ],
+        )
+        .listing(&PRODUCTS),
         H::new(D::Problems, Code, Standing, &["Asthma", "Hypertension", "Fracture of radius", "Heart failure", "Gout"])
             .told_by(0, &[SIDES, ("site", &["distal", "shaft"])]),
         H::new(D::Procedures, Code, Day, &["Hip replacement", "Cataract surgery", "Colonoscopy", "Appendicectomy"])

@@ -15,6 +15,9 @@ use severn_proto::v1::{
 /// How often a route leaves out, or says otherwise, any one part.
 const SLIP: f64 = 0.04;
 
+/// How much later a stay begins that is told from its later part on: minutes.
+const LATER: i64 = DAY;
+
 /// 2010-01-01T00:00:00Z, in seconds since 1970.
 const EPOCH: i64 = 1_262_304_000;
 
@@ -25,12 +28,14 @@ const ALLERGY_TO_SUBSTANCE: &str = "419199007";
 pub(super) fn said(draw: &mut Draw, statement: &Statement, route: Route) -> Said {
     let kept = statement.kept;
     let absence = statement.assertion == Assertion::NoneKnown;
-    let exact = if statement.heading.time == Time::Moment { Exact::Minute } else { Exact::Day };
+    let timed = statement.heading.time == Time::Moment || statement.is_given();
+    let exact = if timed { Exact::Minute } else { Exact::Day };
     let mut said = Said {
         code: if absence { Coded::No } else { Coded::Thing },
         usual_words: true,
         fields: if absence { vec![None; statement.fields.len()] } else { statement.fields.clone() },
         start: exact,
+        late: false,
         status: statement.status as i32,
         organisation: true,
     };
@@ -52,6 +57,9 @@ pub(super) fn said(draw: &mut Draw, statement: &Statement, route: Route) -> Said
         _ if draw.chance(SLIP) => said.start = *draw.of(&[Exact::No, Exact::Year, Exact::Day]),
         _ => {}
     }
+    let long_stay = statement.heading.dataset == Dataset::Encounters && statement.end.is_some();
+    said.late =
+        long_stay && route != Route::Own && !matches!(kept, Some(Part::Start | Part::Minute)) && draw.chance(SLIP);
     if kept != Some(Part::Status) && draw.chance(SLIP) {
         let others = [EntryStatus::Active, EntryStatus::Ended, EntryStatus::Suspended, EntryStatus::Preliminary];
         said.status = *draw.of(&others.map(|status| status as i32));
@@ -85,11 +93,11 @@ pub(super) fn head(draw: &mut Draw, statement: &Statement, one: &Told, id: usize
         entry_id: format!("{}-{id}", statement.heading.dataset as i32),
         dataset: statement.heading.dataset.into(),
         codings: codings(draw, statement, said),
-        text: spelt(draw, &words(statement, said)),
+        text: words(draw, statement, said),
         assertion: statement.assertion.into(),
         status: said.status,
         status_verbatim: status_words(draw, said.status).into(),
-        effective_start: date(draw, statement.start, said.start),
+        effective_start: date(draw, statement.start + i64::from(said.late) * LATER, said.start),
         effective_end: statement.end.filter(|_| !absence).map(|end| date(draw, end, Exact::Day)).unwrap_or_default(),
         recorded: date(draw, statement.start + DAY, Exact::Day),
         distinguishing: distinguishing(draw, statement, said),
@@ -108,22 +116,32 @@ pub(super) fn head(draw: &mut Draw, statement: &Statement, one: &Told, id: usize
     head
 }
 
-fn words(statement: &Statement, said: &Said) -> String {
+fn words(draw: &mut Draw, statement: &Statement, said: &Said) -> String {
     let usual = match statement.assertion {
         Assertion::NoneKnown => "None known".to_owned(),
         _ => statement.heading.words(statement.thing),
     };
-    if said.usual_words { usual } else { format!("{usual} (as recorded elsewhere)") }
+    match statement.listed() {
+        _ if !said.usual_words => spelt(draw, &format!("{usual} (as recorded elsewhere)")),
+        Some(listed) => {
+            let words = *draw.of(listed.words);
+            spelt(draw, words)
+        }
+        None => spelt(draw, &usual),
+    }
 }
 
 fn codings(draw: &mut Draw, statement: &Statement, said: &Said) -> Vec<Coding> {
     let coding = |system: &str, code: String| Coding { system: system.into(), code, display: String::new() };
-    let of_thing = || statement.heading.code(statement.thing);
+    let of_thing = match statement.listed() {
+        Some(listed) => (*draw.of(listed.codes)).into(),
+        None => statement.heading.code(statement.thing),
+    };
     let mut codings = match said.code {
         Coded::Thing if statement.heading.dataset == Dataset::Medications && draw.chance(0.5) => {
-            vec![coding("https://dmd.nhs.uk", of_thing())]
+            vec![coding("https://dmd.nhs.uk", of_thing)]
         }
-        Coded::Thing => vec![coding("http://snomed.info/sct", of_thing())],
+        Coded::Thing => vec![coding("http://snomed.info/sct", of_thing)],
         Coded::Category => vec![coding("http://hl7.org/fhir/sid/icd-10", format!("Z{}", statement.thing))],
         Coded::No if statement.heading.dataset == Dataset::Allergies => {
             vec![coding("http://snomed.info/sct", ALLERGY_TO_SUBSTANCE.into())]
@@ -193,7 +211,9 @@ fn field(draw: &mut Draw, name: &str, value: &str) -> String {
             ];
             draw.of(&forms).clone()
         }
-        "dose" => draw.of(&[value.to_owned(), value.replace(' ', ""), value.to_uppercase()]).clone(),
+        "dose" if value.starts_with(|c: char| c.is_ascii_digit()) => {
+            draw.of(&[value.to_owned(), value.replace(' ', ""), value.to_uppercase()]).clone()
+        }
         "value" if value.contains('.') => draw.of(&[value.to_owned(), format!("{value}0")]).clone(),
         "value" => draw.of(&[value.to_owned(), format!("{value}.0")]).clone(),
         _ => spelt(draw, value),

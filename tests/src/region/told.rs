@@ -2,13 +2,13 @@
 //! here by meaning, before any spelling, so that a label owes nothing to how the merge reads a text.
 
 use super::{
-    headings::{Named, Time},
+    headings::{GIVEN, INTENT, Named, Time},
     slips,
     sources::{SECOND_REGION, TELLING},
     truth::{Part, Statement},
 };
 use crate::people::draw::Draw;
-use severn_proto::v1::{Assertion, EntryHead, EntryStatus};
+use severn_proto::v1::{Assertion, Dataset, EntryHead, EntryStatus};
 
 /// How an entry came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Said {
     pub fields: Vec<Option<usize>>,
     /// How exactly it says when.
     pub start: Exact,
+    /// Whether it tells of the later part of a stay only, and so of another beginning.
+    pub late: bool,
     /// Its status number.
     pub status: i32,
     /// Whether it names the organisation that made the statement by its code.
@@ -126,12 +128,15 @@ pub fn says_same(statement: &Statement, a: &Said, b: &Said) -> bool {
     let heading = statement.heading;
     let words_agree = a.usual_words == b.usual_words;
     let thing_agrees = match heading.named {
+        Named::Code if stands_for_thing(statement, a) || stands_for_thing(statement, b) => {
+            stands_for_thing(statement, a) && stands_for_thing(statement, b)
+        }
         Named::Code => a.code == b.code && (a.code != Coded::No || words_agree),
         Named::CodeAndWords => a.code == b.code && words_agree,
         Named::Words => words_agree,
         Named::Field => true,
     };
-    let when_agrees = heading.time == Time::Any || a.start == b.start;
+    let when_agrees = heading.time == Time::Any && !is_given(statement, a) || a.start == b.start && a.late == b.late;
     says_enough(statement, a)
         && says_enough(statement, b)
         && thing_agrees
@@ -143,6 +148,8 @@ pub fn says_same(statement: &Statement, a: &Said, b: &Said) -> bool {
 fn says_enough(statement: &Statement, said: &Said) -> bool {
     let heading = statement.heading;
     let placed = match heading.time {
+        // What was given is told with its time of day.
+        _ if is_given(statement, said) => said.start >= Exact::Minute,
         Time::Any => true,
         Time::Standing => {
             said.start != Exact::No || statement.end.is_some() || said.status == EntryStatus::Active as i32
@@ -156,11 +163,31 @@ fn says_enough(statement: &Statement, said: &Said) -> bool {
         && (said.organisation || !heading.of_one_organisation)
 }
 
-/// Whether both name the thing in a way that a reader would see as one: by a code or the words.
+/// Whether it stands for a thing of the published tables: by a listed code, or without a code by words that name it.
+#[must_use]
+pub fn stands_for_thing(statement: &Statement, said: &Said) -> bool {
+    let by_words = said.code == Coded::No && said.usual_words;
+    statement.listed().is_some() && (said.code == Coded::Thing || by_words)
+}
+
+/// Whether it tells that a medicine was given.
+#[must_use]
+pub fn is_given(statement: &Statement, said: &Said) -> bool {
+    statement.heading.dataset == Dataset::Medications && said.fields[INTENT] == Some(GIVEN)
+}
+
+/// Whether both name the thing in a way that a reader would see as one: by a code or the words, or by what these stand for.
 #[must_use]
 pub fn names_alike(statement: &Statement, a: &Said, b: &Said) -> bool {
     let by_code = matches!(statement.heading.named, Named::Code | Named::CodeAndWords);
-    (by_code && a.code == b.code && a.code != Coded::No) || a.usual_words == b.usual_words
+    let listed = names_substance(statement, a) && names_substance(statement, b);
+    listed || (by_code && a.code == b.code && a.code != Coded::No) || a.usual_words == b.usual_words
+}
+
+/// Whether it names a substance or agent of the published tables: by a listed code, or by its words.
+#[must_use]
+pub fn names_substance(statement: &Statement, said: &Said) -> bool {
+    statement.listed().is_some() && (said.code == Coded::Thing || said.usual_words)
 }
 
 /// All entries that tell of one statement.

@@ -1,7 +1,7 @@
 //! What is so of one person: statements, and beside many of them a twin that differs in one thing only, which a merge must
 //! not take for the same.
 
-use super::headings::{HEADINGS, Heading, Time};
+use super::headings::{GIVEN, HEADINGS, Heading, INTENT, Listed, Time};
 use crate::people::draw::Draw;
 use severn_proto::v1::{Assertion, Dataset, EntryStatus};
 
@@ -44,6 +44,20 @@ pub struct Statement {
     pub home: usize,
     /// What tells it apart from its twin. Every route tells this: what no reader could tell apart is no test of a merge.
     pub kept: Option<Part>,
+}
+
+impl Statement {
+    /// What the published tables say of what it is about.
+    #[must_use]
+    pub fn listed(&self) -> Option<&'static Listed> {
+        self.heading.listed(self.thing)
+    }
+
+    /// Whether a medicine was given, once.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.heading.dataset == Dataset::Medications && self.fields[INTENT] == Some(GIVEN)
+    }
 }
 
 /// Minutes of a day.

@@ -33,6 +33,7 @@ pub(crate) fn medication(view: &View<'_>) -> Vec<Draft> {
         ("route", detail.route.clone()),
         ("form", detail.form.clone()),
         ("frequency", joined(dosages.iter().map(frequency_or_words), "; ")),
+        ("intent", intent(&detail.intent).to_owned()),
     ];
     let assertion = absence::assertion(&named);
     let mut draft = Draft::of(view, Dataset::Medications, named, Detail::Medication(detail));
@@ -61,6 +62,16 @@ fn detail(view: &View<'_>, dosages: &[Json]) -> MedicationDetail {
         prescribed_elsewhere: prescribed_elsewhere(view),
         quantity: quantity_text(view.at("dispenseRequest").at("quantity")),
         ..dosage(dosages)
+    }
+}
+
+// The merge tells these apart, whatever kind of order or plan it is (MEDICINE-3).
+fn intent(verbatim: &str) -> &'static str {
+    match verbatim {
+        "" => "",
+        "stated" => "statement",
+        "plan" | "proposal" => "plan",
+        _ => "order",
     }
 }
 

@@ -170,7 +170,11 @@ fn a_medicine_with_its_drug_beside_it() {
     let (head, body) = parts(&both.entries[0].1);
     assert_eq!((head.text.as_str(), head.codings[0].code.as_str()), ("Paracetamol 500mg tablets", "322236009"));
     let told_apart: Vec<_> = head.distinguishing.iter().map(|f| (f.name.as_str(), f.value.as_str())).collect();
-    assert_eq!(told_apart, [("dose", "1000 mg"), ("route", "Oral"), ("form", "Tablet"), ("frequency", "4 per 1 d")]);
+    let intent = ("intent", "order");
+    assert_eq!(
+        told_apart,
+        [("dose", "1000 mg"), ("route", "Oral"), ("form", "Tablet"), ("frequency", "4 per 1 d"), intent]
+    );
     let Some(Detail::Medication(detail)) = body.detail else { panic!("a medicine") };
     assert_eq!((detail.intent.as_str(), detail.dosage_instructions.as_str()), ("order", "1 g four times a day"));
     assert_eq!(detail.dose.and_then(|dose| dose.value), Some(1000.0));

@@ -9,6 +9,7 @@ mod review;
 mod record;
 mod discrepancies;
 mod conflicts;
+mod medicines;
 mod item;
 mod ledger;
 mod book;

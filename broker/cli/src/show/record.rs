@@ -4,12 +4,13 @@ use super::{
     book::Book,
     conflicts, discrepancies, item,
     ledger::{self, put_ledger},
+    medicines,
     page::{Ink, Page, Style},
     words,
 };
 use crate::dates::show_date;
 use severn_client::{Answer, Flaw, Received};
-use severn_proto::v1::{Address, Demographics, HumanName, Seal, human_name::Use};
+use severn_proto::v1::{Address, Dataset, Demographics, HumanName, Seal, human_name::Use};
 use severn_trust::hex;
 
 /// A record as a reader sees it. An answer that is not complete says so at its top and at its bottom.
@@ -110,7 +111,12 @@ fn put_sections(page: &mut Page<'_>, received: &Received, book: &Book<'_>) {
         ledger::put_gaps(page, received, section.dataset);
         // Corrections come last and look like nothing that is in force.
         let (retracted, standing): (Vec<_>, Vec<_>) = section.items.iter().partition(|i| item::is_retracted(i));
+        let mut stage = "";
         for shown in standing {
+            if section.dataset == Dataset::Medications as i32 && stage != medicines::stage(shown) {
+                stage = medicines::stage(shown);
+                page.put(0, Ink::Quiet, stage);
+            }
             item::put_item(page, shown, book);
         }
         if !retracted.is_empty() {

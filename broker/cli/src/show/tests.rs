@@ -4,8 +4,8 @@ use super::*;
 use crate::made::{self, alice, answer};
 use severn_client::{Found, is_deceptive};
 use severn_proto::v1::{
-    Candidate, Dataset, EntryHead, EntryStatus, Field, HeadingOutcome, Outcome, ReviewPair, ReviewQueueResponse,
-    SourceState, retrieve_record_response::Part,
+    Candidate, Contribution, Dataset, Entry, EntryHead, EntryStatus, Field, HeadingOutcome, Item, Outcome, ReviewPair,
+    ReviewQueueResponse, SourceState, retrieve_record_response::Part,
 };
 
 const GOLDEN: &str = "\
@@ -63,6 +63,7 @@ Corrections: withdrawn by whoever recorded them. Do not rely on these:
 ── Medicines ───────────────────────────────────────────────────────────────────────────────────────
 ! Walsall Manor Hospital gave old data here
 ! Severnside Ambulance did not answer: not known what it holds here
+In force
 ⚠ Metformin
     dose: 500 mg · route: oral · frequency: twice a day · last issued: 14-Feb-2026 · active
     said by Pleck Road Surgery (Dr Jones), recorded 03-Mar-2019
@@ -173,6 +174,27 @@ fn a_copy_of_what_was_withdrawn_never_reads_as_in_force() {
     assert!(item.contains("        a copy that still says: active, since 1999\n"), "{shown}");
     let corrections = shown.find("Corrections: withdrawn").expect("it is called what it is");
     assert!(shown.find("States: No known allergies\n") < Some(corrections), "after all that stands:\n{shown}");
+}
+
+#[test]
+fn medicines_in_force_given_and_past_stand_apart() {
+    let entry = |status: EntryStatus, intent: &str| {
+        let field = Field { name: "Intent".into(), value: intent.into() };
+        let head = EntryHead { status: status.into(), distinguishing: vec![field], ..EntryHead::default() };
+        Contribution { entry: Some(Entry { head: Some(head), ..Entry::default() }), ..Contribution::default() }
+    };
+    let stage = |contributions| medicines::stage(&Item { contributions, ..Item::default() });
+    for (status, expected) in [
+        (EntryStatus::Active, "In force"),
+        (EntryStatus::Planned, "To come, on hold or unclear"),
+        (EntryStatus::Unspecified, "To come, on hold or unclear"),
+        (EntryStatus::Ended, "Past"),
+        (EntryStatus::Cancelled, "Past"),
+    ] {
+        assert_eq!(stage(vec![entry(status, "order")]), expected);
+        assert_eq!(stage(vec![entry(status, "given")]), "Given");
+        assert_eq!(stage(vec![entry(status, ""), entry(EntryStatus::Active, "plan")]), "In force");
+    }
 }
 
 #[test]

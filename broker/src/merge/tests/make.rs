@@ -1,5 +1,6 @@
 //! Makes plans, replies and entries for tests: by hand for the rules, at random for the laws.
 
+use crate::merge::Rules;
 use crate::model::{LocalId, Plan, PlannedSource, Source, SourceId};
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -43,6 +44,9 @@ impl Reply {
     }
 }
 
+/// The rules with the tables that are built in.
+pub(super) static RULES: LazyLock<Rules> = LazyLock::new(Rules::built_in);
+
 /// A merged record with its sections open.
 pub(super) struct Opened {
     pub(super) sections: Vec<Section>,
@@ -56,7 +60,7 @@ pub(super) fn unify(plan: &Plan, replies: Vec<Reply>) -> Opened {
 
 pub(super) fn unify_within(limits: super::limit::Limits, plan: &Plan, replies: Vec<Reply>) -> Opened {
     let replies: Vec<_> = replies.into_iter().map(Reply::received).collect();
-    let merged = super::super::unify_within(limits, plan, &replies);
+    let merged = super::super::unify_within(limits, &RULES, plan, &replies);
     let record = merged.record;
     let sections = record.sections.iter().map(as_prost_writes_it).collect();
     Opened { sections, ledger: as_prost_writes_it(&record.ledger), seal: record.seal }

@@ -291,6 +291,36 @@ fn conflict_8_resuscitation_and_none() {
 }
 
 #[test]
+fn conflict_8_whatever_heading_a_decision_was_filed_under() {
+    let filed = |dataset: Dataset, code: &str, day: &str| entry(dataset, day).snomed(code).text("CPR").period(day, "");
+    let (attempted, not) = ("450475007", "450476008");
+    let observed = |code, day| filed(Dataset::Observations, code, day).status(EntryStatus::Ended);
+    let form = filed(Dataset::EndOfLife, attempted, "2024-01-03");
+    for (others, conflicts) in [
+        (vec![observed(not, "2024-02-01")], 2),
+        (vec![filed(Dataset::Alerts, not, "2024-02-01")], 2),
+        (vec![observed(attempted, "2024-02-01")], 0),
+        (vec![observed(not, "2024-02-01").status(EntryStatus::EnteredInError)], 0),
+        (vec![observed(not, "2024-02-01").assertion(Assertion::Refuted)], 0),
+        (vec![filed(Dataset::Alerts, not, "2024-02-01").status(EntryStatus::Ended)], 0),
+        // What was observed before is history; on one day both count.
+        (vec![observed(not, "2020-02-01"), observed(attempted, "2024-02-01")], 0),
+        (vec![observed(not, "2024-02-01"), observed(attempted, "2024-02-01")], 3),
+        (vec![observed(not, "")], 0),
+    ] {
+        let datasets = [Dataset::Alerts, Dataset::EndOfLife, Dataset::Observations];
+        let entries =
+            others.into_iter().enumerate().map(|(at, other)| other.with(|head| head.entry_id = at.to_string()).done());
+        let replies =
+            vec![reply("A", "1", &datasets, vec![form.clone().done()]), reply("B", "1", &datasets, entries.collect())];
+        let merged = unify(&plan(&[("A", "1"), ("B", "1")], &datasets), replies);
+        let all = merged.sections.iter().flat_map(|section| &section.items);
+        let found = all.filter(|item| item.conflicts.iter().any(|conflict| conflict.rule == "CONFLICT-8"));
+        assert_eq!(found.count(), conflicts);
+    }
+}
+
+#[test]
 fn who_1_of_whom_any_source_restricts_nothing_that_locates_them_is_compared() {
     let living = |postcode: &str, practice: &str, born: &str| Demographics {
         addresses: vec![Address { postcode: postcode.into(), ..Address::default() }],
