@@ -42,6 +42,10 @@ pub(super) fn rule_and_text(relation: Relation) -> (&'static str, &'static str) 
             "One decision in force says to attempt resuscitation, another says not to. Ask the responsible clinician now.",
         ),
         Relation::Strength => ("CONFLICT-9", "Same medicine, different strength. Check which the person takes."),
+        Relation::Plans => (
+            "PLAN-2",
+            "Crisis plans of one kind but different dates read as current. Follow the newest, and ask if it replaced the rest.",
+        ),
         Relation::Possibly => ("LIMIT-3", "More items than can be named here are concerned. Read the whole section."),
     }
 }
@@ -268,6 +272,12 @@ fn relate_bucket(things: &Things<'_, '_>, says: &[Option<Says<'_>>], items: &[us
     if dataset == Dataset::Medications && current.len() > 1 {
         let taken = current.iter().map(|item| (*item, Taken::of(&things.rules.medicines, things.current(*item))));
         dose::relate(&taken.collect::<Vec<_>>(), relations);
+    }
+    if dataset == Dataset::CrisisPlans {
+        let mut of_day: Buckets<&str> = Buckets::default();
+        let dated = since.iter().filter(|(start, _)| !start.is_empty());
+        dated.for_each(|(start, item)| of_day.put(*start, *item));
+        relations.across(Relation::Plans, &of_day.members);
     }
     if matches!(
         dataset,

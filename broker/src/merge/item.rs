@@ -22,10 +22,11 @@ use severn_trust::Digest;
 use std::cmp::Reverse;
 use twox_hash::XxHash3_64;
 
-const CONFLICTS: [Relation; 9] = [
+const CONFLICTS: [Relation; 10] = [
     Relation::Resuscitation,
     Relation::NoneKnown,
     Relation::Refuted,
+    Relation::Plans,
     Relation::Dose,
     Relation::Strength,
     Relation::Ended,

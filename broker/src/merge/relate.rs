@@ -25,6 +25,8 @@ pub(super) enum Relation {
     Resuscitation,
     /// One medicine in two strengths (CONFLICT-9).
     Strength,
+    /// Crisis plans of different dates (PLAN-2).
+    Plans,
     /// Possibly the same (POSSIBLE-1): no conflict.
     Possibly,
 }

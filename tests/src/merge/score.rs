@@ -232,6 +232,10 @@ fn of_two(region: &Region, one: &Told, other: &Told) -> Option<&'static str> {
     if dataset == Dataset::Medications && other.in_force() {
         return of_two_medicines(region, one, other);
     }
+    if dataset == Dataset::CrisisPlans && other.in_force() {
+        let dated = |one| versions_in_force(region, one).iter().all(|version| version.said.start >= Exact::Day);
+        return (dated(one) && dated(other) && a.start / DAY != b.start / DAY).then_some("PLAN-2");
+    }
     let lasting =
         [Dataset::Medications, Dataset::Problems, Dataset::Allergies, Dataset::LegalStatus, Dataset::EndOfLife];
     let ended = other.said.status == EntryStatus::Ended as i32 && !any_version_in_force(region, other);

@@ -418,3 +418,25 @@ fn every_dataset_but_demographics_has_a_rule() {
         }
     }
 }
+
+#[test]
+fn plan_2_an_older_plan_that_reads_as_current() {
+    let plan = |id: &str, text: &str, since: &str| entry(Dataset::CrisisPlans, id).text(text).period(since, "");
+    let old = || plan("a", "Crisis plan", "2024-02-17");
+    for (other, conflict) in [
+        (plan("b", "crisis  plan", "2026-02-17"), true),
+        (plan("b", "Crisis plan", "2024-02-17T09:00:00Z").field("agreed", "no"), false),
+        (plan("b", "Crisis plan", "2026"), false),
+        (plan("b", "Crisis plan", "2026-02-17").status(EntryStatus::Ended), false),
+        (plan("b", "Contingency: carer is ill", "2026-02-17"), false),
+    ] {
+        let merged = pair(Dataset::CrisisPlans, old(), other);
+        assert_eq!(rules(&merged).contains("PLAN-2"), conflict);
+        assert_eq!(items(&merged).len(), 2);
+    }
+    let merged = pair(Dataset::CrisisPlans, old(), plan("b", "Crisis plan", "2026-02-17"));
+    assert_eq!(items(&merged)[0].contributions[0].entry.as_ref().unwrap().head.as_ref().unwrap().entry_id, "b");
+    let care = |id, since| entry(Dataset::CarePlans, id).text("Care plan").period(since, "");
+    let merged = pair(Dataset::CarePlans, care("a", "2024-02-17"), care("b", "2026-02-17"));
+    assert!(rules(&merged).is_empty(), "of care plans somebody may well have several");
+}
