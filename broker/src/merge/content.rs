@@ -295,16 +295,18 @@ impl<'e> Said<'e> {
     }
 
     fn thing_differs(&mut self, listed: Option<Cow<'e, str>>, head: &'e Head<'_>) -> bool {
-        if let (Some(before), Some(now)) = (&self.listed, &listed) {
-            return before != now;
-        }
-        self.listed = listed.or(self.listed.take());
+        let other_listed = self.listed.as_ref().zip(listed.as_ref()).map(|(before, now)| before != now);
         let mut own = codes(head).peekable();
         if own.peek().is_some() {
             let before = std::mem::replace(&mut self.codes, own.collect());
-            return !before.is_empty() && !before.iter().any(|code| self.codes.contains(code));
+            self.listed = listed;
+            let other_codes = !before.is_empty() && !before.iter().any(|code| self.codes.contains(code));
+            return other_listed.unwrap_or(other_codes);
         }
-        self.codes.is_empty() && changed(&mut self.text, words(head))
+        if self.codes.is_empty() && self.listed.is_none() {
+            self.listed = listed;
+        }
+        other_listed.unwrap_or_else(|| self.codes.is_empty() && changed(&mut self.text, words(head)))
     }
 
     fn fields_differ(&mut self, head: &'e Head<'_>) -> bool {

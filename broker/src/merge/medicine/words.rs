@@ -139,7 +139,9 @@ fn form_at(text: &str) -> Option<(&'static str, usize)> {
         std::iter::once(form).chain(others.iter().copied()).map(move |spelling| (form, spelling.len(), spelling))
     };
     let spellings = FORMS.iter().flat_map(own_and_others);
-    let fits = spellings.filter(|(_, _, spelling)| text.strip_prefix(spelling).is_some_and(ends_word));
+    // Nearly all words begin otherwise, and this is asked of each.
+    let may_fit = spellings.filter(|(_, _, spelling)| spelling.as_bytes().first() == text.as_bytes().first());
+    let fits = may_fit.filter(|(_, _, spelling)| text.strip_prefix(spelling).is_some_and(ends_word));
     fits.map(|(form, length, _)| (form, length)).max_by_key(|(_, length)| *length)
 }
 
