@@ -11,6 +11,7 @@ use super::{
     fold::{day, is_whole_day},
     group::{Group, is_absence},
     head::Head,
+    medicine::Product,
     overlap,
     relate::{Buckets, Relation, Relations},
     rules::Rules,
@@ -237,6 +238,16 @@ fn what_it_says<'e>(thing: Thing, canon: &Canon<'e, '_>, group: &Group) -> Says<
 }
 
 impl<'t, 'e> Things<'t, 'e> {
+    /// The one source that an item comes from, and the medicine's strength and form; `None` if either is not known.
+    fn product(&self, item: usize) -> Option<(u32, Product)> {
+        let Things { canon, groups, rules, .. } = *self;
+        let members = &groups[item].members;
+        let source = canon.source[members[0]];
+        let of_one = members.iter().all(|position| canon.source[*position] == source);
+        let product = members.iter().find_map(|position| rules.medicines.product(canon.heads[*position]));
+        product.filter(|_| of_one).map(|product| (source, product))
+    }
+
     /// The entries of an item that say what is taken now.
     fn current(&self, item: usize) -> impl Iterator<Item = &'t Head<'e>> + Clone {
         let Things { canon, groups, .. } = *self;
@@ -279,29 +290,40 @@ fn relate_bucket(things: &Things<'_, '_>, says: &[Option<Says<'_>>], items: &[us
         dated.for_each(|(start, item)| of_day.put(*start, *item));
         relations.across(Relation::Plans, &of_day.members);
     }
-    if matches!(
-        dataset,
-        Dataset::Medications | Dataset::Problems | Dataset::Allergies | Dataset::LegalStatus | Dataset::EndOfLife
-    ) {
-        relate_ended(since, until, relations);
+    match dataset {
+        Dataset::Medications if !since.is_empty() && !until.is_empty() => {
+            let ends = since.iter().chain(&until).map(|(_, item)| *item);
+            let of: HashMap<usize, Option<(u32, Product)>> = ends.map(|item| (item, things.product(item))).collect();
+            // One source that gives up one strength for another contradicts nobody.
+            let apart = |one, other| matches!((of[&one], of[&other]), (Some(a), Some(b)) if a.0 == b.0 && a.1 != b.1);
+            relate_ended((since, until), apart, relations);
+        }
+        Dataset::Problems | Dataset::Allergies | Dataset::LegalStatus | Dataset::EndOfLife => {
+            relate_ended((since, until), |_, _| false, relations);
+        }
+        _ => {}
     }
     for same_kind in [&current, &ruled_out].into_iter().chain(&over.members) {
         relations.among(Relation::Possibly, same_kind);
     }
 }
 
-/// Current beside ended, unless the dates say that the one was over before the other began.
-fn relate_ended(mut since: Vec<(&str, usize)>, mut until: Vec<(&str, usize)>, relations: &mut Relations) {
+/// Current beside ended, unless the dates say that the one was over before the other began, or they are `apart`.
+fn relate_ended(
+    (mut since, mut until): (Vec<(&str, usize)>, Vec<(&str, usize)>),
+    apart: impl Fn(usize, usize) -> bool,
+    relations: &mut Relations,
+) {
     // Unknown start first, then the earliest; unknown end first, then the latest: what overlaps comes first in both.
     since.sort_unstable();
     until.sort_unstable_by_key(|(end, item)| (!end.is_empty(), Reverse(*end), *item));
     let overlap = |start: &str, end: &str| start.is_empty() || end.is_empty() || end > start;
     for (start, item) in &since {
         let others = until.iter().take_while(|(end, _)| overlap(start, end)).map(|(_, other)| other);
-        relations.add(Relation::Ended, *item, others);
+        relations.add(Relation::Ended, *item, others.filter(|other| !apart(*item, **other)));
     }
     for (end, item) in &until {
         let others = since.iter().take_while(|(start, _)| overlap(start, end)).map(|(_, other)| other);
-        relations.add(Relation::Ended, *item, others);
+        relations.add(Relation::Ended, *item, others.filter(|other| !apart(*item, **other)));
     }
 }

@@ -241,7 +241,9 @@ fn of_two(region: &Region, one: &Told, other: &Told) -> Option<&'static str> {
     let ended = other.said.status == EntryStatus::Ended as i32 && !any_version_in_force(region, other);
     let began = (one.said.start >= Exact::Day).then_some(a.start / DAY);
     let apart = matches!((b.end.map(|end| end / DAY), began), (Some(end), Some(began)) if end <= began);
-    (lasting.contains(&dataset) && ended && !apart).then_some("CONFLICT-4")
+    // One source that gives up one product for another contradicts nobody.
+    let changed = dataset == Dataset::Medications && one.source == other.source && a.thing != b.thing;
+    (lasting.contains(&dataset) && ended && !apart && !changed).then_some("CONFLICT-4")
 }
 
 /// Whether two things are products of one substance, or of one agent, and both entries name it.

@@ -297,3 +297,19 @@ fn every_heading_of_the_standard_has_a_dataset_and_every_dataset_a_heading() {
         standard.iter().chain(&beside).flat_map(|(_, datasets)| datasets.split(", ")).map(str::to_owned).collect();
     assert_eq!(named, words);
 }
+
+#[test]
+fn conflict_4_one_source_that_changes_a_strength_contradicts_nobody() {
+    let (twenty, forty) = ("317971007", "317972000");
+    let ended = |id: &str, code: &str| coded(id, code).status(EntryStatus::Ended).done();
+    let current = || coded("a", twenty).done();
+    for (entries, conflict) in [
+        (vec![vec![current(), ended("b", forty)]], false),
+        (vec![vec![current(), ended("b", twenty)]], true),
+        (vec![vec![current()], vec![ended("b", forty)]], true),
+        (vec![vec![current(), ended("b", forty)], vec![ended("c", forty)]], true),
+    ] {
+        let merged = record(Dataset::Medications, entries);
+        assert_eq!(rules(&merged).contains("CONFLICT-4"), conflict, "{:?}", items(&merged));
+    }
+}
