@@ -9,7 +9,7 @@ use super::{
     content::{self, Beside, Name, in_force},
     dose::{self, Taken},
     fold::{day, is_whole_day},
-    group::{Group, is_absence},
+    group::{Group, Teller, is_absence},
     head::Head,
     medicine::Product,
     overlap,
@@ -303,8 +303,15 @@ fn relate_bucket(things: &Things<'_, '_>, says: &[Option<Says<'_>>], items: &[us
         }
         _ => {}
     }
-    for same_kind in [&current, &ruled_out].into_iter().chain(&over.members) {
-        relations.among(Relation::Possibly, same_kind);
+    for same_kind in [&current, &ruled_out].into_iter().chain(&over.members).filter(|items| items.len() > 1) {
+        if things.rule.is_dated() {
+            // Whoever recorded two of one day told them apart.
+            let mut told: Buckets<Result<Teller<'_>, usize>> = Buckets::default();
+            same_kind.iter().for_each(|item| told.put(things.groups[*item].teller(things.canon).ok_or(*item), *item));
+            relations.across(Relation::Possibly, &told.members);
+        } else {
+            relations.among(Relation::Possibly, same_kind);
+        }
     }
 }
 

@@ -39,6 +39,19 @@ pub(super) struct Group {
     pub(super) versions_differ: bool,
 }
 
+/// One source, and one organisation by its ODS code (empty if unknown).
+pub(super) type Teller<'e> = (u32, &'e str);
+
+impl Group {
+    /// Who tells of it: the one source that sent it all, with the one organisation that recorded it all; `None` if there
+    /// are several.
+    pub(super) fn teller<'e>(&self, canon: &Canon<'_, 'e>) -> Option<Teller<'e>> {
+        let of = |position: usize| (canon.source[position], content::organisation(canon.heads[position]));
+        let first = of(self.members[0]);
+        self.members.iter().all(|position| of(*position) == first).then_some(first)
+    }
+}
+
 /// Makes the groups of one dataset, ordered by their first member.
 pub(super) fn groups(scoped: &Scoped<'_, '_>, canon: &Canon<'_, '_>) -> Vec<Group> {
     let mut joined = Joined::new(canon.heads.len());

@@ -6,7 +6,7 @@ use super::{
     canon::Canon,
     content::{self, Name},
     fold::{day, is_whole_day},
-    group::Group,
+    group::{Group, Teller},
     head::Head,
     relate::{Buckets, Relation, Relations},
     rules::Rules,
@@ -17,6 +17,9 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// The end of what is not over.
 const OPEN: &str = "9999-12-31";
+
+/// Stays that are not over yet which one is compared with: nobody lies in more beds at once.
+const OPEN_MAX: usize = 1_000;
 
 /// First day, last day, and item.
 type Stay<'e> = (&'e str, &'e str, usize);
@@ -41,10 +44,12 @@ pub(super) fn relate(
             alike.put((organisation, name), at);
         }
     }
+    let tellers: Vec<Option<Teller<'_>>> = groups.iter().map(|group| group.teller(canon)).collect();
     for places in alike.members.iter().filter(|places| places.len() > 1) {
         let mut stays: Vec<Stay<'_>> = places.iter().map(|at| told[*at].1).collect();
         stays.sort_unstable();
-        sweep(&stays, relations);
+        let apart = |one: usize, other: usize| tellers[one].is_some() && tellers[one] == tellers[other];
+        sweep(&stays, apart, relations);
     }
 }
 
@@ -60,14 +65,15 @@ fn stay<'e>(head: &'e Head<'_>, item: usize) -> Option<Stay<'e>> {
     known.then_some((first, last, item))
 }
 
-/// Relates stays, which are in order, with those before them that are not over yet.
-fn sweep(stays: &[Stay<'_>], relations: &mut Relations) {
+/// Relates stays, which are in order, with those before them that are not over yet, but for those that are `apart`.
+fn sweep(stays: &[Stay<'_>], apart: impl Fn(usize, usize) -> bool, relations: &mut Relations) {
     let mut open: BinaryHeap<Reverse<(&str, usize)>> = BinaryHeap::new();
     for (first, last, item) in stays {
         while open.peek().is_some_and(|Reverse((last, _))| last < first) {
             open.pop();
         }
-        let before: Vec<usize> = open.iter().take(RELATED_MAX + 2).map(|Reverse((_, other))| *other).collect();
+        let before = open.iter().map(|Reverse((_, other))| *other).take(OPEN_MAX).filter(|other| !apart(*item, *other));
+        let before: Vec<usize> = before.take(RELATED_MAX + 2).collect();
         relations.between(Relation::Possibly, &[*item], &before);
         open.push(Reverse((last, *item)));
     }

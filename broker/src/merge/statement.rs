@@ -59,6 +59,11 @@ const fn rule(id: &'static str, thing: Thing, when: When) -> ContentRule {
 }
 
 impl ContentRule {
+    /// Whether it is of what happened on a day, so that one day alone makes nothing possibly the same.
+    pub(super) const fn is_dated(&self) -> bool {
+        matches!(self.when, When::On | When::Timed) || matches!(self.thing, Thing::Fields)
+    }
+
     const fn needing(self, needs: &'static [&'static str]) -> ContentRule {
         ContentRule { needs, ..self }
     }

@@ -750,6 +750,32 @@ fn possible_1_what_shares_a_code_or_the_words_is_shown_side_by_side() {
 }
 
 #[test]
+fn possible_1_what_one_source_recorded_of_one_day_it_told_apart() {
+    let reading = |id: &str, organisation: &str| {
+        let organisation = organisation.to_owned();
+        let reading = entry(Dataset::Observations, id).snomed("365761000").field("value", "5");
+        reading
+            .period("2024-01-03", "")
+            .field("method", id)
+            .with(|head| head.provenance.get_or_insert_default().organisation_ods = organisation)
+            .done()
+    };
+    for (entries, possibly) in [
+        (vec![vec![reading("a", "RRK"), reading("b", "RRK")]], 0),
+        (vec![vec![reading("a", "RRK"), reading("b", "RJ1")]], 2),
+        (vec![vec![reading("a", "RRK")], vec![reading("b", "RRK")]], 2),
+    ] {
+        let merged = record(Dataset::Observations, entries);
+        assert_eq!(items(&merged).iter().map(|item| item.possibly_same.len()).sum::<usize>(), possibly);
+    }
+    let lasting = record(Dataset::Allergies, vec![vec![allergy("a").done(), allergy("b").field("kind", "x").done()]]);
+    assert!(
+        items(&lasting).iter().all(|item| item.possibly_same.len() == 1),
+        "of what lasts it may have two by mistake"
+    );
+}
+
+#[test]
 fn order_1_conflicts_then_active_then_latest_then_retracted() {
     let problem = |id: &str, start| entry(Dataset::Problems, id).text(id).period(start, "");
     let merged = record(
