@@ -29,6 +29,8 @@ pub(crate) struct Learned {
     pub known: [f64; FIELDS],
     /// Whether there were shared addresses from which to learn households.
     pub has_households: bool,
+    /// Whether there were shared addresses enough, and next to none was shared by two people.
+    pub no_households: bool,
     /// Whether nothing tells a namesake, or a father from his son of one name, from a person with two birth dates.
     is_birth_doubtful: bool,
     /// Rounds made.
@@ -43,6 +45,10 @@ const HOUSEHOLD_PAIRS_MIN: f64 = 30.0;
 /// Where fewer than this share of the pairs at one address are plainly two people, nobody's family is registered:
 /// those few are one person's registrations with everything wrong.
 const HOUSEHOLD_SHARE_MIN: f64 = 0.1;
+/// From so many pairs at one address on, it is certain that there are no families if fewer than this share of them are
+/// plainly two people; where there are any, most are.
+const NO_HOUSEHOLDS_PAIRS_MIN: f64 = 200.0;
+const NO_HOUSEHOLDS_SHARE: f64 = 0.02;
 const ROUNDS_MAX: usize = 60;
 const SHARE_MIN: f64 = 1e-9;
 /// Two levels count as seen together so many times more than they were: a few pairs prove no dependence.
@@ -67,6 +73,7 @@ pub(crate) fn learn(sessions: &[Session], strangers: &Session, frequencies: &Fre
         exact: vec![0.0; sessions.len()],
         known: [1.0; FIELDS],
         has_households,
+        no_households: house_pairs >= NO_HOUSEHOLDS_PAIRS_MIN && others < NO_HOUSEHOLDS_SHARE * house_pairs,
         is_birth_doubtful,
         rounds: 0,
     };

@@ -143,6 +143,7 @@ fn classes(population: &Population, sessions: &[Session], learned: &Learned) -> 
         population: registrations,
         matches_per_registration: rounded(matches / registrations),
         households_per_registration: rounded(households / registrations),
+        no_households: learned.no_households,
     }
 }
 
