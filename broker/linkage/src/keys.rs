@@ -186,8 +186,8 @@ fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
 /// Words of one address that make keys.
 const STREET_WORDS_MAX: usize = 6;
 
-/// Where next to nothing but a foreign address is known, and that is mistyped, some word of it, its town perhaps, is still
-/// the same beside the digits of the postcode or the number of the house.
+/// Where next to nothing but a foreign address is known, and that is mistyped, some word of it, its town perhaps, is
+/// still the same beside the digits of the postcode or the number of the house.
 fn words_of_street(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
     if !place.postcode.is_foreign() {
         return;
