@@ -6,8 +6,9 @@
 
 use crate::atoms::Word;
 use crate::compare::Side;
-use crate::normalise::{date::Date, mix};
+use crate::normalise::{date::Date, mix, place::is_telling};
 use crate::record::{NameIds, PlaceIds};
+use crate::similarity::soundex;
 
 /// Number of kinds of key.
 pub(crate) const KINDS: usize = 15;
@@ -165,6 +166,7 @@ fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
             push(into, Kind::ForeignPlace, street, [u64::from(place.postcode.get()), side.record.birth.hash()]);
         }
     }
+    words_of_street(side, place, into);
     if place.numbers == 0 || !(place.postcode.is_foreign() || place.postcode.is_missing()) {
         return;
     }
@@ -178,6 +180,28 @@ fn foreign_place(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
     // Either name, so that exchanged ones meet.
     for name in finer.into_iter().filter(|name| *name != 0) {
         push(into, Kind::ForeignPlace, mix(number ^ mix(name)), [birth.hash(), u64::from(place.postcode.get())]);
+    }
+}
+
+/// Words of one address that make keys.
+const STREET_WORDS_MAX: usize = 6;
+
+/// Where next to nothing but a foreign address is known, and that is mistyped, some word of it, its town perhaps, is
+/// still the same beside the digits of the postcode or the number of the house.
+fn words_of_street(side: &Side<'_>, place: &PlaceIds, into: &mut Vec<Key>) {
+    if !place.postcode.is_foreign() {
+        return;
+    }
+    let word = |id| sound(&side.words.get(id));
+    let finer = [word(side.record.name.family), word(side.record.name.given)];
+    let digits = mix(u64::from(place.postcode.unordered()));
+    let street = side.words.get(place.street);
+    for word in street.parts().filter(|word| is_telling(word)).take(STREET_WORDS_MAX) {
+        let word = mix(u64::from(soundex(word)) << 32);
+        push(into, Kind::ForeignPlace, word ^ digits, finer);
+        if place.numbers != 0 {
+            push(into, Kind::ForeignPlace, word ^ mix(u64::from(place.numbers)), finer);
+        }
     }
 }
 
@@ -220,7 +244,7 @@ impl NameValues {
         let mut family_parts = [0; 2];
         if family.has_parts() {
             for (part, own) in family.parts().zip(&mut family_parts) {
-                *own = u64::from(crate::similarity::soundex(part));
+                *own = u64::from(soundex(part));
             }
         }
         Self {

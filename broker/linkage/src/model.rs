@@ -123,6 +123,9 @@ pub struct Classes {
     /// Pairs of two people of one household, per registration; zero where no address exists, so that there are two
     /// classes only.
     pub households_per_registration: f64,
+    /// Whether so many pairs at one address were looked at that families would have shown, and none did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_households: bool,
 }
 
 /// One field's levels.
@@ -278,6 +281,12 @@ impl Model {
     #[must_use]
     pub const fn knows_households(&self) -> bool {
         self.file.classes.households_per_registration > 0.0
+    }
+
+    /// Whether it was learned that nobody's family is registered, and not only not learned that somebody's is.
+    #[must_use]
+    pub const fn rules_out_households(&self) -> bool {
+        self.file.classes.no_households
     }
 
     /// The same model for a population of another size: the fewer people, the likelier that two who agree are one.

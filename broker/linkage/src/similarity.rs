@@ -65,19 +65,32 @@ pub(crate) fn is_number_slip(mut one: u64, mut two: u64) -> bool {
     one / 10 == two / 10 || exchanged
 }
 
-/// How many pairs of adjacent letters two texts share, as a share of all (Dice), in 0..=1: words may stand in any order.
-pub(crate) fn shared_bigrams(one: &[u8], two: &[u8]) -> f64 {
+/// How many pairs of adjacent letters two texts share; words may stand in any order.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct SharedBigrams {
+    /// As a share of those of both (Dice), in 0..=1.
+    pub of_all: f64,
+    /// As a share of those of the shorter text, in 0..=1.
+    pub of_shorter: f64,
+}
+
+/// Counts the pairs of adjacent letters that two texts share, gaps left out.
+pub(crate) fn shared_bigrams(one: &[u8], two: &[u8]) -> SharedBigrams {
     let (ours, theirs) = (bigrams(one), bigrams(two));
-    let total = ours.len() + theirs.len();
+    let shorter = ours.len().min(theirs.len());
+    if shorter == 0 {
+        return SharedBigrams::default();
+    }
     let (mut own, mut other, mut shared) = (0, 0, 0);
     while let (Some(first), Some(second)) = (ours.get(own), theirs.get(other)) {
         match first.cmp(second) {
             std::cmp::Ordering::Less => own += 1,
             std::cmp::Ordering::Greater => other += 1,
-            std::cmp::Ordering::Equal => (own, other, shared) = (own + 1, other + 1, shared + 2),
+            std::cmp::Ordering::Equal => (own, other, shared) = (own + 1, other + 1, shared + 1),
         }
     }
-    if total == 0 { 0.0 } else { f64::from(shared) / total as f64 }
+    let shared = f64::from(shared);
+    SharedBigrams { of_all: 2.0 * shared / (ours.len() + theirs.len()) as f64, of_shorter: shared / shorter as f64 }
 }
 
 fn bigrams(text: &[u8]) -> Vec<[u8; 2]> {
@@ -149,6 +162,16 @@ mod tests {
         {
             assert!((jaro_winkler(one.as_bytes(), two.as_bytes()) - expected).abs() < 0.0001, "{one} {two}");
         }
+    }
+
+    #[test]
+    fn words_may_be_exchanged_or_left_out() {
+        let shared = |one: &str, two: &str| shared_bigrams(one.as_bytes(), two.as_bytes());
+        let exchanged = shared("MILL LANE SANDY BAY", "SANDY BAY MILL LANE");
+        assert!(exchanged.of_all > 0.8 && exchanged.of_all == exchanged.of_shorter, "{exchanged:?}");
+        let left_out = shared("MILL LANE OLD BREWERY YARD SANDY BAY", "MILL LANE SANDY BAY");
+        assert!(left_out.of_all < 0.7 && left_out.of_shorter > 0.9, "{left_out:?}");
+        assert_eq!(shared("", "MILL LANE"), SharedBigrams::default());
     }
 
     #[test]

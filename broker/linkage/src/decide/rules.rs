@@ -62,7 +62,7 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
     if !same_number && may_be_twins(population, model, pair) {
         return Verdict::Never(ReviewReason::PossibleTwins);
     }
-    if !same_number && may_be_parent_and_child(population, pair) {
+    if !same_number && may_be_parent_and_child(population, model, pair) {
         return Verdict::Review(ReviewReason::Possible);
     }
     if pair.score.probability < policy.automatic_min {
@@ -128,8 +128,12 @@ fn share_home(levels: Levels) -> bool {
 const GENERATION_YEARS: u32 = 14;
 
 /// Whether a pair may be parent and child of one name: at one home, and a generation apart, though one mistyped digit
-/// (1963 and 1993) would explain their birth dates as well; or the birth date of one of them is not known.
-fn may_be_parent_and_child(population: &Population, pair: &ScoredPair) -> bool {
+/// (1963 and 1993) would explain their birth dates as well; or the birth date of one of them is not known. Not where
+/// nobody's family is registered.
+fn may_be_parent_and_child(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
+    if model.rules_out_households() {
+        return false;
+    }
     let (one, two) = (population.record(pair.one).birth, population.record(pair.two).birth);
     let unknown = pair.comparison.levels.get(Field::Birth) == 0;
     // Whoever is only asked about stands in no row.

@@ -88,6 +88,17 @@ impl Postcode {
         if self.is_foreign() { self.0 } else { (self.0 / INWARD_CODES - 1) / 370 }
     }
 
+    /// One number for all foreign postcodes of the same digits, in whatever order they were typed, zeros left out; any
+    /// other postcode is its own.
+    pub fn unordered(self) -> u32 {
+        if self.0 & (FOREIGN | DIGITS) != FOREIGN | DIGITS {
+            return self.0;
+        }
+        let digits = std::iter::successors(Some(self.0 & !(FOREIGN | DIGITS)), |rest| Some(rest / 10));
+        // Eight digits at most: in base 9 the count of each has a place of its own, and nine places fit.
+        digits.take_while(|rest| *rest != 0).filter(|rest| rest % 10 != 0).map(|rest| 9_u32.pow(rest % 10 - 1)).sum()
+    }
+
     /// Whether exactly one of the parts (area, district, sector, either letter of the unit) differs, or one digit of a
     /// foreign one: a typing slip.
     pub fn nearly(self, other: Self) -> bool {
@@ -201,6 +212,13 @@ fn unabbreviated(word: &str) -> &str {
     }
 }
 
+/// Whether a word of an address tells it from others: it is not short, as a state is, and no kind of street.
+pub(crate) fn is_telling(word: &[u8]) -> bool {
+    let kinds =
+        "STREET ROAD AVENUE CLOSE DRIVE LANE CRESCENT TERRACE GROVE COURT PLACE SQUARE GARDENS PARK HOUSE CIRCUIT";
+    word.len() > 3 && !kinds.split(' ').any(|kind| kind.as_bytes() == word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +244,22 @@ mod tests {
         assert!(
             Postcode::parse("2134") == Postcode::parse(" 2134 ") && Postcode::parse("2134") != Postcode::parse("2135")
         );
+    }
+
+    #[test]
+    fn the_digits_of_a_foreign_postcode_may_be_exchanged() {
+        let unordered = |text: &str| Postcode::parse(text).unordered();
+        for (one, two, expected) in [
+            ("2112", "2121", true),
+            ("0461", "4016", true),
+            ("99999999", "99999999", true),
+            ("2112", "2122", false),
+            ("99999999", "11111111", false),
+            ("LS6 2AB", "LS6 2BA", false),
+            ("D02 X285", "D02 X258", false),
+        ] {
+            assert_eq!(unordered(one) == unordered(two), expected, "{one} {two}");
+        }
     }
 
     #[test]

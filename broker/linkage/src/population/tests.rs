@@ -1,5 +1,6 @@
 use super::*;
 use crate::identity::{Address, Name, Sex};
+use crate::levels::{Field, place};
 use proptest::prelude::*;
 
 fn insert(population: &mut Population, row: u32, [given, family, born, postcode]: [&str; 4]) -> Changed {
@@ -28,7 +29,7 @@ fn a_former_name_still_finds_its_bearer() {
     assert_eq!(population.compare(0, 1), population.compare(1, 0));
     let probe = population.probe(&Identity { names: &names[1..], ..Identity::default() });
     assert_eq!(population.candidates_of(&probe).rows, [0, 1]);
-    assert_eq!(population.compare_with(&probe, 0).levels.get(crate::levels::Field::Family), 1);
+    assert_eq!(population.compare_with(&probe, 0).levels.get(Field::Family), 1);
 }
 
 #[test]
@@ -58,14 +59,14 @@ fn a_million_at_one_address_are_narrowed_and_a_cut_is_said() {
 
 /// Few values, so that keys are shared by many.
 fn people() -> impl Strategy<Value = Vec<(u8, u8, u8, u8)>> {
-    proptest::collection::vec((0..3_u8, 0..2_u8, 0..12_u8, 0..3_u8), 1..60)
+    proptest::collection::vec((0..3_u8, 0..2_u8, 0..12_u8, 0..4_u8), 1..60)
 }
 
 fn put(population: &mut Population, row: u32, (given, family, day, code): (u8, u8, u8, u8)) -> Changed {
     let given = ["Ann", "Anne", "Zoe"][usize::from(given)];
     let family = ["Smith", "Khan"][usize::from(family)];
     let born = format!("1958-03-{:02}", 1 + day);
-    insert(population, row, [given, family, &born, ["LS6 2AB", "LS6 2AC", ""][usize::from(code)]])
+    insert(population, row, [given, family, &born, ["LS6 2AB", "LS6 2AC", "", "2134"][usize::from(code)]])
 }
 
 proptest! {
@@ -161,4 +162,74 @@ proptest! {
         }
         prop_assert_eq!(written(&whole), written(&cut_off));
     }
+}
+
+/// Somebody abroad, of whom not everything is known.
+fn insert_abroad(population: &mut Population, row: u32, [given, family, born, line, postcode]: [&str; 5]) {
+    let identity = Identity {
+        names: &[Name { family, given: &[given], ..Name::default() }],
+        birth_date: born,
+        addresses: &[Address { lines: &[line], postcode }],
+        ..Identity::default()
+    };
+    population.insert_bulk(row, &identity);
+}
+
+#[test]
+fn sparse_registrations_abroad_meet_by_their_address() {
+    let pairs = [
+        // No given name, one family name mistyped, one birth date missing and one house number, the postcode exchanged.
+        ["", "Bloggs", "1931-02-17", "wattle tree street kurrajong bendigo vic", "3551"],
+        ["", "Blorgs", "", "7 kurrajong wattl etree street bendigo vic", "3515"],
+        // Another name and no birth date: nothing but the house.
+        ["Ruth", "Adler", "", "23 ellen quay crescent bellview perth wa", "6021"],
+        ["Noah", "Quist", "", "23 ellen quay crescent belview perth wa", "6201"],
+        // All but the house number and one word mistyped or another.
+        ["Mia", "Tran", "1960-04-05", "88 banksia street dromana vic", "3936"],
+        ["Zoe", "Poulos", "1988-12-01", "88 bankia stret drommana nsw", "2111"],
+    ];
+    let mut population = Population::new();
+    for (pair, row) in pairs.iter().zip(0..) {
+        insert_abroad(&mut population, row, *pair);
+    }
+    population.index_bulk(1);
+    for row in 0..pairs.len() as u32 {
+        assert_eq!(population.candidates(row).rows, [row ^ 1], "{row}");
+    }
+}
+
+#[test]
+fn ten_thousand_at_one_foreign_postcode_are_narrowed() {
+    let mut population = Population::new();
+    for row in 0..10_000 {
+        let place = format!("{} harbour view promenade fremantle wa", 1 + row % 300);
+        let name =
+            |n: u32| ["ba", "ce", "di", "fo", "gu", "ha", "ki", "lo", "mu", "ro"].map(|part| part)[n as usize % 10];
+        let given = [name(row), name(row / 10), "n"].concat();
+        let family = [name(row / 100), name(row / 1000), "t"].concat();
+        let born = format!("{}-{:02}-{:02}", 1930 + row % 90, 1 + row % 12, 1 + row % 28);
+        insert_abroad(&mut population, row, [&given, &family, if row % 5 == 0 { "" } else { &born }, &place, "6160"]);
+    }
+    population.index_bulk(2);
+    let most = (0..10_000).step_by(7).map(|row| population.candidates(row).rows.len()).max();
+    assert!(most < Some(500), "{most:?}");
+}
+
+#[test]
+fn a_long_foreign_address_is_one_with_a_slip_in_its_postcode_or_words_left_out() {
+    let mut population = Population::new();
+    let places = [
+        ("12 old brewery yard mill lane sandy bay tas", "7005"),
+        ("12 old brewer yyard mill lane sandy bay tas", "7050"),
+        ("12 mill lane sandy bay tas", "7005"),
+        ("12 kookaburra parade upper ferntree vic", "7050"),
+        ("40 mill lane old brewery yard sandy bay tas", "7005"),
+        ("40 old brewery yard mill lane sandy bay tas", "3112"),
+    ];
+    for ((line, postcode), row) in places.into_iter().zip(0..) {
+        insert_abroad(&mut population, row, ["Ann", "Smith", "", line, postcode]);
+    }
+    let place = |other| population.compare(0, other).levels.get(Field::Place);
+    let expected = [place::SAME, place::SAME, place::NEARLY_POSTCODE, place::NEIGHBOUR, place::LONG_STREET];
+    assert_eq!([1, 2, 3, 4, 5].map(place), expected);
 }

@@ -8,6 +8,8 @@ pub(crate) const MATCH: usize = Class::Match as usize;
 pub(crate) const HOUSEHOLD: usize = Class::Household as usize;
 pub(crate) const STRANGER: usize = Class::Stranger as usize;
 const CLASSES: usize = 3;
+/// The level at which a field agrees exactly; of all fields the first.
+pub(crate) const EXACT: u8 = 1;
 
 type Shares = [[[f64; LEVELS_MAX]; FIELDS]; CLASSES];
 /// How often each two levels of two dependent fields are seen together.
@@ -21,8 +23,14 @@ pub(crate) struct Learned {
     pub excess: [Joint; TOGETHER.len()],
     /// Pairs of each class in each session.
     pub sizes: Vec<[f64; CLASSES]>,
+    /// Matches in each session that agree exactly on the fields by which they were found.
+    pub exact: Vec<f64>,
+    /// For each field, the share of matches found by other fields in which both registrations give it.
+    pub known: [f64; FIELDS],
     /// Whether there were shared addresses from which to learn households.
     pub has_households: bool,
+    /// Whether there were shared addresses enough, and next to none was shared by two people.
+    pub no_households: bool,
     /// Whether nothing tells a namesake, or a father from his son of one name, from a person with two birth dates.
     is_birth_doubtful: bool,
     /// Rounds made.
@@ -37,6 +45,10 @@ const HOUSEHOLD_PAIRS_MIN: f64 = 30.0;
 /// Where fewer than this share of the pairs at one address are plainly two people, nobody's family is registered:
 /// those few are one person's registrations with everything wrong.
 const HOUSEHOLD_SHARE_MIN: f64 = 0.1;
+/// From so many pairs at one address on, it is certain that there are no families if fewer than this share of them are
+/// plainly two people; where there are any, most are.
+const NO_HOUSEHOLDS_PAIRS_MIN: f64 = 200.0;
+const NO_HOUSEHOLDS_SHARE: f64 = 0.02;
 const ROUNDS_MAX: usize = 60;
 const SHARE_MIN: f64 = 1e-9;
 /// Two levels count as seen together so many times more than they were: a few pairs prove no dependence.
@@ -58,7 +70,10 @@ pub(crate) fn learn(sessions: &[Session], strangers: &Session, frequencies: &Fre
         shares: start(),
         excess: [[[1.0; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()],
         sizes: sessions.iter().map(|session| [0.3, 0.2, 0.5].map(|share| share * session.pairs as f64)).collect(),
+        exact: vec![0.0; sessions.len()],
+        known: [1.0; FIELDS],
         has_households,
+        no_households: house_pairs >= NO_HOUSEHOLDS_PAIRS_MIN && others < NO_HOUSEHOLDS_SHARE * house_pairs,
         is_birth_doubtful,
         rounds: 0,
     };
@@ -167,9 +182,9 @@ fn round(sessions: &[Session], learned: &mut Learned) -> f64 {
     let logs = Logs::of(learned);
     let mut counts =
         Counts { levels: [[[0.0; LEVELS_MAX]; FIELDS]; 2], joint: [[[0.0; LEVELS_MAX]; LEVELS_MAX]; TOGETHER.len()] };
-    for (session, sizes) in sessions.iter().zip(&mut learned.sizes) {
+    for ((session, sizes), exact) in sessions.iter().zip(&mut learned.sizes).zip(&mut learned.exact) {
         if session.pairs > 0 {
-            *sizes = expect(session, &logs, *sizes, learned.has_households, &mut counts);
+            (*sizes, *exact) = expect(session, &logs, *sizes, learned.has_households, &mut counts);
         }
     }
     let start = start();
@@ -181,6 +196,9 @@ fn round(sessions: &[Session], learned: &mut Learned) -> f64 {
             }
             let own = &counts.levels[class][field as usize];
             let known: f64 = own[1..].iter().sum();
+            if class == MATCH {
+                learned.known[field as usize] = (known + START_PAIRS) / (known + own[0] + START_PAIRS);
+            }
             for level in 1..field.levels().len() {
                 let prior = START_PAIRS * start[class][field as usize][level];
                 let share = (own[level] + prior) / (known + START_PAIRS);
@@ -263,21 +281,22 @@ impl Logs {
     }
 }
 
-/// Adds each pair to the classes in proportion to how likely it is to belong to them; gives the classes' new sizes.
+/// Adds each pair to the classes in proportion to how likely it is to belong to them; gives the classes' new sizes, and
+/// how many matches agree exactly on the fields by which they were found.
 fn expect(
     session: &Session,
     logs: &Logs,
     sizes: [f64; CLASSES],
     has_households: bool,
     counts: &mut Counts,
-) -> [f64; CLASSES] {
+) -> ([f64; CLASSES], f64) {
     let fixed = session.kind.fixed();
     // At one address, who is not the same person is taken for one of the household.
     let possible = match session.kind {
         SessionKind::House => [true, true, false],
         _ => [true, has_households, true],
     };
-    let mut new_sizes = [1.0; CLASSES];
+    let (mut new_sizes, mut exact) = ([1.0; CLASSES], 0.0);
     for (levels, count) in &session.patterns {
         let mut joint = [f64::NEG_INFINITY; CLASSES];
         for class in (0..CLASSES).filter(|class| possible[*class]) {
@@ -286,6 +305,10 @@ fn expect(
         let largest = joint.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let parts = joint.map(|log| (log - largest).exp());
         let whole: f64 = parts.iter().sum();
+        // Sex goes with the given name, but need not be known.
+        if fixed.iter().all(|field| *field == Field::Sex || levels.get(*field) == EXACT) {
+            exact += count * parts[MATCH] / whole;
+        }
         for class in 0..CLASSES {
             let part = count * parts[class] / whole;
             new_sizes[class] += part;
@@ -295,7 +318,7 @@ fn expect(
             }
         }
     }
-    new_sizes
+    (new_sizes, exact)
 }
 
 impl Counts {

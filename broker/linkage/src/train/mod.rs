@@ -19,7 +19,7 @@ use crate::model::{
     Classes, FieldShares, LevelShares, Model, ModelError, ModelFile, Thresholds, Together, Trained, format,
 };
 use crate::population::Population;
-use em::{HOUSEHOLD, Learned, MATCH, STRANGER};
+use em::{EXACT, HOUSEHOLD, Learned, MATCH, STRANGER};
 use sessions::{Session, SessionKind};
 
 /// How to learn.
@@ -122,23 +122,30 @@ fn together(learned: &Learned) -> Vec<Together> {
 /// How many pairs of each class there are in all, from how many a session saw and how many it must have missed.
 fn classes(population: &Population, sessions: &[Session], learned: &Learned) -> Classes {
     let registrations = population.len().max(1) as f64;
-    let seen = |kind: SessionKind, class: usize| {
-        let found = sessions.iter().zip(&learned.sizes).find(|(session, _)| session.kind == kind);
-        found.map_or(0.0, |(session, sizes)| sizes[class] * session.scale)
+    let at = |kind| sessions.iter().position(|session| session.kind == kind);
+    // The share of matches in which both registrations give a field and agree on it exactly.
+    let exact = |field: Field| {
+        let field = field as usize;
+        learned.known[field] * learned.shares[MATCH][field][usize::from(EXACT)]
     };
-    let matched = |field: Field, levels: &[u8]| -> f64 {
-        levels.iter().map(|level| learned.shares[MATCH][field as usize][usize::from(*level)]).sum()
+    let matches_by = |kind, name| {
+        let seen = at(kind).map_or(0.0, |place| learned.exact[place] * sessions[place].scale);
+        seen / (exact(Field::Birth) * exact(name)).max(0.1)
     };
-    let birth = matched(Field::Birth, &[1, 2]);
-    let by_family =
-        seen(SessionKind::BirthAndFamily, MATCH) / (birth * matched(Field::Family, &[1, 2, 4, 5, 7])).max(0.2);
-    let by_given = seen(SessionKind::BirthAndGiven, MATCH) / (birth * matched(Field::Given, &[1, 2, 6, 10])).max(0.2);
+    let by_family = matches_by(SessionKind::BirthAndFamily, Field::Family);
+    let by_given = matches_by(SessionKind::BirthAndGiven, Field::Given);
     let matches = by_family.max(by_given).max(0.5);
+    let seen_at_home =
+        at(SessionKind::House).map_or(0.0, |place| learned.sizes[place][HOUSEHOLD] * sessions[place].scale);
     let at_home = learned.shares[HOUSEHOLD][Field::Place as usize][usize::from(place::SAME)].max(0.2);
-    let households = if learned.has_households { seen(SessionKind::House, HOUSEHOLD) / at_home } else { 0.0 };
+    let households = if learned.has_households { seen_at_home / at_home } else { 0.0 };
     Classes {
         population: registrations,
         matches_per_registration: rounded(matches / registrations),
         households_per_registration: rounded(households / registrations),
+        no_households: learned.no_households,
     }
 }
+
+#[cfg(test)]
+mod tests;
