@@ -315,9 +315,12 @@ fn relate_bucket(things: &Things<'_, '_>, says: &[Option<Says<'_>>], items: &[us
     }
 }
 
+/// A day, empty where it is not known, and an item.
+type Dated<'e> = (&'e str, usize);
+
 /// Current beside ended, unless the dates say that the one was over before the other began, or they are `apart`.
 fn relate_ended(
-    (mut since, mut until): (Vec<(&str, usize)>, Vec<(&str, usize)>),
+    (mut since, mut until): (Vec<Dated<'_>>, Vec<Dated<'_>>),
     apart: impl Fn(usize, usize) -> bool,
     relations: &mut Relations,
 ) {
