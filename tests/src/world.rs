@@ -21,7 +21,7 @@ use severn_broker::{
     model::{self, SourceId},
     retrieve::Broker,
 };
-use severn_client::Client;
+use severn_client::{Client, Found, Search};
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
 use severn_proto::v1::{Dataset, Demographics, Entry, PurposeOfUse, Registration};
 use severn_trust::{ALL_DATASETS, AccessTable, MemoryDisk, SigningKey, Trail};
@@ -293,6 +293,19 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("the feeds did not arrive");
+    }
+
+    /// The enterprise id of a person, found by NHS number and birth date.
+    ///
+    /// # Panics
+    /// If the broker does not find exactly one.
+    pub async fn id_of(&self, person: &Demographics) -> String {
+        let (nhs_number, birth_date) = (person.nhs_number.clone(), person.birth_date.clone());
+        let found = self.client("R8000").find(Search::NhsNumber { nhs_number, birth_date }).await;
+        match found.expect("the broker answers") {
+            Found::One(candidate) => candidate.enterprise_id,
+            other => panic!("one person expected: {other:?}"),
+        }
     }
 
     /// A client of a user with `role`, who asks for direct care.

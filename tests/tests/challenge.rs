@@ -6,7 +6,7 @@
 use prost::Message as _;
 use severn_adapter_sdk::inbox::{Answered, Held, Inbox};
 use severn_broker::model::SourceId;
-use severn_client::{Client, ClientError, Found, Search};
+use severn_client::{Client, ClientError};
 use severn_link::{Dialler as _, Identity, ServerLimits, server};
 use severn_proto::v1::{
     Challenge, ChallengeKind, ChallengeRequest, ChallengeResponse, ChallengeState, Dataset, Demographics,
@@ -55,16 +55,8 @@ fn whole_record(source: &str) -> Challenge {
     Challenge { dataset: Dataset::Demographics.into(), kind, ..wrong(source, "") }
 }
 
-async fn id_of(world: &World, person: &Demographics) -> String {
-    let (nhs_number, birth_date) = (person.nhs_number.clone(), person.birth_date.clone());
-    match world.client("R8000").find(Search::NhsNumber { nhs_number, birth_date }).await.expect("an answer") {
-        Found::One(candidate) => candidate.enterprise_id,
-        other => panic!("one person expected: {other:?}"),
-    }
-}
-
 async fn report(world: &World, role: &str, challenge: &Challenge) -> Result<ChallengeResponse, ClientError> {
-    let id = id_of(world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     world.client(role).challenge(&id, &anne(), challenge).await
 }
 
@@ -161,7 +153,7 @@ async fn a_report_reaches_its_owner_and_the_answer_its_reporter_and_the_broker_k
     let answered =
         Answered { id: owner.id, at_ms: world.clock.now_ms(), state: "corrected".into(), note: answer.clone() };
     inbox(&world, "A").answer(&answered).expect("the owner answers");
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     for list in [listed(&client).await, client.list_challenges(Some(&id)).await.expect("a list").challenges] {
         let [one] = list.as_slice() else { panic!("{} reported", list.len()) };
         let said = one.taken.as_ref().expect("said");
@@ -295,7 +287,7 @@ async fn a_source_that_breaks_the_contract_harms_nobody_else() {
     let id = "0190b5b0-0000-7000-8000-000000000001";
     lies_at(&world, "B", Lying { challenge_id: id, listed });
     report(&world, "R8000", &wrong("B", "a1")).await.expect("taken");
-    let person = id_of(&world, &anne()).await;
+    let person = world.id_of(&anne()).await;
     let all = world.client("R8000").list_challenges(None).await.expect("a list");
     let said: Vec<(&str, &str, i32)> = all
         .challenges
@@ -325,7 +317,7 @@ async fn a_person_linked_wrongly_can_be_reported_and_the_answer_outlives_the_lin
     // Source B keeps Bert's record under Anne's number.
     let mixed_up = MadeUp::new("B").knowing("7", anne(), vec![allergy("B", "b1", PENICILLIN)]);
     let world = World::start(vec![knowing_anne("A"), mixed_up], &[]).await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     let taken = report(&world, "R8000", &whole_record("B")).await.expect("taken");
     assert!(trail(&world).contains("\"kind\":\"other_person\""));
     let steward = world.client("R9100");
@@ -404,7 +396,7 @@ fn status_of<T>(result: Result<T, Status>, code: Code, says: &str, what: &str) {
 #[tokio::test(start_paused = true)]
 async fn bad_input_is_refused_at_the_door_with_the_field_and_what_to_do() {
     let world = two_sources().await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     let good = wrong("A", "a1").encode_to_vec();
     let allergies = || vec![Dataset::Allergies];
     let signed = |bytes: &[u8]| Some(context(&world, &anne(), allergies(), Some(bytes)));
@@ -468,7 +460,7 @@ async fn bad_input_is_refused_at_the_door_with_the_field_and_what_to_do() {
 #[tokio::test(start_paused = true)]
 async fn without_a_trail_nothing_is_passed_on_and_no_answer_is_read() {
     let world = two_sources().await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     world.disk.set_full(true);
     let client = world.client("R8000");
     refused(client.challenge(&id, &anne(), &wrong("A", "a1")).await, Code::Unavailable, "audit trail");

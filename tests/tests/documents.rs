@@ -1,12 +1,12 @@
 //! Documents: whose bytes reach whom, what the trail says of it, and what a source that lies about one achieves.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
+#![expect(clippy::expect_used, reason = "a test ends where something it relies on is not so")]
 
 use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use severn_client::{Client, ClientError, Document, Found, Search};
+use severn_client::{ClientError, Document};
 use severn_link::{Identity, ServerLimits, server};
 use severn_proto::v1::{
     Dataset, Demographics, DescribeRequest, DescribeResponse, DocumentOpened, FetchBytesRequest, FetchBytesResponse,
@@ -77,14 +77,6 @@ fn letter_of(source: &str) -> MadeUp {
     MadeUp::new(source).knowing("1", anne(), vec![plain(source, "letter", Dataset::Documents, "Clinic letter")])
 }
 
-async fn id_of(client: &Client) -> String {
-    let (nhs_number, birth_date) = (anne().nhs_number, anne().birth_date);
-    match client.find(Search::NhsNumber { nhs_number, birth_date }).await.expect("the broker answers") {
-        Found::One(candidate) => candidate.enterprise_id,
-        other => panic!("one person expected: {other:?}"),
-    }
-}
-
 fn trail(world: &World) -> String {
     String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text")
 }
@@ -93,7 +85,7 @@ fn trail(world: &World) -> String {
 async fn a_document_is_fetched_from_its_owner_and_on_record_before_it_leaves() {
     let world = World::start(vec![letter_of("A")], &[]).await;
     let client = world.client("R8000");
-    let id = id_of(&client).await;
+    let id = world.id_of(&anne()).await;
     let document = client.fetch_document(&id, &anne(), "A", "letter").await.expect("the document");
     assert_eq!(document.bytes.len(), "the document letter".len() * 50_000);
     let trail = trail(&world);
@@ -121,7 +113,7 @@ async fn a_document_is_fetched_from_its_owner_and_on_record_before_it_leaves() {
 async fn a_document_that_cannot_be_recorded_does_not_leave() {
     let world = World::start(vec![letter_of("A")], &[]).await;
     let client = world.client("R8000");
-    let id = id_of(&client).await;
+    let id = world.id_of(&anne()).await;
     world.disk.set_full(true);
     let refused = client.fetch_document(&id, &anne(), "A", "letter").await;
     assert!(matches!(refused, Err(ClientError::Refused { code: Code::Unavailable, .. })), "{refused:?}");
@@ -140,7 +132,7 @@ async fn got_slowly(whose: Demographics, script: Script, pause: Duration) -> (Re
     let adapter = SourceAdapterServer::new(Scripted { whose, script, pause });
     tokio::spawn(server(ServerLimits::default()).add_service(adapter).serve_with_incoming(incoming));
     let client = world.client("R8000");
-    let id = id_of(&client).await;
+    let id = world.id_of(&anne()).await;
     let document = client.fetch_document(&id, &anne(), "B", "letter").await;
     (document, trail(&world))
 }

@@ -34,15 +34,8 @@ fn by_number(person: &Demographics) -> Search {
     Search::NhsNumber { nhs_number: person.nhs_number.clone(), birth_date: person.birth_date.clone() }
 }
 
-async fn id_of(world: &World, person: &Demographics) -> String {
-    match find(world, by_number(person)).await {
-        Found::One(candidate) => candidate.enterprise_id,
-        other => panic!("one person expected: {other:?}"),
-    }
-}
-
 async fn record(world: &World, person: &Demographics) -> Record {
-    let id = id_of(world, person).await;
+    let id = world.id_of(person).await;
     complete(world.client("R8000").retrieve(&id, person, &[], THREE_SECONDS).await.expect("an answer"))
 }
 
@@ -97,7 +90,7 @@ async fn four_hundred_sources_and_one_hangs() {
     let sources: Vec<MadeUp> = (0..400).map(|n| knowing_anne(&format!("S{n:03}"))).collect();
     sources[17].behave(Behaviour::Hangs);
     let world = World::start(sources, &[]).await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     let asked = Instant::now();
     let answer = world.client("R8000").retrieve(&id, &anne(), &[], THREE_SECONDS).await.expect("an answer");
     let waited = asked.elapsed();
@@ -140,7 +133,7 @@ async fn a_slow_source_within_the_deadline_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_source_whose_record_is_of_another_person_is_rejected_and_nothing_of_it_is_shown() {
     let world = World::start(vec![knowing_anne("A"), knowing_anne("B")], &[]).await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     // The source re-uses the local id for somebody else, and its feed has not said so yet.
     world.sources["B"].know("1", bert(), vec![allergy("B", "of-bert", ("300916003", "Latex allergy"))]);
     let answer = world.client("R8000").retrieve(&id, &anne(), &[], THREE_SECONDS).await.expect("an answer");
@@ -191,7 +184,7 @@ async fn an_owner_decides_what_leaves_and_the_reader_is_told() {
 #[tokio::test(start_paused = true)]
 async fn the_region_decides_what_is_asked() {
     let world = World::start(vec![knowing_anne("A")], &[]).await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     let answer = world.client("R9001").retrieve(&id, &anne(), &[], THREE_SECONDS).await.expect("an answer");
     let record = complete(answer);
     assert_eq!(outcome(&record, "A", Dataset::Allergies), Outcome::NotAsked);
@@ -206,7 +199,7 @@ async fn the_region_decides_what_is_asked() {
 #[tokio::test(start_paused = true)]
 async fn only_the_datasets_asked_for_are_in_scope() {
     let world = World::start(vec![knowing_anne("A")], &[]).await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     let asked = [Dataset::Problems];
     let answer = world.client("R8000").retrieve(&id, &anne(), &asked, THREE_SECONDS).await.expect("an answer");
     let record = complete(answer);
@@ -226,7 +219,7 @@ async fn nobody_is_guessed() {
         matches!(find(&world, local).await, Found::One(one) if one.golden.as_ref().is_some_and(|g| g.birth_date == bert().birth_date))
     );
     // The id of one person with the identity of another.
-    let id = id_of(&world, &bert()).await;
+    let id = world.id_of(&bert()).await;
     let refused = world.client("R8000").retrieve(&id, &anne(), &[], THREE_SECONDS).await;
     match refused {
         Err(error) => assert!(error.to_string().contains("not the person"), "{error}"),
@@ -238,7 +231,7 @@ async fn nobody_is_guessed() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_answered_that_cannot_be_audited_and_all_that_was_is() {
     let world = World::start(vec![knowing_anne("A")], &[]).await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     world.disk.set_full(true);
     let refused = world.client("R8000").retrieve(&id, &anne(), &[], THREE_SECONDS).await;
     assert!(
@@ -263,7 +256,7 @@ async fn nothing_is_answered_that_cannot_be_audited_and_all_that_was_is() {
 #[tokio::test(start_paused = true)]
 async fn an_index_that_may_be_wrong_answers_nothing() {
     let world = World::start(vec![knowing_anne("A")], &[]).await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     world.store.set_failure(Some(Failure::Written));
     let steward = world.client("R9100");
     let decision = steward.decide("same person, seen at the desk").expect("a decision");
@@ -294,7 +287,7 @@ async fn an_adapter_that_cannot_audit_releases_nothing() {
 async fn who_looked_is_reported_to_those_who_may_know() {
     let world = World::start(vec![knowing_anne("A")], &[]).await;
     let looked = record(&world, &anne()).await;
-    let id = id_of(&world, &anne()).await;
+    let id = world.id_of(&anne()).await;
     assert!(world.client("R8000").access_report(&id, &anne()).await.is_err(), "a clinician may not");
     let report = world.client_for("R9200", PurposeOfUse::Audit).access_report(&id, &anne()).await.expect("a report");
     let access =
@@ -353,7 +346,7 @@ async fn whatever_a_steward_reads_or_decides_is_in_the_trail_and_can_be_taken_ba
     }
     assert_eq!(steward.decisions("", 0, 0).await.expect("decisions").len(), 3);
     assert_eq!(waiting().await, 0, "it is decided later again");
-    steward.history(&id_of(&world, &anne()).await, 0).await.expect("a history");
+    steward.history(&world.id_of(&anne()).await, 0).await.expect("a history");
     let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
     for action in ["review_queue", "postpone", "tell_apart", "decisions", "take_back", "history"] {
         assert!(trail.contains(&format!("\"action\":\"{action}\"")), "{action} is in the trail");

@@ -6,7 +6,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prost::Message as _;
-use severn_client::{Answer, Client, Found, Search};
+use severn_client::Answer;
 use severn_link::{Dialler as _, Identity};
 use severn_proto::v1::{
     Coding, Dataset, Entry, EntryBody, EntryHead, EntryStatus, Field, OriginIdentifier, Provenance, PurposeOfUse,
@@ -115,14 +115,6 @@ fn entries() -> Vec<Entry> {
     sound.chain(broken).collect()
 }
 
-async fn id_of(client: &Client) -> Option<String> {
-    let (nhs_number, birth_date) = (anne().nhs_number, anne().birth_date);
-    match client.find(Search::NhsNumber { nhs_number, birth_date }).await {
-        Ok(Found::One(candidate)) => Some(candidate.enterprise_id),
-        _ => None,
-    }
-}
-
 /// Token and proof of one query, which is asked by hand so that both are known.
 async fn ask_by_hand(world: &World, id: &str) -> [String; 2] {
     let (entropy, clock) = (SystemEntropy::default(), world.clock.as_ref());
@@ -188,7 +180,7 @@ async fn drive(behaviour: Behaviour) -> (World, Vec<String>) {
     let knowing = |id: &str| MadeUp::new(id).knowing("1", anne(), entries());
     let world = World::start(vec![knowing("A"), knowing("B").behaving(behaviour)], &[]).await;
     let (doctor, social_worker) = (world.client("R8000"), world.client("R9001"));
-    let id = id_of(&doctor).await.expect("the person");
+    let id = world.id_of(&anne()).await;
     let answer = doctor.retrieve(&id, &anne(), &[], THREE_SECONDS).await.expect("an answer");
     let Answer::Complete(record) = answer else { unreachable!("the answer is sealed") };
     assert!(format!("{:?}", record.sections()).contains(MARK), "it is about something");

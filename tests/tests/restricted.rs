@@ -4,7 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
 use prost::Message as _;
-use severn_client::{Answer, Found, Record, Search};
+use severn_client::{Answer, Record};
 use severn_proto::v1::{
     ContactDetail, Dataset, Demographics, Entry, EntryBody, EntryHead, Outcome, entry_body::Detail,
 };
@@ -38,10 +38,8 @@ async fn seen(restricted: bool) -> Record {
     let b = MadeUp::new("B").knowing("7", anne(), vec![contact("B"), practice]);
     let world = World::start(vec![a, b], &[]).await;
     let client = world.client("R8000");
-    let (nhs_number, birth_date) = (anne().nhs_number, anne().birth_date);
-    let found = client.find(Search::NhsNumber { nhs_number, birth_date }).await.expect("an answer");
-    let Found::One(candidate) = found else { panic!("one person: {found:?}") };
-    let answer = client.retrieve(&candidate.enterprise_id, &anne(), &[], Duration::from_secs(3)).await;
+    let id = world.id_of(&anne()).await;
+    let answer = client.retrieve(&id, &anne(), &[], Duration::from_secs(3)).await;
     match answer.expect("an answer") {
         Answer::Complete(record) => *record,
         Answer::Incomplete(incomplete) => panic!("not complete: {:?}", incomplete.flaw()),

@@ -6,7 +6,7 @@ use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use severn_client::{Answer, Found, Record, Search};
+use severn_client::{Answer, Record};
 use severn_link::{Identity, ServerLimits, server};
 use severn_proto::v1::{
     Dataset, DatasetOutcome, DatasetOutcomes, DescribeRequest, DescribeResponse, Entry, EntryBatch, FetchBytesRequest,
@@ -104,11 +104,9 @@ async fn heard(script: Script, hangs: bool) -> (Record, String) {
     let adapter = SourceAdapterServer::new(Scripted { script, hangs });
     tokio::spawn(server(ServerLimits::default()).add_service(adapter).serve_with_incoming(incoming));
     let client = world.client("R8000");
-    let (nhs_number, birth_date) = (anne().nhs_number, anne().birth_date);
-    let found = client.find(Search::NhsNumber { nhs_number, birth_date }).await.expect("an answer");
-    let Found::One(candidate) = found else { panic!("one person: {found:?}") };
+    let id = world.id_of(&anne()).await;
     let asked = Instant::now();
-    let answer = client.retrieve(&candidate.enterprise_id, &anne(), &[], THREE_SECONDS).await.expect("an answer");
+    let answer = client.retrieve(&id, &anne(), &[], THREE_SECONDS).await.expect("an answer");
     assert!(asked.elapsed() <= THREE_SECONDS + Duration::from_millis(100));
     let Answer::Complete(record) = answer else { panic!("not sealed") };
     let of_a = record.ledger().rows.iter().filter(|row| row.source_id == "A");

@@ -6,10 +6,11 @@ mod challenge;
 mod fetch;
 
 use crate::{
+    answer::{Answer, Shaper},
     inbox::Inbox,
     limits::Limits,
-    policy::shared_with_somebody,
-    reading::Running,
+    policy::{rule, shared_with_somebody},
+    reading::{Group, Running},
     release::record_refusal,
     source::Source,
     verify::{Asked, Call, Checks, Refusal, Refused},
@@ -191,6 +192,20 @@ impl Adapter {
         warn!(reason = %refused.refusal, "request refused");
         record_refusal(&self.trail, refused.event).await;
         refused.refusal.status()
+    }
+
+    /// What the user may be given at this moment of the datasets asked for: read, ruled and shaped as for a record.
+    async fn answers(&self, (asked, restricted): (&Asked, bool), until: Instant) -> Vec<Answer> {
+        let requester = asked.requester();
+        let rulings = rule(&self.policy, requester, &self.source.datasets(), &asked.datasets);
+        let shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
+        let mut shaper = shaper.of_person(restricted);
+        let mut answers = Vec::new();
+        for mut group in Group::start(&self.source, &asked.statement.local_id, &rulings, until) {
+            let read = group.by(until).await.unwrap_or(Err(ReasonCode::Timeout));
+            answers.extend(shaper.shape(&group.rulings, read));
+        }
+        answers
     }
 
     /// Compares the person meant with the source's own registration, before any content is read.

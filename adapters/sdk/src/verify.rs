@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** a refusal tells the caller what to do and nothing else: not which key, person or rule would have fitted.
 
+use crate::policy::Requester;
 use severn_link::{Identity, Peer};
 use severn_proto::v1::{BrokerStatement, Dataset, RequestContext, SignedStatement};
 use severn_trust::{
@@ -98,6 +99,11 @@ impl fmt::Debug for Asked {
 }
 
 impl Asked {
+    /// Who asks, as the owner's table sees them.
+    pub fn requester(&self) -> Requester<'_> {
+        Requester { role_code: &self.user.role_code, purpose: self.user.purpose }
+    }
+
     /// An event of the trail that says who asked what about whom.
     pub fn event(&self, action: &str) -> TrailEvent {
         let known = Known { user: Some(&self.user), proof: Some(&self.proof), statement: Some(&self.statement) };

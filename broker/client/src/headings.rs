@@ -1,7 +1,8 @@
 //! Whether what a ledger says of each heading fits its rows and the items that came: a reader who sees nothing under a
 //! heading relies on it. Pure.
 
-use severn_proto::v1::{Assertion, Heading, HeadingOutcome, Item, Ledger, LedgerRow, Outcome, Section};
+use severn_proto::v1::{Assertion, Heading, HeadingOutcome, Item, Ledger, LedgerRow, Section};
+use severn_trust::{gravity, is_whole, why_empty};
 use std::collections::HashMap;
 
 /// Whether no heading contradicts what came, or says less than it. More caution than needed is no fault.
@@ -25,12 +26,10 @@ fn fits(heading: &Heading, rows: &[&LedgerRow], items: &[Item]) -> bool {
         HeadingOutcome::NoneKnown => !has_items && !heading.none_known.is_empty(),
         // Zero is never sent; any other number is a newer contract's, and a reader is told that it is not known.
         HeadingOutcome::Unspecified => heading.outcome != 0,
-        why => !has_items && rows.iter().all(|row| gravity(why) >= gravity_of_row(row.outcome())),
+        why => !has_items && rows.iter().all(|row| gravity(why) >= gravity(why_empty(row.outcome()))),
     };
-    let is_whole =
-        |row: &&LedgerRow| matches!(row.outcome(), Outcome::Answered | Outcome::AnsweredNone | Outcome::NotHeld);
     let stated_fit = heading.none_known.iter().all(|none| stated.contains(&none.source_id.as_str()));
-    outcome_fits && stated_fit && (!heading.whole || rows.iter().all(is_whole))
+    outcome_fits && stated_fit && (!heading.whole || rows.iter().all(|row| is_whole(row.outcome())))
 }
 
 /// The source that leads an item which states that none are known.
@@ -40,36 +39,10 @@ fn states_none(item: &Item) -> Option<&str> {
     (head.assertion() == Assertion::NoneKnown).then_some(lead.source_id.as_str())
 }
 
-/// How much a reader has to fear, the more the higher, from a heading that is empty for this reason.
-const fn gravity(why: HeadingOutcome) -> u8 {
-    match why {
-        HeadingOutcome::NoAnswer => 5,
-        HeadingOutcome::Withheld => 4,
-        HeadingOutcome::NotShared => 3,
-        HeadingOutcome::NotAsked => 2,
-        HeadingOutcome::NothingRecorded => 1,
-        _ => 0,
-    }
-}
-
-/// The same of what one source said; an outcome that is not known is as good as silence.
-const fn gravity_of_row(outcome: Outcome) -> u8 {
-    gravity(match outcome {
-        Outcome::NoAnswer | Outcome::Rejected | Outcome::AnsweredPartial | Outcome::Unspecified => {
-            HeadingOutcome::NoAnswer
-        }
-        Outcome::Withheld => HeadingOutcome::Withheld,
-        Outcome::NotShared => HeadingOutcome::NotShared,
-        Outcome::NotAsked => HeadingOutcome::NotAsked,
-        Outcome::Answered | Outcome::AnsweredNone | Outcome::Stale => HeadingOutcome::NothingRecorded,
-        Outcome::NotHeld => HeadingOutcome::NotHeld,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use severn_proto::v1::{Contribution, Entry, EntryHead, NoneKnown};
+    use severn_proto::v1::{Contribution, Entry, EntryHead, NoneKnown, Outcome};
 
     fn item(source: &str, assertion: Assertion) -> Item {
         let head = EntryHead { assertion: assertion.into(), ..EntryHead::default() };

@@ -4,7 +4,7 @@
 //! **Invariant:** nothing is made up, and nothing that restricts is lost: labels, retraction and ruling out stay.
 
 use super::{
-    check::{SHORT_TEXT_MAX_BYTES, TEXT_MAX_BYTES},
+    check::{TEXT_MAX_BYTES, short},
     head::LIST_MAX,
 };
 use crate::model::Source;
@@ -34,12 +34,12 @@ pub(super) fn as_text(entry: &[u8], source: &Source) -> Vec<u8> {
         &mut head.recorded,
         &mut head.last_changed,
     ] {
-        if !is_short(text) {
+        if !short(text) {
             text.clear();
         }
     }
     keep(&mut head.codings, |Coding { system, code, display }| are_short([system, code, display]));
-    keep(&mut head.distinguishing, |Field { name, value }| is_short(name) && value.len() <= TEXT_MAX_BYTES);
+    keep(&mut head.distinguishing, |Field { name, value }| short(name) && value.len() <= TEXT_MAX_BYTES);
     keep(&mut head.origins, |OriginIdentifier { system, value, organisation_ods }| {
         are_short([system, value, organisation_ods])
     });
@@ -56,13 +56,9 @@ fn keep<T>(list: &mut Vec<T>, fits: impl Fn(&T) -> bool) {
 fn names_are_short(provenance: &Provenance) -> bool {
     let Provenance { organisation, organisation_ods, system, author, author_role, location, recorder, .. } = provenance;
     are_short([organisation, organisation_ods, system, author, author_role, location, recorder])
-        && is_short(&provenance.source_version)
+        && short(&provenance.source_version)
 }
 
 fn are_short<const N: usize>(texts: [&String; N]) -> bool {
-    texts.into_iter().all(|text| is_short(text))
-}
-
-fn is_short(text: &str) -> bool {
-    text.len() <= SHORT_TEXT_MAX_BYTES
+    texts.into_iter().all(|text| short(text))
 }

@@ -57,7 +57,8 @@ fn texts_fit(head: &Head<'_>) -> bool {
         && dates.into_iter().all(short)
 }
 
-fn short(text: &str) -> bool {
+/// Whether a text other than the one shown fits.
+pub(super) fn short(text: &str) -> bool {
     text.len() <= SHORT_TEXT_MAX_BYTES
 }
 

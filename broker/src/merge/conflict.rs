@@ -241,11 +241,8 @@ impl<'t, 'e> Things<'t, 'e> {
     /// The one source that an item comes from, and the medicine's strength and form; `None` if either is not known.
     fn product(&self, item: usize) -> Option<(u32, Product)> {
         let Things { canon, groups, rules, .. } = *self;
-        let members = &groups[item].members;
-        let source = canon.source[members[0]];
-        let of_one = members.iter().all(|position| canon.source[*position] == source);
-        let product = members.iter().find_map(|position| rules.medicines.product(canon.heads[*position]));
-        product.filter(|_| of_one).map(|product| (source, product))
+        let mut heads = groups[item].members.iter().map(|position| canon.heads[*position]);
+        Some((groups[item].source(canon)?, heads.find_map(|head| rules.medicines.product(head))?))
     }
 
     /// The entries of an item that say what is taken now.

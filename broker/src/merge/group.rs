@@ -46,7 +46,16 @@ impl Group {
     /// Who tells of it: the one source that sent it all, with the one organisation that recorded it all; `None` if there
     /// are several.
     pub(super) fn teller<'e>(&self, canon: &Canon<'_, 'e>) -> Option<Teller<'e>> {
-        let of = |position: usize| (canon.source[position], content::organisation(canon.heads[position]));
+        self.common(|position| (canon.source[position], content::organisation(canon.heads[position])))
+    }
+
+    /// The one source that sent it all; `None` if there are several.
+    pub(super) fn source(&self, canon: &Canon<'_, '_>) -> Option<u32> {
+        self.common(|position| canon.source[position])
+    }
+
+    /// What is equal of all its members.
+    fn common<T: PartialEq>(&self, of: impl Fn(usize) -> T) -> Option<T> {
         let first = of(self.members[0]);
         self.members.iter().all(|position| of(*position) == first).then_some(first)
     }

@@ -3,7 +3,8 @@
 
 use super::{Accepted, Scoped, content::in_force, group::is_absence, item::Shape};
 use crate::model::{Row, Source};
-use severn_proto::v1::{Dataset, Heading, HeadingOutcome, NoneKnown, Outcome};
+use severn_proto::v1::{Dataset, Heading, HeadingOutcome, NoneKnown};
+use severn_trust::{gravity, is_whole, why_empty};
 
 /// What was found under one heading.
 #[derive(Default)]
@@ -54,34 +55,4 @@ pub(super) fn headings(datasets: &[Dataset], rows: &[Row<'_>], found: &[Found<'_
         }
     };
     datasets.iter().zip(found).map(heading).collect()
-}
-
-/// What one source's outcome means for a heading without items.
-const fn why_empty(outcome: Outcome) -> HeadingOutcome {
-    match outcome {
-        Outcome::NoAnswer | Outcome::Rejected | Outcome::AnsweredPartial | Outcome::Unspecified => {
-            HeadingOutcome::NoAnswer
-        }
-        Outcome::Withheld => HeadingOutcome::Withheld,
-        Outcome::NotShared => HeadingOutcome::NotShared,
-        Outcome::NotAsked => HeadingOutcome::NotAsked,
-        Outcome::Answered | Outcome::AnsweredNone | Outcome::Stale => HeadingOutcome::NothingRecorded,
-        Outcome::NotHeld => HeadingOutcome::NotHeld,
-    }
-}
-
-/// Of several reasons for an empty heading the gravest is told first.
-const fn gravity(why: HeadingOutcome) -> u8 {
-    match why {
-        HeadingOutcome::NoAnswer => 5,
-        HeadingOutcome::Withheld => 4,
-        HeadingOutcome::NotShared => 3,
-        HeadingOutcome::NotAsked => 2,
-        HeadingOutcome::NothingRecorded => 1,
-        _ => 0,
-    }
-}
-
-const fn is_whole(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Answered | Outcome::AnsweredNone | Outcome::NotHeld)
 }

@@ -4,7 +4,7 @@
 
 use super::{audit_status, context_of, enterprise_id, retrieve_status, text};
 use crate::{
-    model::{Question, SourceId},
+    model::{Plan, Question, SourceId},
     retrieve::{Asked, Broker},
 };
 use futures::{
@@ -40,8 +40,9 @@ pub(super) async fn document(broker: &Broker, request: FetchDocumentRequest) -> 
     let question = broker.admit(asked).await.map_err(retrieve_status)?;
     let question = Question { datasets: vec![Dataset::Documents], ..question };
     broker.audit.intent("document", &question).await.map_err(audit_status)?;
-    let begun = begin(broker, &question, (&source, entry_id)).await;
-    let (opened, bytes) = match begun {
+    let found = broker.locate(&question).await.map_err(retrieve_status)?;
+    let plan = broker.access.plan(&question, &found, |id| broker.source(id));
+    let (opened, bytes) = match begin(broker, &question, &plan, (&source, entry_id)).await {
         Ok(begun) => begun,
         Err(status) => {
             broker.audit.not_answered(&question, status.message()).await.map_err(audit_status)?;
@@ -56,10 +57,9 @@ pub(super) async fn document(broker: &Broker, request: FetchDocumentRequest) -> 
 async fn begin(
     broker: &Broker,
     question: &Question,
+    plan: &Plan,
     (source, entry_id): (&SourceId, &str),
 ) -> Result<(DocumentOpened, FromSource), Status> {
-    let found = broker.locate(question).await.map_err(retrieve_status)?;
-    let plan = broker.access.plan(question, &found, |id| broker.source(id));
     let planned = plan.sources.iter().find(|planned| planned.source.id == *source && !planned.ask.is_empty());
     let planned = planned.ok_or_else(|| {
         Status::not_found("source_id: this source holds no document for you to read; retrieve the record again")

@@ -2,9 +2,7 @@
 
 use super::{Adapter, Person};
 use crate::{
-    answer::Shaper,
-    policy::{Requester, rule},
-    reading::{Group, Running},
+    reading::Running,
     release::record_document,
     source::Document,
     verify::{Asked, Call, Refusal, Refused},
@@ -70,15 +68,7 @@ impl Adapter {
         entry_id: &str,
         until: Instant,
     ) -> Result<(), Status> {
-        let requester = Requester { role_code: &asked.user.role_code, purpose: asked.user.purpose };
-        let rulings = rule(&self.policy, requester, &self.source.datasets(), &asked.datasets);
-        let shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
-        let mut shaper = shaper.of_person(restricted);
-        let mut answers = Vec::new();
-        for mut group in Group::start(&self.source, &asked.statement.local_id, &rulings, until) {
-            let read = group.by(until).await.unwrap_or(Err(ReasonCode::Timeout));
-            answers.extend(shaper.shape(&group.rulings, read));
-        }
+        let answers = self.answers((asked, restricted), until).await;
         let listed = answers.iter().flat_map(|a| &a.entries).filter_map(|entry| entry.head.as_ref());
         if listed.into_iter().any(|head| head.entry_id == entry_id) {
             return Ok(());

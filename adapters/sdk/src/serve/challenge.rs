@@ -3,10 +3,7 @@
 
 use super::{Adapter, Person};
 use crate::{
-    answer::Shaper,
     inbox::{Held, InboxError, Taken},
-    policy::{Requester, rule},
-    reading::Group,
     release::record,
     verify::{Asked, Call, Refusal, Refused},
 };
@@ -91,25 +88,20 @@ impl Adapter {
             Person::Unknown(ReasonCode::UnknownLocalId) => return Err(self.no_such_entry(asked).await),
             Person::Unknown(_) => return Err(not_read()),
         };
-        let requester = requester(asked);
+        let requester = asked.requester();
         if challenge.entry_id.is_empty() {
             return match self.policy.decide(requester.role_code, requester.purpose, challenge.dataset()) {
                 Decision::Allow => Ok(Vec::new()),
                 _ => Err(self.no_such_entry(asked).await),
             };
         }
-        let rulings = rule(&self.policy, requester, &self.source.datasets(), &asked.datasets);
-        let mut shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms()).of_person(restricted);
-        for mut group in Group::start(&self.source, &asked.statement.local_id, &rulings, until) {
-            let Some(Ok(readings)) = group.by(until).await else { return Err(not_read()) };
-            let answers = shaper.shape(&group.rulings, Ok(readings));
-            if answers.iter().any(|answer| answer.outcome.outcome() == Outcome::NoAnswer) {
-                return Err(not_read());
-            }
-            let heads = answers.into_iter().flat_map(|answer| answer.entries).filter_map(|entry| entry.head);
-            if let Some(head) = heads.into_iter().find(|head| head.entry_id == challenge.entry_id) {
-                return Ok(head.labels);
-            }
+        let answers = self.answers((asked, restricted), until).await;
+        if answers.iter().any(|answer| answer.outcome.outcome() == Outcome::NoAnswer) {
+            return Err(not_read());
+        }
+        let heads = answers.into_iter().flat_map(|answer| answer.entries).filter_map(|entry| entry.head);
+        if let Some(head) = heads.into_iter().find(|head| head.entry_id == challenge.entry_id) {
+            return Ok(head.labels);
         }
         Err(self.no_such_entry(asked).await)
     }
@@ -134,10 +126,6 @@ impl Adapter {
         let allowed = self.policy.decide(&user.role_code, user.purpose, taken.dataset()) == Decision::Allow;
         of_organisation && allowed && self.policy.may_see_labels(&user.role_code, &taken.labels)
     }
-}
-
-fn requester(asked: &Asked) -> Requester<'_> {
-    Requester { role_code: &asked.user.role_code, purpose: asked.user.purpose }
 }
 
 fn taken_of(asked: &Asked, challenge: &Challenge, labels: Vec<i32>, at_ms: i64) -> Taken {

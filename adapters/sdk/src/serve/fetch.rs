@@ -3,7 +3,7 @@
 use super::{Adapter, Person};
 use crate::{
     answer::{Shaper, message, messages},
-    policy::{Requester, Ruling, rule},
+    policy::{Ruling, rule},
     reading::Group,
     release::record_release,
     source::Reading,
@@ -71,7 +71,7 @@ impl Delivery {
 
     async fn deliver(&self, person: Person) -> Result<(), Ended> {
         let (adapter, asked) = (&self.adapter, &self.asked);
-        let requester = Requester { role_code: &asked.user.role_code, purpose: asked.user.purpose };
+        let requester = asked.requester();
         let rulings = rule(&adapter.policy, requester, &adapter.source.datasets(), &asked.datasets);
         let mut shaper = Shaper::new(&adapter.policy, requester, &adapter.limits, adapter.clock.now_ms());
         let local_id = asked.statement.local_id.clone();
