@@ -4,11 +4,9 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use severn_policy::Decisions;
 use severn_proto::{
-    v1::{
-        Dataset, DatasetOutcome, Demographics, FetchOpened, Outcome, Reason, ReasonCode, RequestContext, Seal,
-        SensitivityLabel,
-    },
+    v1::{Dataset, DatasetOutcome, Demographics, FetchOpened, Outcome, Reason, ReasonCode, RequestContext, Seal},
     v1_passing::EntryBatch,
 };
 use severn_trust::{Commitments, Digest, User};
@@ -120,8 +118,8 @@ pub struct Plan {
     pub sources: Vec<PlannedSource>,
     /// Who is meant, to compare answers with.
     pub commitments: Commitments,
-    /// Sensitivity labels the requester may see.
-    pub labels: Vec<SensitivityLabel>,
+    /// The policy by which it was planned.
+    pub policy_version: String,
 }
 
 /// What is to be asked of one source.
@@ -135,6 +133,8 @@ pub struct PlannedSource {
     pub ask: Vec<Dataset>,
     /// The datasets that are not asked for, what the ledger says of each, and why.
     pub not_asked: Vec<(Dataset, Outcome, ReasonCode)>,
+    /// What the region's policy says to the requester about sources of this kind.
+    pub decisions: Arc<Decisions>,
     /// Whether any source holds the person as restricted: then this one keeps back what locates them, too.
     pub restricted: bool,
 }

@@ -21,7 +21,8 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen, read_private};
-use severn_trust::{Clock, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail, verify_trail};
+use severn_policy::{CurrentPolicy, Workbench};
+use severn_trust::{Clock, Disk, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail, verify_trail};
 use std::{
     ffi::OsString,
     io::Write as _,
@@ -56,6 +57,9 @@ enum Command {
     /// Looks after the master patient index.
     #[command(subcommand)]
     Index(index::IndexCommand),
+    /// Writes, checks, explains, compares and signs the region's policy.
+    #[command(subcommand)]
+    Policy(Workbench),
     /// Prints the public half of the broker's statement key, for the adapters' configuration.
     Key(ConfigArgument),
 }
@@ -84,6 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(file) => check(&file.config),
         Command::Audit(AuditCommand::Verify(file)) => verify(&file.config),
         Command::Index(command) => index::run(&command),
+        Command::Policy(command) => policy(&command),
         Command::Key(file) => key(&file.config),
     };
     match result {
@@ -132,6 +137,9 @@ async fn run_broker(config: Config) -> Result<()> {
     serve_until(broker, incoming, config, stop).await
 }
 
+/// Whose the region's policy bundles are.
+const REGION: &str = "region";
+
 /// How long calls under way may take to end once the broker is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -164,24 +172,37 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let folder = &config.data.folder;
     let disk = SystemDisk::open(folder).with_context(|| format!("data.folder: cannot use {}", folder.display()))?;
-    let trail =
-        Trail::open(Arc::new(disk), Arc::clone(&clock), signing_key("data.audit_key", &config.data.audit_key)?)?;
+    let trail = Trail::open(
+        Arc::new(disk.clone()),
+        Arc::clone(&clock),
+        signing_key("data.audit_key", &config.data.audit_key)?,
+    )?;
     let store = index::open_store(config).await?;
     let entropy = Arc::new(SystemEntropy::default());
     let index = Index::open_with(Some(Snapshots::within(folder)), store, Arc::clone(&clock), entropy).await;
     let index = index.context("cannot read the index")?;
     let keys = IssuerKeys::open(&config.tokens.audience, &config.tokens.issuers, Arc::clone(&clock))?;
+    let policy = policy_of(config, Arc::new(disk), clock.as_ref())?;
+    tokio::spawn(config.access.policy.clone().follow(Arc::clone(&policy), Arc::clone(&clock)));
     let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;
     let registry = Registry::new(config.registered(), config.fanout.in_flight_max);
     let broker = Broker {
         audit: Audit::new(trail, &std::fs::read(&config.data.audit_key)?),
-        access: Access::new(config.access.clone(), keys, Arc::clone(&clock)),
+        access: Access::new(config.access.clone(), policy, keys, Arc::clone(&clock)),
         index: Arc::new(index),
         fanout: Fanout::new(registry, statement_key, clock, config.fanout),
         rules: rules_of(config)?,
     };
     let dialler = TlsDialler::new(tls.clone(), Duration::from_millis(config.runtime.connect_ms));
     Ok((Arc::new(broker), dialler))
+}
+
+/// The region's policy in force; a bundle must be acceptable for the broker to start.
+fn policy_of(config: &Config, disk: Arc<dyn Disk>, clock: &dyn Clock) -> Result<Arc<CurrentPolicy>> {
+    let settings = &config.access.policy;
+    let policy = settings.open(REGION, disk).context("access.policy")?;
+    settings.show(&policy, clock.now_s()).context("access.policy.bundle")?;
+    Ok(Arc::new(policy))
 }
 
 fn rules_of(config: &Config) -> Result<Rules> {
@@ -213,10 +234,17 @@ fn check(file: &Path) -> Result<()> {
     signing_key("data.statement_key", &config.data.statement_key)?;
     index::password(&config)?;
     rules_of(&config)?;
+    let (settings, disk) = (&config.access.policy, SystemDisk::open(&config.data.folder)?);
+    settings.try_out(REGION, &disk, SystemClock.now_s()).context("access.policy")?;
     for issuer in config.tokens.issuers.iter().filter_map(|issuer| issuer.jwks_file.as_ref()) {
         std::fs::read_to_string(issuer).with_context(|| format!("tokens.issuers: cannot read {}", issuer.display()))?;
     }
     say(&format!("{}: good; {} sources", file.display(), config.sources.len()));
+    Ok(())
+}
+
+fn policy(command: &Workbench) -> Result<()> {
+    say(command.run(SystemClock.now_s())?.trim_end());
     Ok(())
 }
 

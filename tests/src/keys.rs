@@ -4,9 +4,12 @@
 
 use severn_proto::v1::PurposeOfUse;
 use severn_trust::{Clock, Entropy, Issuer, SigningKey, TokenVerifier, UserClaims, purpose_word};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// A fresh P-256 signing key.
@@ -123,6 +126,9 @@ impl Gateway {
             name: "Dr Ada Example".into(),
             role: role.into(),
             org: "RRK".into(),
+            assurance: 3,
+            activities: BTreeSet::new(),
+            workgroups: BTreeSet::new(),
             purpose: purpose_word(purpose),
             cnf: severn_trust::Confirmation { jwk: self.app_key.public().jwk() },
         }

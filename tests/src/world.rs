@@ -3,7 +3,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
-use crate::keys::{Gateway, Seeded, TokioClock, signing_key};
+use crate::{
+    keys::{Gateway, Seeded, TokioClock, signing_key},
+    policies::in_force,
+};
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use severn_adapter_sdk::{
     feed::{Feed, FeedParts},
@@ -23,8 +26,9 @@ use severn_broker::{
 };
 use severn_client::{Client, Found, Search};
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
+use severn_policy::CurrentPolicy;
 use severn_proto::v1::{Dataset, Demographics, Entry, PurposeOfUse, Registration};
-use severn_trust::{ALL_DATASETS, AccessTable, MemoryDisk, SigningKey, Trail};
+use severn_trust::{ALL_DATASETS, MemoryDisk, SigningKey, Trail};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -183,6 +187,7 @@ pub struct World {
     pub gateway: Gateway,
     /// The clock.
     pub clock: Arc<TokioClock>,
+    policies: BTreeMap<String, Arc<CurrentPolicy>>,
     stop: CancellationToken,
 }
 
@@ -219,6 +224,7 @@ impl World {
             adapter_disks: BTreeMap::new(),
             gateway,
             clock,
+            policies: BTreeMap::new(),
             stop: CancellationToken::new(),
         };
         world.serve_broker();
@@ -244,8 +250,11 @@ impl World {
         let id = source.id.clone();
         let party = self.network.party(Identity::Source(id.clone()));
         let disk = MemoryDisk::default();
-        let policy: AccessTable = toml::from_str(policy).expect("the owner's table can be read");
-        policy.check().expect("the owner's table makes sense");
+        let policy = self
+            .policies
+            .entry(policy.to_owned())
+            .or_insert_with(|| in_force(&toml::from_str(policy).expect("the owner's table can be read")));
+        let policy = Arc::clone(policy);
         let trail = Trail::open(Arc::new(disk.clone()), self.clock.clone(), signing_key()).expect("a new trail opens");
         let adapter = Adapter::new(Parts {
             about: About { source_id: id.clone(), name: id.clone(), ods: id.clone(), adapter_kind: "made up".into() },
@@ -336,12 +345,13 @@ async fn broker(
     clock: &Arc<TokioClock>,
 ) -> Arc<Broker> {
     let settings = AccessSettings {
-        table: toml::from_str(TABLE).expect("the region's table can be read"),
+        policy: toml::from_str(TABLE).expect("the region's table can be read"),
         stewards: vec!["steward".into()],
         auditors: vec!["privacy officer".into()],
         ..AccessSettings::default()
     };
     settings.check().expect("the region's table makes sense");
+    let policy = in_force(&settings.policy.table());
     let trail = Trail::open(Arc::new(disk.clone()), clock.clone(), trail_key.clone()).expect("a new trail opens");
     let index = Index::open(Arc::new(store.clone()), clock.clone(), Arc::new(Seeded::new(7)));
     let limits = AskLimits::default();
@@ -354,7 +364,7 @@ async fn broker(
     let registry = Registry::new(known, limits.in_flight_max);
     Arc::new(Broker {
         audit: Audit::new(trail, b"the manifest secret of a test"),
-        access: Access::new(settings, IssuerKeys::fixed(gateway.verifier()), clock.clone()),
+        access: Access::new(settings, policy, IssuerKeys::fixed(gateway.verifier()), clock.clone()),
         index: Arc::new(index.await.expect("an empty index opens")),
         fanout: Fanout::new(registry, statement_key.clone(), clock.clone(), limits),
         rules: Rules::built_in(),

@@ -10,8 +10,11 @@ use demo::{
 };
 use serde::Deserialize;
 use severn_broker::config::Config;
+use severn_policy::{
+    Asker, Evidence, LABELS, Missing, Policy, PolicySettings, Relationship, RelationshipKind, Verdict, label_word,
+};
 use severn_proto::v1::{Dataset, PurposeOfUse, SensitivityLabel};
-use severn_trust::{ALL_DATASETS, AccessTable, Decision, dataset_word, purpose_word};
+use severn_trust::{ALL_DATASETS, dataset_word, purpose_word};
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 const PURPOSES: [PurposeOfUse; 5] = [
@@ -24,49 +27,55 @@ const PURPOSES: [PurposeOfUse; 5] = [
 
 #[derive(Deserialize)]
 struct OwnersTable {
-    policy: AccessTable,
+    policy: PolicySettings,
 }
 
-fn cell(decision: Decision) -> &'static str {
-    match decision {
-        Decision::Allow => "yes",
-        Decision::Withhold => "withheld",
-        Decision::DenyPurpose => "-",
-        Decision::DenyRole => ".",
+/// What somebody in this role sees of a dataset of a person whom their organisation cares for.
+fn cell(policy: &Policy, asker: &Asker, dataset: Dataset) -> &'static str {
+    let decisions = policy.decisions(asker, "");
+    match decisions.of(dataset).verdict {
+        Verdict::Permit => "yes",
+        Verdict::MayBeOpened => "reason",
+        Verdict::Withheld => "withheld",
+        Verdict::Denied if decisions.missing(dataset, SensitivityLabel::Normal) == Missing::Purpose => "-",
+        Verdict::Denied => ".",
     }
 }
 
-fn labels(table: &AccessTable, code: &str) -> String {
-    let known = (2..).map_while(|number| SensitivityLabel::try_from(number).ok());
-    let seen = known.filter(|label| table.may_see_labels(code, &[*label as i32]));
-    let words = seen.map(|l| l.as_str_name().trim_start_matches("SENSITIVITY_LABEL_").to_lowercase());
-    let words: Vec<String> = words.collect();
+fn asker(code: &str, purpose: PurposeOfUse) -> Asker {
+    let relationship = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Feed };
+    Asker { relationship, ..Asker::new(code, purpose) }
+}
+
+/// The labels of which the role sees entries, of any dataset.
+fn labels(policy: &Policy, asker: &Asker) -> String {
+    let decisions = policy.decisions(asker, "");
+    let sees = |label: i32| ALL_DATASETS.into_iter().any(|dataset| decisions.of_entry(dataset, &[label]).permits());
+    let seen = LABELS.into_iter().skip(1).filter(|label| sees(*label as i32));
+    let words: Vec<String> = seen.map(label_word).collect();
     if words.is_empty() { "none".into() } else { words.join(", ") }
 }
 
 /// One line for each dataset, one column for each role and purpose for which anything may be seen.
-fn table_of(table: &AccessTable) -> String {
-    let decide = |code: &str, purpose, dataset: Dataset| table.decide(code, purpose, dataset);
+fn table_of(policy: &Policy) -> String {
     let mut columns = Vec::new();
-    for role in &table.roles {
+    for role in policy.roles() {
         for purpose in PURPOSES {
-            let code = role.codes.first().unwrap().as_str();
-            let sees =
-                |dataset: &Dataset| matches!(decide(code, purpose, *dataset), Decision::Allow | Decision::Withhold);
+            let asker = asker(role.codes.first().unwrap(), purpose);
+            let sees = |dataset: &Dataset| !["-", "."].contains(&cell(policy, &asker, *dataset));
             if ALL_DATASETS.iter().any(sees) {
-                columns.push((format!("{} / {}", role.name, purpose_word(purpose)), code, purpose));
+                columns.push((format!("{} / {}", role.name, purpose_word(purpose)), asker));
             }
         }
     }
     let mut text = String::new();
-    for (at, (name, code, _)) in columns.iter().enumerate() {
-        writeln!(text, "  {}: {name}; sensitive entries: {}", at + 1, labels(table, code)).unwrap();
+    for (at, (name, asker)) in columns.iter().enumerate() {
+        writeln!(text, "  {}: {name}; sensitive entries: {}", at + 1, labels(policy, asker)).unwrap();
     }
     let numbers: String = (1..=columns.len()).map(|number| format!("{number:<10}")).collect();
     writeln!(text, "\n  {:<26}{}", "", numbers.trim_end()).unwrap();
     for dataset in ALL_DATASETS {
-        let cells: String =
-            columns.iter().map(|(_, code, purpose)| format!("{:<10}", cell(decide(code, *purpose, dataset)))).collect();
+        let cells: String = columns.iter().map(|(_, asker)| format!("{:<10}", cell(policy, asker, dataset))).collect();
         writeln!(text, "  {:<26}{}", dataset_word(dataset), cells.trim_end()).unwrap();
     }
     text
@@ -79,14 +88,13 @@ fn who_may_see_what_is_as_signed() {
     let address = |port: u16| ([127, 0, 0, 1], port).into();
     let adapters = (0..ORGANISATIONS.len()).map(|n| address(7101 + n as u16)).collect();
     write(&layout, &Addresses { broker: address(7000), adapters }).unwrap();
-    let region = Config::load(&layout.broker()).unwrap().access.table;
+    let region = Config::load(&layout.broker()).unwrap().access.policy.table().policy().unwrap();
     let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for organisation in &ORGANISATIONS {
         let text = fs::read_to_string(layout.adapter(organisation.ods)).unwrap();
         let text = text.parse::<toml::Table>().unwrap();
         let policy: OwnersTable = toml::Table::try_into(text).unwrap();
-        policy.policy.check().unwrap();
-        owners.entry(table_of(&policy.policy)).or_default().push(organisation.name);
+        owners.entry(table_of(&policy.policy.table().policy().unwrap())).or_default().push(organisation.name);
     }
     let mut actual = format!(
         "Who may see what in the demo's federation. Both tables must say yes: the region's, at the broker, and the\n\

@@ -13,6 +13,7 @@ use std::{
 };
 use tests::{
     keys::{AUDIENCE, Gateway, ISSUER},
+    policies::in_force,
     world::TABLE,
 };
 use tokio::net::TcpListener;
@@ -66,9 +67,8 @@ async fn keys_are_fetched_rotated_and_kept_while_the_address_is_down() {
     let issuer =
         IssuerSettings { name: ISSUER.into(), jwks_file: None, jwks_url: Some(format!("http://{address}/jwks")) };
     let opened = IssuerKeys::open(AUDIENCE, &[issuer], Arc::new(SystemClock)).expect("an address is enough");
-    let table = toml::from_str(TABLE).expect("a table");
-    let settings = AccessSettings { table, ..AccessSettings::default() };
-    let access = Access::new(settings, opened, Arc::new(SystemClock));
+    let policy = in_force(&toml::from_str(TABLE).expect("a table"));
+    let access = Access::new(AccessSettings::default(), policy, opened, Arc::new(SystemClock));
     assert!(!admitted(&access, &old));
 
     publish(&published, Some(old.jwks_json()));

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use severn_policy::Workbench;
 use std::path::PathBuf;
 
 /// Serves one source to a Severn federation.
@@ -28,6 +29,9 @@ pub(crate) enum Command {
     Quality(QualityArguments),
     /// List what readers report as wrong or as another person's, and answer them
     Challenges(ChallengesArguments),
+    /// Write, check, explain, compare and sign the owner's policy
+    #[command(subcommand)]
+    Policy(Workbench),
     /// Look after the adapter's own audit trail
     #[command(subcommand)]
     Audit(Audit),

@@ -1,9 +1,9 @@
 //! Tries everything that serving needs and says in plain words what was found. Changes nothing but that it makes the
 //! data folder.
 
-use crate::{config::Config, kind::open_source, run::own_tls, trail::report};
+use crate::{config::Config, kind::open_source, run, run::own_tls, trail::report};
 use severn_adapter_sdk::{inbox::Inbox, settings::DataSettings, source::Finding};
-use severn_trust::{AccessTable, SystemClock};
+use severn_trust::{ALL_DATASETS, Clock as _, SystemClock};
 use std::{fmt::Display, io::Write, path::Path, process::ExitCode, sync::Arc};
 
 /// Checks the configuration in `file`. The exit code is 1 when something is wrong.
@@ -43,7 +43,7 @@ async fn findings(file: &Path) -> Vec<Finding> {
         Ok(_) => good(format!("tokens: keys of {} issuer(s)", config.tokens.issuers.len())),
         Err(fault) => wrong(fault),
     });
-    findings.push(of_policy(&config.policy));
+    findings.push(of_policy(&config));
     findings.push(of_data(&config.data));
     findings.push(of_inbox(&config.data));
     match open_source(&config, Arc::new(SystemClock)) {
@@ -53,13 +53,21 @@ async fn findings(file: &Path) -> Vec<Finding> {
     findings
 }
 
-/// A table that lets nobody see anything is almost always a mistake.
-fn of_policy(policy: &AccessTable) -> Finding {
-    let shared = policy.rules.iter().filter(|rule| !rule.withhold).flat_map(|rule| &rule.datasets).count();
+/// A policy that lets nobody see anything is almost always a mistake.
+fn of_policy(config: &Config) -> Finding {
+    let policy = match run::policy_tried(config, SystemClock.now_s()) {
+        Ok(policy) => policy,
+        Err(fault) => return wrong(fault),
+    };
+    let shared = ALL_DATASETS.into_iter().filter(|dataset| policy.shares(*dataset)).count();
     if shared == 0 {
         return wrong("policy: no rule allows anything, so nothing would be released; add a [[policy.rules]]");
     }
-    good(format!("policy: {} role(s), {} rule(s)", policy.roles.len(), policy.rules.len()))
+    good(format!(
+        "policy: {}, {} role(s), {shared} dataset(s) shared with somebody",
+        policy.version(),
+        policy.roles().len()
+    ))
 }
 
 fn of_data(data: &DataSettings) -> Finding {

@@ -12,7 +12,7 @@ use severn_adapter_sdk::{
 };
 use severn_adapter_sql::SqlSettings;
 use severn_link::TlsFiles;
-use severn_trust::AccessTable;
+use severn_policy::PolicySettings;
 use std::{fs, path::Path};
 
 /// The kind of source.
@@ -56,7 +56,7 @@ pub struct Config {
     pub tokens: TokenSettings,
     /// Who may see what. Left out, nobody sees anything.
     #[serde(default)]
-    pub policy: AccessTable,
+    pub policy: PolicySettings,
     /// What the adapter itself keeps.
     pub data: DataSettings,
     /// How identities are announced.

@@ -16,6 +16,7 @@ pub use kind::open_source;
 use arguments::{Arguments, Audit, Command};
 use clap::Parser as _;
 use severn_adapter_sdk::source::Source;
+use severn_trust::{Clock as _, SystemClock};
 use std::{
     ffi::OsString,
     io::{self, Write as _},
@@ -74,6 +75,10 @@ async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCo
         }
         Command::Challenges(asked) => {
             challenges::challenges(&config::Config::load(&arguments.config)?, &asked, &mut out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Policy(command) => {
+            out.write_all(command.run(SystemClock.now_s())?.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(Audit::Verify) => trail::verify(&config::Config::load(&arguments.config)?, &mut out),

@@ -1,11 +1,12 @@
 //! Prints what would be released about one person, for the owner's own eyes.
 
-use crate::{arguments::PreviewArguments, config::Config, kind::open_source};
+use crate::{arguments::PreviewArguments, config::Config, kind::open_source, run};
 use anyhow::{Context as _, bail};
 use severn_adapter_sdk::{
-    Answer, Requester,
+    Answer,
     preview::{Preview, Previewer},
 };
+use severn_policy::{Asker, Evidence, Relationship, RelationshipKind};
 use severn_proto::v1::{EntryHead, EntryStatus, Outcome, Reason};
 use severn_trust::{Clock, SystemClock, dataset_word, purpose_from_word};
 use std::{io::Write, sync::Arc};
@@ -16,18 +17,21 @@ use std::{io::Write, sync::Arc};
 /// If the source cannot be opened, the purpose or role is unknown, or `out` cannot be written.
 pub(crate) async fn preview(config: Config, asked: &PreviewArguments, out: &mut impl Write) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let first = config.policy.roles.iter().flat_map(|role| &role.codes).next().cloned();
+    let policy = run::policy_tried(&config, clock.now_s())?;
+    let first = policy.roles().iter().flat_map(|role| &role.codes).next().cloned();
     let role_code = asked.role.clone().or(first).context("policy.roles: there is none; name one or give --role")?;
-    let Some(role) = config.policy.role_name(&role_code).map(str::to_owned) else {
+    let Some(role) = policy.role_name(&role_code).map(str::to_owned) else {
         bail!("--role: {role_code:?} is no code of a role in [policy], so nothing would be released");
     };
     let purpose = purpose_from_word(&asked.purpose)
         .with_context(|| format!("--purpose: {:?} is none; direct_care, emergency ...", asked.purpose))?;
     let source = open_source(&config, Arc::clone(&clock))?;
     let datasets = source.datasets();
-    let previewer = Previewer { source, policy: config.policy, limits: config.limits, clock };
-    let requester = Requester { role_code: &role_code, purpose };
-    let found = previewer.preview(&asked.local_id, requester, &datasets).await;
+    let previewer = Previewer { source, policy, limits: config.limits, clock };
+    // As for the owner's own staff: what a policy gives to those alone is shown, too.
+    let relationship = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own };
+    let asker = Asker { relationship, ..Asker::new(&role_code, purpose) };
+    let found = previewer.preview(&asked.local_id, &asker, &datasets).await;
     writeln!(out, "{} · {}", config.source.name, config.source.id)?;
     writeln!(out, "what {role} ({role_code}) is shown for {}\n", asked.purpose)?;
     print(&found, out)

@@ -10,6 +10,7 @@ use severn_adapter_sdk::{
     source::Source,
 };
 use severn_link::{Identity, Tls, TlsDialler, listen};
+use severn_policy::{CurrentPolicy, Policy};
 use severn_trust::{Clock, Disk, SystemClock, SystemEntropy, Trail};
 use std::{fs::File, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -31,6 +32,8 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     let _lock = only_one(&config)?;
     let disk: Arc<dyn Disk> = Arc::new(config.data.disk()?);
     let trail = Trail::open(Arc::clone(&disk), Arc::clone(&clock), config.data.key()?)?;
+    let policy = policy(&config, Arc::clone(&disk), clock.as_ref())?;
+    tokio::spawn(config.policy.clone().follow(Arc::clone(&policy), Arc::clone(&clock)));
     let source = around(open_source(&config, Arc::clone(&clock))?);
     let adapter = Adapter::new(Parts {
         about: about(&config),
@@ -38,7 +41,7 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
         broker: config.broker.identity(),
         broker_key: config.broker.key()?,
         verifier: config.tokens.verifier()?,
-        policy: config.policy.clone(),
+        policy: Arc::clone(&policy),
         trail,
         inbox: Inbox::new(Arc::clone(&disk)),
         clock: Arc::clone(&clock),
@@ -89,6 +92,26 @@ fn only_one(config: &Config) -> anyhow::Result<File> {
     let file = File::create(&path).with_context(|| format!("data.folder: {} cannot be made", path.display()))?;
     file.try_lock().context("data.folder: another severn-adapter uses it; stop that one or choose another folder")?;
     Ok(file)
+}
+
+/// The owner's policy in force; a bundle must be acceptable for the adapter to start.
+///
+/// # Errors
+/// The key at fault, or why the bundle is refused.
+pub(crate) fn policy(config: &Config, disk: Arc<dyn Disk>, clock: &dyn Clock) -> anyhow::Result<Arc<CurrentPolicy>> {
+    let fault = |key: String, message: String| SettingsError::new(format!("policy.{key}"), message);
+    let policy = config.policy.open(&config.source.id, disk).map_err(|error| fault(error.key, error.message))?;
+    config.policy.show(&policy, clock.now_s()).map_err(|error| fault("bundle".into(), error.to_string()))?;
+    Ok(Arc::new(policy))
+}
+
+/// The policy that would be in force, of which nothing is remembered.
+///
+/// # Errors
+/// The key at fault, or why the bundle would be refused.
+pub(crate) fn policy_tried(config: &Config, now_s: i64) -> Result<Arc<Policy>, SettingsError> {
+    let policy = config.policy.try_out(&config.source.id, &config.data.disk()?, now_s);
+    policy.map_err(|error| SettingsError::new(format!("policy.{}", error.key), error.message))
 }
 
 fn about(config: &Config) -> About {

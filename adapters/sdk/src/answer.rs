@@ -6,16 +6,16 @@
 
 use crate::{
     limits::Limits,
-    policy::{Requester, Ruling, may_leave},
+    policy::{Ruling, may_leave},
     restricted::{Stripped, strip},
     source::Reading,
 };
 use prost::Message as _;
+use severn_policy::Decisions;
 use severn_proto::v1::{
     Dataset, DatasetOutcome, DatasetOutcomes, Entry, EntryBatch, FetchResponse, Outcome, Reason, ReasonCode,
     fetch_response::Part,
 };
-use severn_trust::AccessTable;
 
 /// What is answered of one dataset.
 #[derive(Clone, Debug)]
@@ -30,8 +30,7 @@ pub struct Answer {
 
 /// Shapes the answers of one query; what the limits leave is counted over all of its datasets.
 pub(crate) struct Shaper<'a> {
-    policy: &'a AccessTable,
-    requester: Requester<'a>,
+    decisions: &'a Decisions,
     restricted: bool,
     now_ms: i64,
     stale_after_ms: i64,
@@ -47,10 +46,9 @@ const ENVELOPE_BYTES: usize = 64;
 const ENTRY_ENVELOPE_BYTES: usize = 8;
 
 impl<'a> Shaper<'a> {
-    pub fn new(policy: &'a AccessTable, requester: Requester<'a>, limits: &Limits, now_ms: i64) -> Shaper<'a> {
+    pub fn new(decisions: &'a Decisions, limits: &Limits, now_ms: i64) -> Shaper<'a> {
         Shaper {
-            policy,
-            requester,
+            decisions,
             restricted: false,
             now_ms,
             stale_after_ms: i64::try_from(limits.stale_after_ms).unwrap_or(i64::MAX),
@@ -74,7 +72,7 @@ impl<'a> Shaper<'a> {
             answers.push(match (ruling, &mut read) {
                 (Ruling::NotHeld, _) => self.bare(*dataset, Outcome::NotHeld, None),
                 (Ruling::NotShared, _) => self.bare(*dataset, Outcome::NotShared, Some(ReasonCode::Agreement)),
-                (Ruling::Withheld, _) => self.bare(*dataset, Outcome::Withheld, Some(ReasonCode::ByOwner)),
+                (Ruling::Withheld(why), _) => self.bare(*dataset, Outcome::Withheld, Some(*why)),
                 (Ruling::Read, Err(code)) => self.bare(*dataset, Outcome::NoAnswer, Some(*code)),
                 (Ruling::Read, Ok(readings)) => match only(readings, *dataset) {
                     Some(reading) => self.of_reading(reading),
@@ -102,7 +100,7 @@ impl<'a> Shaper<'a> {
                 unreadable += 1;
                 continue;
             }
-            if !may_leave(self.policy, self.requester, &entry) {
+            if !may_leave(self.decisions, &entry) {
                 withheld += 1;
                 continue;
             }

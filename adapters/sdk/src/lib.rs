@@ -30,5 +30,4 @@ pub mod cells;
 mod made_up;
 
 pub use answer::Answer;
-pub use policy::Requester;
 pub use verify::Refusal;

@@ -5,12 +5,13 @@
 use crate::{
     answer::{Answer, Shaper},
     limits::Limits,
-    policy::{Requester, rule},
+    policy::rule,
     reading::{Group, Running},
     source::Source,
 };
+use severn_policy::{Asker, PersonFacts, Policy};
 use severn_proto::v1::{Dataset, Registration};
-use severn_trust::{AccessTable, Clock};
+use severn_trust::Clock;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -32,8 +33,8 @@ impl fmt::Debug for Preview {
 pub struct Previewer {
     /// The source.
     pub source: Arc<dyn Source>,
-    /// The owner's table.
-    pub policy: AccessTable,
+    /// The owner's policy.
+    pub policy: Arc<Policy>,
     /// The limits.
     pub limits: Limits,
     /// The time.
@@ -41,18 +42,19 @@ pub struct Previewer {
 }
 
 impl Previewer {
-    /// Reads `datasets` of one person as for `requester`.
-    pub async fn preview(&self, local_id: &str, requester: Requester<'_>, datasets: &[Dataset]) -> Preview {
+    /// Reads `datasets` of one person as for `asker`, of whom everything is known but the person.
+    pub async fn preview(&self, local_id: &str, asker: &Asker, datasets: &[Dataset]) -> Preview {
         let until = Instant::now() + Duration::from_millis(self.limits.budget_ms_max);
         let (source, id) = (Arc::clone(&self.source), local_id.to_owned());
         let registration = Running::start(async move { source.registration(&id).await }).by(until).await;
-        let rulings = rule(&self.policy, requester, &self.source.datasets(), datasets);
         let registration = registration.and_then(Result::ok).flatten();
         // Of a person who cannot be read nothing is read below either.
-        let restricted =
-            registration.as_ref().and_then(|own| own.demographics.as_ref()).is_some_and(|own| own.restricted);
-        let shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
-        let mut shaper = shaper.of_person(restricted);
+        let own = registration.as_ref().and_then(|own| own.demographics.as_ref());
+        let person = own.map_or_else(PersonFacts::default, |own| PersonFacts::of(own, self.clock.now_ms()));
+        let decisions = self.policy.decisions(&Asker { person, ..asker.clone() }, "");
+        let rulings = rule(&decisions, &self.source.datasets(), datasets);
+        let shaper = Shaper::new(&decisions, &self.limits, self.clock.now_ms());
+        let mut shaper = shaper.of_person(person.restricted);
         let mut answers = Vec::new();
         for mut group in Group::start(&self.source, local_id, &rulings, until) {
             let read = group.by(until).await.unwrap_or(Err(severn_proto::v1::ReasonCode::Timeout));

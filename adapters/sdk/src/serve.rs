@@ -9,7 +9,7 @@ use crate::{
     answer::{Answer, Shaper},
     inbox::Inbox,
     limits::Limits,
-    policy::{rule, shared_with_somebody},
+    policy::rule,
     reading::{Group, Running},
     release::record_refusal,
     source::Source,
@@ -17,6 +17,7 @@ use crate::{
 };
 use futures::{Stream, stream::BoxStream};
 use severn_link::{Conn, Identity, RefuseMalformedTimeout, ServerLimits, server};
+use severn_policy::{CurrentPolicy, Decisions, PersonFacts};
 use severn_proto::{
     CONTRACT,
     v1::{
@@ -26,7 +27,7 @@ use severn_proto::{
         source_adapter_server::{SourceAdapter, SourceAdapterServer},
     },
 };
-use severn_trust::{AccessTable, Clock, Digest, PersonKeys, PublicKey, Replays, TokenVerifier, Trail};
+use severn_trust::{Clock, Digest, PersonKeys, PublicKey, Replays, TokenVerifier, Trail};
 use std::{fmt, io, sync::Arc};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -60,8 +61,8 @@ pub struct Parts {
     pub broker_key: PublicKey,
     /// Whose tokens are believed.
     pub verifier: TokenVerifier,
-    /// The owner's table.
-    pub policy: AccessTable,
+    /// The owner's policy.
+    pub policy: Arc<CurrentPolicy>,
     /// The adapter's own audit trail.
     pub trail: Trail,
     /// Where what readers report back lies.
@@ -77,7 +78,7 @@ pub struct Adapter {
     about: About,
     source: Arc<dyn Source>,
     checks: Checks,
-    policy: AccessTable,
+    policy: Arc<CurrentPolicy>,
     trail: Trail,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
@@ -156,7 +157,8 @@ impl Adapter {
     }
 
     fn describe(&self) -> DescribeResponse {
-        let datasets = shared_with_somebody(&self.policy, &self.source.datasets());
+        let policy = self.policy.at(self.clock.now_s());
+        let datasets = self.source.datasets().into_iter().filter(|dataset| policy.shares(*dataset));
         DescribeResponse {
             source_id: self.about.source_id.clone(),
             name: self.about.name.clone(),
@@ -164,7 +166,7 @@ impl Adapter {
             adapter_kind: self.about.adapter_kind.clone(),
             adapter_version: env!("CARGO_PKG_VERSION").to_owned(),
             contract: CONTRACT.to_owned(),
-            datasets: datasets.into_iter().map(Into::into).collect(),
+            datasets: datasets.map(Into::into).collect(),
         }
     }
 
@@ -194,12 +196,18 @@ impl Adapter {
         refused.refusal.status()
     }
 
+    /// What the owner's policy says at this moment to whoever asks about this person.
+    fn decisions(&self, asked: &Asked, person: PersonFacts) -> Arc<Decisions> {
+        let asker = asked.asker(person, &self.about.ods);
+        self.policy.at(self.clock.now_s()).decisions(&asker, "")
+    }
+
     /// What the user may be given at this moment of the datasets asked for: read, ruled and shaped as for a record.
-    async fn answers(&self, (asked, restricted): (&Asked, bool), until: Instant) -> Vec<Answer> {
-        let requester = asked.requester();
-        let rulings = rule(&self.policy, requester, &self.source.datasets(), &asked.datasets);
-        let shaper = Shaper::new(&self.policy, requester, &self.limits, self.clock.now_ms());
-        let mut shaper = shaper.of_person(restricted);
+    async fn answers(&self, (asked, person): (&Asked, PersonFacts), until: Instant) -> Vec<Answer> {
+        let decisions = self.decisions(asked, person);
+        let rulings = rule(&decisions, &self.source.datasets(), &asked.datasets);
+        let shaper = Shaper::new(&decisions, &self.limits, self.clock.now_ms());
+        let mut shaper = shaper.of_person(person.restricted);
         let mut answers = Vec::new();
         for mut group in Group::start(&self.source, &asked.statement.local_id, &rulings, until) {
             let read = group.by(until).await.unwrap_or(Err(ReasonCode::Timeout));
@@ -220,7 +228,8 @@ impl Adapter {
         };
         let demographics = registration.demographics.unwrap_or_default();
         let own = PersonKeys::of(&demographics);
-        let restricted = demographics.restricted || asked.statement.restricted;
+        let facts = PersonFacts::of(&demographics, self.clock.now_ms());
+        let facts = PersonFacts { restricted: facts.restricted || asked.statement.restricted, ..facts };
         if !asked.proof.person.agrees_with(&own) {
             return Err(self.refused(Refused::of(asked, Refusal::OtherPerson)).await);
         }
@@ -230,7 +239,7 @@ impl Adapter {
             nhs_commitment: nhs.map(Vec::from).unwrap_or_default(),
             demographics_commitment: demographics.map(Vec::from).unwrap_or_default(),
         };
-        Ok(Person::Agrees { opened, restricted })
+        Ok(Person::Agrees { opened, facts })
     }
 }
 
@@ -240,8 +249,8 @@ enum Person {
     Agrees {
         /// In these words.
         opened: FetchOpened,
-        /// Whether it, or any other source by the broker's word, holds the person as restricted.
-        restricted: bool,
+        /// What its policy may know of the person; restricted if it, or any other source by the broker's word, says so.
+        facts: PersonFacts,
     },
     /// It does not know the local id, or could not be asked; then nothing is read.
     Unknown(ReasonCode),

@@ -4,7 +4,8 @@
 use crate::limits::{BATCH_BYTES_CEILING, Limits};
 use serde::Deserialize;
 use severn_link::{Identity, ListenLimits, ServerLimits, read_private};
-use severn_trust::{AccessTable, PublicKey, SigningKey, SystemDisk, TokenVerifier};
+use severn_policy::PolicySettings;
+use severn_trust::{PublicKey, SigningKey, SystemDisk, TokenVerifier};
 use std::{
     fmt::Display,
     fs, io,
@@ -242,11 +243,11 @@ pub fn check_limits(limits: &Limits) -> Checked {
     within("limits.stale_after_ms", limits.stale_after_ms, 1, 365 * 86_400_000)
 }
 
-/// Checks `[policy]`: every word is known, and somebody may see something.
+/// Checks `[policy]`: it is a table of known words, or a bundle with keys.
 ///
 /// # Errors
 /// [`SettingsError`] names the key.
-pub fn check_policy(policy: &AccessTable) -> Checked {
+pub fn check_policy(policy: &PolicySettings) -> Checked {
     policy.check().map_err(|fault| SettingsError::new(format!("policy.{}", fault.key), fault.message))
 }
 

@@ -3,8 +3,8 @@
 //!
 //! **Invariant:** a refusal tells the caller what to do and nothing else: not which key, person or rule would have fitted.
 
-use crate::policy::Requester;
 use severn_link::{Identity, Peer};
+use severn_policy::{Asker, Evidence, PersonFacts, Relationship, RelationshipKind};
 use severn_proto::v1::{BrokerStatement, Dataset, RequestContext, SignedStatement};
 use severn_trust::{
     Digest, Proof, ProofError, PublicKey, Replays, StatementError, TokenError, TokenVerifier, TrailEvent, User,
@@ -99,9 +99,26 @@ impl fmt::Debug for Asked {
 }
 
 impl Asked {
-    /// Who asks, as the owner's table sees them.
-    pub fn requester(&self) -> Requester<'_> {
-        Requester { role_code: &self.user.role_code, purpose: self.user.purpose }
+    /// Who asks about `person`, as the owner's policy sees it. What the broker says of a relationship is its word; that
+    /// the request comes from the owner's own organisation, `own_ods`, is in the user's token.
+    pub fn asker(&self, person: PersonFacts, own_ods: &str) -> Asker {
+        let own = self.user.organisation_ods == own_ods;
+        let said = RelationshipKind::from_word(&self.statement.relationship.replace('-', "_")).unwrap_or_default();
+        let relationship = match said {
+            _ if own => Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own },
+            RelationshipKind::None => Relationship::default(),
+            RelationshipKind::SelfClaimed => Relationship { kind: said, evidence: Evidence::Claimed },
+            kind => Relationship { kind, evidence: Evidence::Feed },
+        };
+        Asker {
+            organisation: self.user.organisation_ods.clone(),
+            assurance: self.user.assurance,
+            activities: self.user.activities.clone(),
+            workgroups: self.user.workgroups.clone(),
+            relationship,
+            person,
+            ..Asker::new(self.user.role_code.clone(), self.user.purpose)
+        }
     }
 
     /// An event of the trail that says who asked what about whom.

@@ -202,6 +202,9 @@ mod tests {
             name: "Dr A".into(),
             role: "R8000".into(),
             org: "RRK".into(),
+            assurance: 3,
+            activities: std::collections::BTreeSet::new(),
+            workgroups: std::collections::BTreeSet::new(),
             purpose: "direct_care".into(),
             cnf: Confirmation { jwk },
         };

@@ -8,22 +8,22 @@ mod plan;
 use crate::model::{EnterpriseId, Person, Question};
 use limits::Searches;
 use serde::Deserialize;
-use severn_proto::v1::{Dataset, RequestContext};
-use severn_trust::{
-    ALL_DATASETS, AccessTable, Clock, PersonKeys, Proof, ProofError, Replays, TableError, TokenError, User,
+use severn_policy::{
+    Asker, CurrentPolicy, Evidence, Policy, PolicySettings, Relationship, RelationshipKind, SettingsError,
 };
+use severn_proto::v1::{Dataset, RequestContext};
+use severn_trust::{ALL_DATASETS, Clock, PersonKeys, Proof, ProofError, Replays, TokenError, User};
 use std::{sync::Arc, time::Duration};
 
 pub use keys::{IssuerKeys, IssuerSettings, KeysError};
 pub use limits::SearchLimits;
-pub use plan::Decided;
 
-/// Who may do what, from the configuration: the region's table, and the roles for acts that are not reading a record.
+/// Who may do what, from the configuration: the region's policy, and the roles for acts that are not reading a record.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessSettings {
-    /// The region's table: role × purpose × dataset.
-    pub table: AccessTable,
+    /// The region's policy: a table of role × purpose × dataset, or a signed bundle.
+    pub policy: PolicySettings,
     /// Names of the roles that may correct links.
     #[serde(default)]
     pub stewards: Vec<String>,
@@ -39,13 +39,18 @@ impl AccessSettings {
     /// Checks every word.
     ///
     /// # Errors
-    /// [`TableError`] names the key at fault.
-    pub fn check(&self) -> Result<(), TableError> {
-        self.table.check().map_err(|e| TableError { key: format!("table.{}", e.key), ..e })?;
-        let known = |name: &&String| !self.table.roles.iter().any(|role| role.name == **name);
+    /// [`SettingsError`] names the key at fault.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        self.policy.check().map_err(|e| SettingsError { key: format!("policy.{}", e.key), ..e })?;
+        // Which roles a bundle has is known once it is read, and a name that is none of them is nobody's.
+        let unknown =
+            |name: &&String| self.policy.bundle.is_none() && !self.policy.roles.iter().any(|role| role.name == **name);
         for (key, names) in [("stewards", &self.stewards), ("auditors", &self.auditors)] {
-            if let Some(unknown) = names.iter().find(known) {
-                return Err(TableError { key: key.into(), message: format!("{unknown:?} is not among table.roles") });
+            if let Some(unknown) = names.iter().find(unknown) {
+                return Err(SettingsError {
+                    key: key.into(),
+                    message: format!("{unknown:?} is not among policy.roles"),
+                });
             }
         }
         Ok(())
@@ -87,6 +92,9 @@ pub enum AccessError {
         /// Seconds to wait.
         wait_s: u64,
     },
+    /// No policy in force knows the role.
+    #[error("the region's policy does not know your role; sign in with another, or ask your organisation")]
+    UnknownRole,
     /// The proof names nobody.
     #[error(
         "the request proof commits to nobody; sign the NHS number, or birth date and family name, of the person meant"
@@ -116,19 +124,20 @@ pub struct Access {
     settings: AccessSettings,
     replays: Replays,
     searches: Searches,
-    decided: moka::sync::Cache<(String, i32), Arc<Decided>>,
+    policy: Arc<CurrentPolicy>,
     clock: Arc<dyn Clock>,
 }
 
-/// (role, purpose) pairs whose decisions are remembered.
-const DECIDED_MAX: u64 = 10_000;
-
 impl Access {
-    /// Decides by `settings`, believing the issuers in `keys`.
-    pub fn new(settings: AccessSettings, keys: Arc<IssuerKeys>, clock: Arc<dyn Clock>) -> Access {
-        let decided = moka::sync::Cache::new(DECIDED_MAX);
+    /// Decides by `settings` and the region's `policy`, believing the issuers in `keys`.
+    pub fn new(
+        settings: AccessSettings,
+        policy: Arc<CurrentPolicy>,
+        keys: Arc<IssuerKeys>,
+        clock: Arc<dyn Clock>,
+    ) -> Access {
         let searches = Searches::new(settings.searches, Arc::clone(&clock));
-        Access { keys, settings, replays: Replays::default(), searches, decided, clock }
+        Access { keys, settings, replays: Replays::default(), searches, policy, clock }
     }
 
     /// Checks who asks: the user's token, the app's signature over the request, and that neither was used before.
@@ -146,7 +155,8 @@ impl Access {
     /// Turns an admitted request into a question about `person`.
     ///
     /// # Errors
-    /// [`AccessError::NobodyMeant`] if the proof commits to nobody, [`AccessError::NothingAsked`] if it names no dataset.
+    /// [`AccessError::NobodyMeant`] if the proof commits to nobody, [`AccessError::NothingAsked`] if it names no dataset,
+    /// [`AccessError::UnknownRole`] where no source could be told of.
     pub fn question(
         &self,
         (user, proof): (User, Proof),
@@ -160,6 +170,9 @@ impl Access {
         let datasets: Vec<Dataset> = ALL_DATASETS.into_iter().filter(|d| proof.datasets.contains(d)).collect();
         if datasets.is_empty() {
             return Err(AccessError::NothingAsked);
+        }
+        if self.policy.at(self.clock.now_s()).role_name(&user.role_code).is_none() {
+            return Err(AccessError::UnknownRole);
         }
         let (query_id, commitments) = (proof.query_id, proof.person);
         Ok(Question { query_id, user, person, datasets, commitments, context, deadline })
@@ -179,27 +192,40 @@ impl Access {
     /// # Errors
     /// [`AccessError::Act`] if not, [`AccessError::TooOften`] if not now.
     pub fn may(&self, user: &User, act: Act) -> Result<(), AccessError> {
+        let policy = self.policy.at(self.clock.now_s());
         let named = |roles: &[String]| {
-            self.settings.table.role_name(&user.role_code).is_some_and(|name| roles.iter().any(|role| role == name))
+            policy.role_name(&user.role_code).is_some_and(|name| roles.iter().any(|role| role == name))
         };
         let may = match act {
             Act::Find => {
                 self.may(user, Act::Sources).map_err(|_| AccessError::Act(act))?;
                 return self.searches.take(user).map_err(|wait_s| AccessError::TooOften { wait_s });
             }
-            Act::Sources => self.decided(user).reads_anything() || self.may(user, Act::Steward).is_ok(),
-            Act::Challenge => self.decided(user).reads_anything(),
+            Act::Sources => reads_anything(&policy, user) || self.may(user, Act::Steward).is_ok(),
+            Act::Challenge => reads_anything(&policy, user),
             Act::Steward => named(&self.settings.stewards),
             Act::Report => named(&self.settings.auditors),
             Act::Decisions => named(&self.settings.stewards) || named(&self.settings.auditors),
         };
         if may { Ok(()) } else { Err(AccessError::Act(act)) }
     }
+}
 
-    fn decided(&self, user: &User) -> Arc<Decided> {
-        let key = (user.role_code.clone(), user.purpose as i32);
-        self.decided.get_with(key, || Arc::new(Decided::new(&self.settings.table, &user.role_code, user.purpose)))
+/// The user, as policies see them, of whose relationship to anybody nothing is known.
+fn asker_of(user: &User) -> Asker {
+    Asker {
+        organisation: user.organisation_ods.clone(),
+        assurance: user.assurance,
+        activities: user.activities.clone(),
+        workgroups: user.workgroups.clone(),
+        ..Asker::new(user.role_code.clone(), user.purpose)
     }
+}
+
+/// Whether the user may read anything of anybody, were it of somebody registered with their own organisation.
+fn reads_anything(policy: &Policy, user: &User) -> bool {
+    let relationship = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own };
+    policy.decisions(&Asker { relationship, ..asker_of(user) }, "").permits_anything()
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@ use super::*;
 use crate::model::{LocalId, Located, Source, SourceId};
 use severn_proto::v1::{Demographics, HumanName, Outcome, PurposeOfUse, ReasonCode, SensitivityLabel};
 use severn_trust::{ALL_DATASETS, Commitments, SystemEntropy, TokenVerifier};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 const TABLE: &str = r#"
 stewards = ["steward"]
 auditors = ["officer"]
-[table]
+[policy]
 roles = [
     { name = "clinician", codes = ["R8000"], labels = ["*"] },
     { name = "social worker", codes = ["R9001"], labels = ["safeguarding"] },
@@ -29,10 +30,15 @@ impl Clock for Noon {
     }
 }
 
+fn opened(settings: AccessSettings, clock: Arc<dyn Clock>) -> Access {
+    let policy = Arc::new(CurrentPolicy::fixed(settings.policy.table().policy().unwrap()));
+    Access::new(settings, policy, IssuerKeys::fixed(TokenVerifier::new("severn")), clock)
+}
+
 fn access() -> Access {
     let settings: AccessSettings = toml::from_str(TABLE).unwrap();
     settings.check().unwrap();
-    Access::new(settings, IssuerKeys::fixed(TokenVerifier::new("severn")), Arc::new(Noon))
+    opened(settings, Arc::new(Noon))
 }
 
 fn user(role_code: &str, purpose: PurposeOfUse) -> User {
@@ -43,6 +49,9 @@ fn user(role_code: &str, purpose: PurposeOfUse) -> User {
         name: "Dr A".into(),
         role_code: role_code.into(),
         organisation_ods: "RRK".into(),
+        assurance: 3,
+        activities: BTreeSet::new(),
+        workgroups: BTreeSet::new(),
         purpose,
         token_id: "t1".into(),
         expires_s: 0,
@@ -83,7 +92,6 @@ fn the_plan_covers_every_source_and_dataset_once() {
         ("R8000", PurposeOfUse::DirectCare, 33, None),
         ("R8000", PurposeOfUse::Emergency, 0, Some(ReasonCode::Purpose)),
         ("R9100", PurposeOfUse::DirectCare, 0, Some(ReasonCode::Role)),
-        ("nobody", PurposeOfUse::DirectCare, 0, Some(ReasonCode::Role)),
     ] {
         let question = question(&access, user(role, purpose), &anne(), ALL_DATASETS.to_vec()).unwrap();
         let plan = access.plan(&question, &person(), registered);
@@ -107,7 +115,9 @@ fn the_strictest_rule_wins_and_labels_follow_the_role() {
     assert_eq!(plan.sources[0].ask, vec![Dataset::Alerts]);
     assert!(plan.sources[0].not_asked.contains(&(Dataset::Risks, Outcome::Withheld, ReasonCode::ByOwner)));
     assert!(plan.sources[0].not_asked.contains(&(Dataset::Allergies, Outcome::NotAsked, ReasonCode::Role)));
-    assert_eq!(plan.labels, vec![SensitivityLabel::Normal, SensitivityLabel::Safeguarding]);
+    let sees = |label: SensitivityLabel| plan.sources[0].decisions.of_entry(Dataset::Alerts, &[label as i32]).permits();
+    assert!(sees(SensitivityLabel::Normal) && sees(SensitivityLabel::Safeguarding));
+    assert!(!sees(SensitivityLabel::MentalHealth) && !sees(SensitivityLabel::Sealed));
 }
 
 #[test]
@@ -123,6 +133,8 @@ fn the_person_found_must_be_the_person_meant() {
     assert_eq!(nobody.unwrap_err(), AccessError::NobodyMeant);
     let nothing = question(&access, asker(), &anne(), vec![]);
     assert_eq!(nothing.unwrap_err(), AccessError::NothingAsked, "every adapter would refuse it, too");
+    let unknown = question(&access, user("R1", PurposeOfUse::DirectCare), &anne(), ALL_DATASETS.to_vec());
+    assert_eq!(unknown.unwrap_err(), AccessError::UnknownRole, "whoever knows the person is not told to nobody");
 }
 
 #[test]
@@ -152,7 +164,7 @@ fn nobody_lists_a_town_by_searching() {
     let clock = Arc::new(Ticking(1_700_000_000_000.into()));
     let mut settings: AccessSettings = toml::from_str(TABLE).unwrap();
     settings.searches = toml::from_str("user_per_minute = 30\norganisation_per_minute = 60").unwrap();
-    let access = Access::new(settings, IssuerKeys::fixed(TokenVerifier::new("severn")), clock.clone());
+    let access = opened(settings, clock.clone());
     let named = |id: &str| User { id: id.into(), ..user("R8000", PurposeOfUse::DirectCare) };
     let granted = |id: &str| {
         let user = named(id);

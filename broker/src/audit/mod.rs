@@ -60,6 +60,7 @@ impl Audit {
         let details = Details::default()
             .with("sections", &sections)
             .with("asked", &asked)
+            .with("policy", &plan.policy_version)
             .with("outcomes", &outcomes(&merged.rows))
             .with("received", &seal.received)
             .with("shown", &seal.shown)

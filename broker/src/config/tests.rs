@@ -27,9 +27,9 @@ fn what_is_wrong_is_named() {
         ("address = \"adapter.practice.example:7101\"", "address = \"adapter\"", "sources[0].address"),
         ("in_flight_max = 32", "in_flight_max = 0", "fanout.in_flight_max"),
         ("in_flight_max = 32", "in_flight_max = -1", "in_flight_max"),
-        ("datasets = [\"*\"]", "datasets = [\"alergies\"]", "access.table.rules[0].datasets"),
+        ("datasets = [\"*\"]", "datasets = [\"alergies\"]", "access.policy.rules[0].datasets"),
         ("stewards = [\"steward\"]", "stewards = [\"stuart\"]", "access.stewards"),
-        ("purposes = [\"direct_care\", \"emergency\"]", "purposes = [\"research\"]", "access.table.rules[0].purposes"),
+        ("purposes = [\"direct_care\", \"emergency\"]", "purposes = [\"research\"]", "access.policy.rules[0].purposes"),
     ] {
         let changed = EXAMPLE.replacen(from, to, 1);
         assert_ne!(changed, EXAMPLE, "{from} is not in the example");

@@ -3,6 +3,7 @@
 
 use super::{Fanout, Registered};
 use crate::model::{LocalId, PlannedSource, Question, SourceId};
+use severn_policy::Decisions;
 use severn_proto::v1::{
     ListTakenRequest, ListTakenResponse, RequestContext, TakeChallengeRequest, TakeChallengeResponse,
     challenge_inbox_client::ChallengeInboxClient,
@@ -51,6 +52,7 @@ impl Fanout {
             local_id: LocalId("".into()),
             ask: Vec::new(),
             not_asked: Vec::new(),
+            decisions: Decisions::nothing(),
             restricted: false,
         };
         let statement = self.sign(&[&planned], (query_id, context), deadline).ok()?.pop();

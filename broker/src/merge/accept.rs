@@ -233,14 +233,15 @@ impl<'e> Hearing<'_, 'e> {
             let believed = verdict.outcome != Outcome::Rejected;
             account.say(verdict);
             if believed {
-                self.take_entries(asked.source, at, batches);
+                self.take_entries(asked, at, batches);
             } else {
                 account.refused += received;
             }
         }
     }
 
-    fn take_entries(&mut self, source: usize, at: usize, batches: Few<&'e EntryBatch>) {
+    fn take_entries(&mut self, asked: &Asked<'_>, at: usize, batches: Few<&'e EntryBatch>) {
+        let source = asked.source;
         let dataset = self.scope.datasets[at];
         let account = self.heard.accounts.of_pair(source, at);
         let position = count(source);
@@ -257,7 +258,8 @@ impl<'e> Hearing<'_, 'e> {
                 continue;
             }
             self.heard.retractions.add(&entry.head);
-            if !check::may_see(&entry.head, &self.plan.labels) {
+            // No label means ordinary; one that is not understood means no (CHECK-2).
+            if !asked.planned.decisions.of_entry(dataset, &entry.head.labels).permits() {
                 account.withheld += 1;
                 entries.truncate(place);
             } else if worth == Worth::Words {

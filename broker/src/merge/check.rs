@@ -2,7 +2,7 @@
 //! counted, and kept as text or rejected, never cut short in silence.
 
 use super::head::{Coding, Frame, Head};
-use severn_proto::v1::{Assertion, Dataset, SensitivityLabel};
+use severn_proto::v1::{Assertion, Dataset};
 
 /// Bytes of an entry id.
 pub(super) const ENTRY_ID_MAX_BYTES: usize = 256;
@@ -60,13 +60,4 @@ fn texts_fit(head: &Head<'_>) -> bool {
 /// Whether a text other than the one shown fits.
 pub(super) fn short(text: &str) -> bool {
     text.len() <= SHORT_TEXT_MAX_BYTES
-}
-
-/// Whether every label is one that the requester may see (CHECK-2). No label means normal; an unknown one means no.
-pub(super) fn may_see(head: &Head<'_>, labels: &[SensitivityLabel]) -> bool {
-    head.labels.iter().all(|number| match SensitivityLabel::try_from(*number) {
-        Err(_) | Ok(SensitivityLabel::Unspecified) => false,
-        Ok(SensitivityLabel::Normal) => true,
-        Ok(label) => labels.contains(&label),
-    })
 }

@@ -147,7 +147,9 @@ impl Broker {
 fn access_status(error: AccessError) -> Status {
     match error {
         AccessError::Token(_) | AccessError::Proof(_) => Status::unauthenticated(error.to_string()),
-        AccessError::Act(_) | AccessError::OtherPerson => Status::permission_denied(error.to_string()),
+        AccessError::Act(_) | AccessError::OtherPerson | AccessError::UnknownRole => {
+            Status::permission_denied(error.to_string())
+        }
         AccessError::TooOften { .. } => Status::resource_exhausted(error.to_string()),
         AccessError::NobodyMeant | AccessError::NothingAsked => Status::invalid_argument(error.to_string()),
     }

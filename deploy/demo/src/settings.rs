@@ -153,7 +153,7 @@ stewards = ["steward"]
 auditors = ["privacy officer"]
 
 # The region's table: what a role may ask for. Each owner decides again.
-[access.table]
+[access.policy]
 roles = [
     {{ name = "clinician", codes = ["{CLINICIAN}"], labels = ["*"] }},
     {{ name = "social worker", codes = ["{SOCIAL_WORKER}"], labels = ["mental_health", "safeguarding", "custody"] }},
@@ -161,17 +161,17 @@ roles = [
     {{ name = "privacy officer", codes = ["{PRIVACY_OFFICER}"] }},
 ]
 
-[[access.table.rules]]
+[[access.policy.rules]]
 roles = ["clinician"]
 purposes = ["direct_care", "emergency"]
 datasets = ["*"]
 
-[[access.table.rules]]
+[[access.policy.rules]]
 roles = ["social worker"]
 purposes = ["direct_care", "safeguarding"]
 datasets = [{SOCIAL_DATASETS}]
 
-[[access.table.rules]]
+[[access.policy.rules]]
 roles = ["privacy officer"]
 purposes = ["audit"]
 datasets = ["demographics"]
@@ -322,7 +322,7 @@ purpose = "direct_care"
 #[cfg(test)]
 mod tests {
     use super::*;
-    use severn_trust::AccessTable;
+    use severn_policy::PolicySettings;
 
     #[test]
     fn every_configuration_is_toml_and_every_policy_holds() {
@@ -338,7 +338,7 @@ mod tests {
         read(layout.app());
         for organisation in &ORGANISATIONS {
             let mut adapter = read(layout.adapter(organisation.ods));
-            let policy: AccessTable = adapter.remove("policy").unwrap().try_into().unwrap();
+            let policy: PolicySettings = adapter.remove("policy").unwrap().try_into().unwrap();
             policy.check().unwrap();
             for file in ["certificate", "key", "authorities"] {
                 let path = adapter["tls"][file].as_str().unwrap();

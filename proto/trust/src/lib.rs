@@ -1,5 +1,5 @@
 //! What both sides of a query check for themselves: who asks (`token`), that the asking app really asked this
-//! (`proof`), what a reader says back (`challenge`), what the broker says of the call (`statement`), what an owner lets out (`table`), and a trail that shows
+//! (`proof`), what a reader says back (`challenge`), what the broker says of the call (`statement`), and a trail that shows
 //! tampering (`trail`). A fully compromised broker must gain nothing from any of it.
 //!
 //! **Invariant:** nothing here reads the time, draws a random number or opens a file by itself: [`Clock`],
@@ -16,7 +16,6 @@ mod merkle;
 mod nhs_number;
 mod proof;
 mod statement;
-mod table;
 mod token;
 mod trail;
 mod words;
@@ -35,7 +34,6 @@ pub use merkle::MerkleTree;
 pub use nhs_number::{NhsNumber, NhsNumberError};
 pub use proof::{Proof, ProofError, Replays};
 pub use statement::{StatementError, sign_statements, verify_statement};
-pub use table::{AccessTable, Decision, RoleDefinition, Rule, TableError};
 pub use token::{Confirmation, Issuer, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, UserClaims};
 pub use trail::{Details, Trail, TrailError, TrailEvent, VerifyReport, verify_trail};
 pub use words::{

@@ -9,13 +9,19 @@ use crate::{
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use serde::{Deserialize, Serialize};
 use severn_proto::v1::PurposeOfUse;
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
 /// Seconds a token may live.
 pub const TOKEN_LIFE_MAX_S: i64 = 300;
 
 /// Bytes of the longest claim about the user.
 const CLAIM_BYTES_MAX: usize = 256;
+
+/// Activities and workgroups of one token.
+const GROUPS_MAX: usize = 256;
 
 const TYPES: [&str; 2] = ["JWT", "at+jwt"];
 
@@ -44,6 +50,15 @@ pub struct UserClaims {
     pub org: String,
     /// Why: `direct_care`, `emergency`, `safeguarding`, `audit`, `subject_access`.
     pub purpose: String,
+    /// Identity assurance level at sign-in, 0 to 3, as CIS2's `idassurancelevel`.
+    #[serde(default)]
+    pub assurance: u8,
+    /// Activity codes of the selected role.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub activities: BTreeSet<String>,
+    /// Workgroups of the selected role.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub workgroups: BTreeSet<String>,
     /// The asking app's key, by which its proofs are checked (RFC 7800).
     pub cnf: Confirmation,
 }
@@ -68,6 +83,12 @@ pub struct User {
     pub role_code: String,
     /// ODS code of the organisation.
     pub organisation_ods: String,
+    /// Identity assurance level at sign-in, 0 to 3.
+    pub assurance: u8,
+    /// Activity codes of the role.
+    pub activities: BTreeSet<String>,
+    /// Workgroups of the role.
+    pub workgroups: BTreeSet<String>,
     /// Why the user asks.
     pub purpose: PurposeOfUse,
     /// The token's own id.
@@ -173,6 +194,10 @@ impl TokenVerifier {
         check_times(claims.iat, claims.nbf, claims.exp, now_s)?;
         let purpose = purpose_from_word(&claims.purpose).ok_or(TokenError::WrongClaims)?;
         let texts = [&claims.sub, &claims.name, &claims.role, &claims.org, &claims.jti];
+        let groups = || claims.activities.iter().chain(&claims.workgroups);
+        if groups().count() > GROUPS_MAX || !groups().all(|text| is_acceptable(text)) {
+            return Err(TokenError::WrongClaims);
+        }
         if is_generic(&claims.sub) || !texts.iter().all(|text| is_acceptable(text)) {
             return Err(TokenError::WrongClaims);
         }
@@ -183,6 +208,9 @@ impl TokenVerifier {
             name: claims.name,
             role_code: claims.role,
             organisation_ods: claims.org,
+            assurance: claims.assurance,
+            activities: claims.activities,
+            workgroups: claims.workgroups,
             purpose,
             token_id: claims.jti,
             expires_s: claims.exp,

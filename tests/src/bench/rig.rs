@@ -199,7 +199,7 @@ statement_key = "{folder}/statement.key"
 [tokens]
 audience = "{AUDIENCE}"
 issuers = [{{ name = "{ISSUER}", jwks_file = "{folder}/jwks.json" }}]
-[access.table]
+[access.policy]
 roles = [{{ name = "clinician", codes = ["R8000"], labels = ["*"] }}]
 rules = [{{ roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] }}]
 "#,

@@ -1,6 +1,7 @@
 //! What each stage of a query costs by itself, in this process, over the canned slices: microseconds of one thread.
 
 use super::canned;
+use crate::policies::everything_labelled;
 use bytes::Bytes;
 use prost::Message as _;
 use severn_broker::{
@@ -8,7 +9,7 @@ use severn_broker::{
     model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId},
 };
 use severn_proto::{
-    v1::{DatasetOutcome, FetchOpened, Outcome, SensitivityLabel},
+    v1::{DatasetOutcome, FetchOpened, Outcome},
     v1_passing::EntryBatch,
 };
 use severn_trust::{ALL_DATASETS, Commitments, PersonKeys, RecordDigest, SystemEntropy};
@@ -29,6 +30,7 @@ fn timed<T>(name: &str, prepare: impl Fn() -> T, mut work: impl FnMut(T)) -> std
 }
 
 fn plan(sources: usize, commitments: &Commitments) -> Plan {
+    let decisions = everything_labelled(&[]);
     let planned = |n: usize| PlannedSource {
         source: Arc::new(Source {
             id: SourceId(format!("S{n:03}").into()),
@@ -39,6 +41,7 @@ fn plan(sources: usize, commitments: &Commitments) -> Plan {
         local_id: LocalId("1".into()),
         ask: ALL_DATASETS.to_vec(),
         not_asked: Vec::new(),
+        decisions: Arc::clone(&decisions),
         restricted: false,
     };
     Plan {
@@ -46,7 +49,7 @@ fn plan(sources: usize, commitments: &Commitments) -> Plan {
         datasets: ALL_DATASETS.to_vec(),
         sources: (0..sources).map(planned).collect(),
         commitments: commitments.clone(),
-        labels: vec![SensitivityLabel::Normal],
+        policy_version: String::new(),
     }
 }
 

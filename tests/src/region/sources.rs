@@ -1,6 +1,7 @@
 //! The sources of a region, what is asked of them, and how their entries come as replies.
 
 use super::told::Told;
+use crate::policies::everything_labelled;
 use bytes::Bytes;
 use prost::Message as _;
 use severn_broker::model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId};
@@ -58,6 +59,7 @@ pub fn plan(datasets: &[Dataset]) -> Plan {
         local_id: LocalId(local_id.into()),
         ask: datasets.to_vec(),
         not_asked: Vec::new(),
+        decisions: everything_labelled(&["mental_health"]),
         restricted: false,
     };
     let telling = SOURCES[..TELLING].iter().flat_map(|source| LOCAL_IDS.map(|local_id| planned(source, local_id)));
@@ -71,7 +73,7 @@ pub fn plan(datasets: &[Dataset]) -> Plan {
         datasets: datasets.to_vec(),
         sources: telling.chain([silent]).collect(),
         commitments: MEANT.clone(),
-        labels: vec![SensitivityLabel::Normal, SensitivityLabel::MentalHealth],
+        policy_version: String::new(),
     }
 }
 

@@ -12,7 +12,7 @@ fn the_example_is_a_configuration() {
     assert_eq!((config.kind, config.source.id.as_str()), (Kind::Sql, "M85001"));
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.feed, FeedSettings::default());
-    assert_eq!(config.policy.role_name("S8005:G8005:R8005"), Some("social-worker"));
+    assert_eq!(config.policy.table().policy().unwrap().role_name("S8005:G8005:R8005"), Some("social-worker"));
 }
 
 #[test]

@@ -8,17 +8,18 @@ use crate::{
     source::Source,
 };
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
+use severn_policy::{AccessTable, CurrentPolicy, PolicyError, RoleDefinition, Rule};
 use severn_proto::v1::{
     BrokerStatement, Dataset, FetchBytesRequest, FetchBytesResponse, FetchRequest, FetchResponse, ListTakenRequest,
     ListTakenResponse, PurposeOfUse, RequestContext, SignedStatement, TakeChallengeRequest, TakeChallengeResponse,
     challenge_inbox_client::ChallengeInboxClient, source_adapter_client::SourceAdapterClient,
 };
 use severn_trust::{
-    AccessTable, Clock, Commitments, Confirmation, Disk as _, Issuer, KeyError, MemoryDisk, PersonKeys, Proof,
-    RoleDefinition, Rule, SigningKey, SystemClock, SystemEntropy, TokenVerifier, Trail, TrailError, UserClaims,
-    new_uuid, purpose_word, sha256, sign_statements,
+    Clock, Commitments, Confirmation, Disk as _, Issuer, KeyError, MemoryDisk, PersonKeys, Proof, SigningKey,
+    SystemClock, SystemEntropy, TokenVerifier, Trail, TrailError, UserClaims, new_uuid, purpose_word, sha256,
+    sign_statements,
 };
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, transport::Channel};
@@ -99,6 +100,9 @@ pub enum BenchError {
     /// A key does not fit.
     #[error("a key cannot be used: {0}")]
     Key(#[from] KeyError),
+    /// The policy does not hold.
+    #[error("{0}")]
+    Policy(#[from] PolicyError),
     /// The trail cannot be opened.
     #[error("{0}")]
     Trail(#[from] TrailError),
@@ -177,7 +181,7 @@ impl Bench {
             broker: broker(),
             broker_key: parts.keys.broker.public().clone(),
             verifier,
-            policy: parts.policy,
+            policy: Arc::new(CurrentPolicy::fixed(parts.policy.policy()?)),
             trail,
             inbox: Inbox::new(Arc::new(disk.clone())),
             clock: Arc::clone(&parts.clock),
@@ -210,6 +214,9 @@ impl Bench {
             name: "A Clinician".into(),
             role: ROLE.into(),
             org: "RRK".into(),
+            assurance: 3,
+            activities: BTreeSet::new(),
+            workgroups: BTreeSet::new(),
             purpose: purpose_word(PurposeOfUse::DirectCare),
             cnf: Confirmation { jwk: self.keys.app.public().jwk() },
         };

@@ -10,6 +10,7 @@ use crate::{
 use bytes::Bytes;
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use severn_link::Peer;
+use severn_policy::PersonFacts;
 use severn_proto::v1::{
     Dataset, DocumentOpened, FetchBytesRequest, FetchBytesResponse, Outcome, ReasonCode, fetch_bytes_response::Part,
 };
@@ -38,12 +39,12 @@ pub(super) async fn fetch_bytes(
         return Err(adapter.refused(Refused::of(&asked, Refusal::Widened)).await);
     }
     let until = received + adapter.limits.budget(asked.statement.budget_ms);
-    let (echo, restricted) = match adapter.person(&asked, until).await? {
-        Person::Agrees { opened, restricted } => (opened, restricted),
+    let (echo, facts) = match adapter.person(&asked, until).await? {
+        Person::Agrees { opened, facts } => (opened, facts),
         Person::Unknown(ReasonCode::UnknownLocalId) => return Err(no_such_document()),
         Person::Unknown(why) => return Err(not_read(why)),
     };
-    adapter.may_leave((&asked, restricted), &request.entry_id, until).await?;
+    adapter.may_leave((&asked, facts), &request.entry_id, until).await?;
     let document = adapter.document(&asked, &request.entry_id, until).await?;
     let digest = sha256(&[&document.bytes]);
     record_document(&adapter.trail, asked.event("release"), &request.entry_id, &digest).await?;
@@ -64,11 +65,11 @@ impl Adapter {
     /// Whether the entry that lists the document may be seen: read, ruled and labelled as in a record.
     async fn may_leave(
         &self,
-        (asked, restricted): (&Asked, bool),
+        (asked, person): (&Asked, PersonFacts),
         entry_id: &str,
         until: Instant,
     ) -> Result<(), Status> {
-        let answers = self.answers((asked, restricted), until).await;
+        let answers = self.answers((asked, person), until).await;
         let listed = answers.iter().flat_map(|a| &a.entries).filter_map(|entry| entry.head.as_ref());
         if listed.into_iter().any(|head| head.entry_id == entry_id) {
             return Ok(());

@@ -8,11 +8,12 @@ use crate::{
     verify::{Asked, Call, Refusal, Refused},
 };
 use severn_link::Peer;
+use severn_policy::PersonFacts;
 use severn_proto::v1::{
     Challenge, ListTakenRequest, ListTakenResponse, Outcome, ReasonCode, TakeChallengeRequest, TakeChallengeResponse,
     TakenChallenge,
 };
-use severn_trust::{Decision, challenge_kind_word, challenge_state_word, dataset_word, read_challenge, sha256};
+use severn_trust::{challenge_kind_word, challenge_state_word, dataset_word, read_challenge, sha256};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::{task::spawn_blocking, time::Instant};
 use tonic::{Request, Status};
@@ -83,19 +84,18 @@ impl Adapter {
     /// The labels of the entry, if the user would be shown it in a record at this moment; none of a whole record, which
     /// may be challenged by whoever may read who the person is.
     async fn labels_shown(&self, asked: &Asked, challenge: &Challenge, until: Instant) -> Result<Vec<i32>, Status> {
-        let restricted = match self.person(asked, until).await? {
-            Person::Agrees { restricted, .. } => restricted,
+        let person = match self.person(asked, until).await? {
+            Person::Agrees { facts, .. } => facts,
             Person::Unknown(ReasonCode::UnknownLocalId) => return Err(self.no_such_entry(asked).await),
             Person::Unknown(_) => return Err(not_read()),
         };
-        let requester = asked.requester();
         if challenge.entry_id.is_empty() {
-            return match self.policy.decide(requester.role_code, requester.purpose, challenge.dataset()) {
-                Decision::Allow => Ok(Vec::new()),
-                _ => Err(self.no_such_entry(asked).await),
+            return match self.decisions(asked, person).of(challenge.dataset()).permits() {
+                true => Ok(Vec::new()),
+                false => Err(self.no_such_entry(asked).await),
             };
         }
-        let answers = self.answers((asked, restricted), until).await;
+        let answers = self.answers((asked, person), until).await;
         if answers.iter().any(|answer| answer.outcome.outcome() == Outcome::NoAnswer) {
             return Err(not_read());
         }
@@ -123,8 +123,9 @@ impl Adapter {
     fn may_read(&self, asked: &Asked, held: &Held) -> bool {
         let (user, taken) = (&asked.user, &held.taken);
         let of_organisation = (&taken.issuer, &taken.organisation) == (&user.issuer, &user.organisation_ods);
-        let allowed = self.policy.decide(&user.role_code, user.purpose, taken.dataset()) == Decision::Allow;
-        of_organisation && allowed && self.policy.may_see_labels(&user.role_code, &taken.labels)
+        // Who was meant is not read again: they reported it, about a person they were shown.
+        let decisions = self.decisions(asked, PersonFacts::default());
+        of_organisation && decisions.of_entry(taken.dataset(), &taken.labels).permits()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
 };
 use futures::{StreamExt as _, stream::BoxStream};
 use severn_link::Peer;
+use severn_policy::PersonFacts;
 use severn_proto::v1::{Dataset, FetchEnd, FetchOpened, FetchRequest, FetchResponse, ReasonCode, fetch_response::Part};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -71,15 +72,14 @@ impl Delivery {
 
     async fn deliver(&self, person: Person) -> Result<(), Ended> {
         let (adapter, asked) = (&self.adapter, &self.asked);
-        let requester = asked.requester();
-        let rulings = rule(&adapter.policy, requester, &adapter.source.datasets(), &asked.datasets);
-        let mut shaper = Shaper::new(&adapter.policy, requester, &adapter.limits, adapter.clock.now_ms());
+        let facts = if let Person::Agrees { facts, .. } = &person { *facts } else { PersonFacts::default() };
+        let decisions = adapter.decisions(asked, facts);
+        let rulings = rule(&decisions, &adapter.source.datasets(), &asked.datasets);
+        let shaper = Shaper::new(&decisions, &adapter.limits, adapter.clock.now_ms());
+        let mut shaper = shaper.of_person(facts.restricted);
         let local_id = asked.statement.local_id.clone();
         let opened = match person {
-            Person::Agrees { opened, restricted } => {
-                shaper = shaper.of_person(restricted);
-                opened
-            }
+            Person::Agrees { opened, .. } => opened,
             Person::Unknown(why) => {
                 self.send(message(Part::Opened(FetchOpened { local_id, ..FetchOpened::default() }))).await?;
                 let sent = self.release(&mut shaper, &rulings, Err(why)).await?;

@@ -3,10 +3,11 @@ use crate::{
     conformance::{Bench, BenchParts, Question, everything_for},
     made_up::{HELD, MadeUp, Mood, entry, keys},
 };
+use severn_policy::Rule;
 use severn_proto::v1::{
     Dataset, DatasetOutcome, FetchRequest, ReasonCode, SensitivityLabel, fetch_bytes_response, fetch_response::Part,
 };
-use severn_trust::{MemoryDisk, Rule};
+use severn_trust::MemoryDisk;
 use std::time::Duration;
 use tonic::Code;
 

@@ -98,6 +98,7 @@ pub(crate) fn sensitivity(number: i32) -> Option<&'static str> {
         SensitivityLabel::ThirdParty => Some("third party"),
         SensitivityLabel::Location => Some("whereabouts"),
         SensitivityLabel::Custody => Some("custody"),
+        SensitivityLabel::Sealed => Some("sealed"),
     }
 }
 

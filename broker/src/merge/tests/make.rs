@@ -5,9 +5,10 @@ use crate::model::{LocalId, Plan, PlannedSource, Source, SourceId};
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::select};
 use prost::Message as _;
+use severn_policy::{AccessTable, Asker, Decisions, RoleDefinition, Rule};
 use severn_proto::v1::{
     Assertion, Coding, Dataset, DatasetOutcome, Demographics, Entry, EntryBatch, EntryHead, EntryStatus, FetchOpened,
-    Field, Ledger, OriginIdentifier, Outcome, Provenance, Reason, ReasonCode, Seal, Section, SensitivityLabel,
+    Field, Ledger, OriginIdentifier, Outcome, Provenance, PurposeOfUse, Reason, ReasonCode, Seal, Section,
 };
 use severn_trust::{Commitments, PersonKeys, SystemEntropy};
 use std::sync::{Arc, LazyLock};
@@ -45,6 +46,16 @@ impl Reply {
 }
 
 /// The rules with the tables that are built in.
+/// What a reader may see who sees everything labelled as mental health, and nothing labelled otherwise.
+static DECISIONS: LazyLock<Arc<Decisions>> = LazyLock::new(|| {
+    let word = |word: &str| vec![word.to_owned()];
+    let table = AccessTable {
+        roles: vec![RoleDefinition { name: "r".into(), codes: word("r"), labels: word("mental_health") }],
+        rules: vec![Rule { roles: word("r"), purposes: word("direct_care"), datasets: word("*"), withhold: false }],
+    };
+    table.policy().unwrap().decisions(&Asker::new("r", PurposeOfUse::DirectCare), "")
+});
+
 pub(super) static RULES: LazyLock<Rules> = LazyLock::new(Rules::built_in);
 
 /// A merged record with its sections open.
@@ -99,6 +110,7 @@ pub(super) fn plan(sources: &[(&str, &str)], datasets: &[Dataset]) -> Plan {
         local_id: LocalId((*local_id).into()),
         ask: datasets.to_vec(),
         not_asked: Vec::new(),
+        decisions: Arc::clone(&DECISIONS),
         restricted: false,
     });
     Plan {
@@ -106,7 +118,7 @@ pub(super) fn plan(sources: &[(&str, &str)], datasets: &[Dataset]) -> Plan {
         datasets: datasets.to_vec(),
         sources: planned.collect(),
         commitments: MEANT.1.clone(),
-        labels: vec![SensitivityLabel::MentalHealth],
+        policy_version: String::new(),
     }
 }
 

@@ -6,8 +6,8 @@ use crate::{
     source::Source,
 };
 use prost::Message as _;
+use severn_policy::{RoleDefinition, Rule};
 use severn_proto::v1::{ChallengeKind, ChallengeState, Dataset, SensitivityLabel};
-use severn_trust::{RoleDefinition, Rule};
 use tonic::Code;
 
 fn wrong(entry_id: &str) -> Challenge {

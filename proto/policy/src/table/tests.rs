@@ -1,10 +1,18 @@
 use super::*;
-use crate::words::ALL_DATASETS;
+use crate::{
+    facts::Asker,
+    ruling::{Missing, Verdict},
+};
 use Dataset::{Alerts, Allergies, Medications, Research, Safeguarding};
 use PurposeOfUse::{DirectCare, Emergency, SubjectAccess};
+use severn_proto::v1::{Dataset, PurposeOfUse, SensitivityLabel};
+use severn_trust::ALL_DATASETS;
 
 const PURPOSES: [PurposeOfUse; 6] =
     [PurposeOfUse::Unspecified, DirectCare, Emergency, PurposeOfUse::Safeguarding, PurposeOfUse::Audit, SubjectAccess];
+
+/// Datasets that rules name, and one that only `*` means.
+const SOME: [Dataset; 4] = [Alerts, Safeguarding, Dataset::GpPractice, Medications];
 
 fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| (*word).to_owned()).collect()
@@ -37,10 +45,40 @@ fn table() -> AccessTable {
     }
 }
 
+/// What the table says of one (role, purpose, dataset), in the words of a reader of tables.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Decision {
+    Allow,
+    Withhold,
+    DenyRole,
+    DenyPurpose,
+}
+
+struct Read(Policy);
+
+impl Read {
+    fn new(table: &AccessTable) -> Read {
+        table.check().unwrap();
+        Read(table.policy().unwrap())
+    }
+
+    fn decide(&self, code: &str, purpose: PurposeOfUse, dataset: Dataset) -> Decision {
+        let decisions = self.0.decisions(&Asker::new(code, purpose), "");
+        match decisions.of(dataset).verdict {
+            Verdict::Permit => Decision::Allow,
+            Verdict::Withheld => Decision::Withhold,
+            Verdict::Denied if decisions.missing(dataset, SensitivityLabel::Normal) == Missing::Purpose => {
+                Decision::DenyPurpose
+            }
+            Verdict::Denied => Decision::DenyRole,
+            Verdict::MayBeOpened => panic!("a table has no word for this"),
+        }
+    }
+}
+
 #[test]
 fn decides_as_the_table_says() {
-    let table = table();
-    table.check().unwrap();
+    let table = Read::new(&table());
     for (code, purpose, dataset, expected) in [
         ("R8000", DirectCare, Allergies, Decision::Allow),
         ("R8001", Emergency, Research, Decision::Allow),
@@ -65,26 +103,26 @@ fn decides_as_the_table_says() {
 
 #[test]
 fn no_rule_covers_an_unknown_dataset() {
+    let table = Read::new(&table());
     for purpose in PURPOSES {
-        assert_ne!(table().decide("R8000", purpose, Dataset::Unspecified), Decision::Allow);
+        assert_ne!(table.decide("R8000", purpose, Dataset::Unspecified), Decision::Allow);
     }
 }
 
 #[test]
 fn an_empty_table_denies_everything() {
-    let empty = AccessTable::default();
-    empty.check().unwrap();
+    let empty = Read::new(&AccessTable::default());
     for purpose in PURPOSES {
         for dataset in ALL_DATASETS {
             assert_eq!(empty.decide("R8000", purpose, dataset), Decision::DenyRole);
         }
     }
-    assert!(!empty.may_see_labels("R8000", &[]));
 }
 
 #[test]
 fn an_empty_or_restricting_rule_never_shows_more() {
-    let before = table();
+    let table = table();
+    let before = Read::new(&table);
     let additions = [
         allow(&[], &["direct_care"], &["*"]),
         allow(&["clerk"], &[], &["*"]),
@@ -94,11 +132,11 @@ fn an_empty_or_restricting_rule_never_shows_more() {
         withhold(&["doctor", "clerk"], &["direct_care", "emergency"], &["*"]),
     ];
     for rule in additions {
-        for at in 0..=before.rules.len() {
-            let mut after = before.clone();
+        for at in 0..=table.rules.len() {
+            let mut after = table.clone();
             after.rules.insert(at, rule.clone());
-            after.check().unwrap();
-            for (code, purpose, dataset) in every_question() {
+            let after = Read::new(&after);
+            for (code, purpose, dataset) in every_question().filter(|(_, _, dataset)| SOME.contains(dataset)) {
                 let allowed = after.decide(code, purpose, dataset) == Decision::Allow;
                 let was = before.decide(code, purpose, dataset) == Decision::Allow;
                 assert!(was || !allowed, "{rule:?} opened {dataset:?} to {code} for {purpose:?}");
@@ -109,9 +147,10 @@ fn an_empty_or_restricting_rule_never_shows_more() {
 
 #[test]
 fn the_order_of_rules_does_not_matter() {
-    let forwards = table();
+    let forwards = Read::new(&table());
     let mut backwards = table();
     backwards.rules.reverse();
+    let backwards = Read::new(&backwards);
     for (code, purpose, dataset) in every_question() {
         assert_eq!(forwards.decide(code, purpose, dataset), backwards.decide(code, purpose, dataset));
     }
@@ -128,20 +167,21 @@ fn every_question() -> impl Iterator<Item = (&'static str, PurposeOfUse, Dataset
 #[test]
 fn labels_are_seen_by_those_who_may() {
     use SensitivityLabel::{Custody, MentalHealth, Normal, Unspecified};
-    let table = table();
+    let policy = table().policy().unwrap();
     for (code, labels, expected) in [
         ("R8000", vec![], true),
         ("R8000", vec![Normal as i32], true),
         ("R8000", vec![Normal as i32, MentalHealth as i32], true),
         ("R8000", vec![MentalHealth as i32, Custody as i32], false),
-        ("R8008", vec![MentalHealth as i32], false),
+        ("R8008", vec![], false),
         ("R9000", vec![MentalHealth as i32, Custody as i32], true),
         ("R9000", vec![Unspecified as i32], false),
         ("R9000", vec![99], false),
         ("R9000", vec![-1], false),
         ("R1", vec![], false),
     ] {
-        assert_eq!(table.may_see_labels(code, &labels), expected, "{code} {labels:?}");
+        let decisions = policy.decisions(&Asker::new(code, Emergency), "");
+        assert_eq!(decisions.of_entry(Allergies, &labels).permits(), expected, "{code} {labels:?}");
     }
 }
 

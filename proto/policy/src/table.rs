@@ -1,9 +1,9 @@
-//! Who may see what, as a table: role × purpose × dataset. The broker decides by the region's table, every adapter
-//! again by its owner's. What the table does not allow is denied.
+//! The short form of a policy, for a configuration file: role × purpose × dataset. It is written out in Cedar, and decides
+//! as that does. What the table does not allow is denied.
 
-use crate::words::{dataset_from_word, label_from_word, purpose_from_word};
+use crate::{bundle::BundleRole, engine::Policy, laws::PolicyError};
 use serde::Deserialize;
-use severn_proto::v1::{Dataset, PurposeOfUse, SensitivityLabel};
+use severn_trust::{dataset_from_word, label_from_word, purpose_from_word};
 
 /// The table as a configuration file writes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -43,19 +43,6 @@ pub struct Rule {
     /// `true` to say that these datasets exist here and are withheld, where no rule allows them; for an owner's table.
     #[serde(default)]
     pub withhold: bool,
-}
-
-/// What the table says of one (role, purpose, dataset).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It may be seen.
-    Allow,
-    /// It is withheld, and the reader is told so. Outranks every rule that allows.
-    Withhold,
-    /// The role is unknown, or may not see it for any purpose.
-    DenyRole,
-    /// The role may see it, but not for this purpose.
-    DenyPurpose,
 }
 
 /// What is wrong with a table.
@@ -107,50 +94,56 @@ impl AccessTable {
         Ok(())
     }
 
-    /// Decides. Most restrictive wins: withhold before allow before deny.
-    pub fn decide(&self, role_code: &str, purpose: PurposeOfUse, dataset: Dataset) -> Decision {
-        let Some(role) = self.role(role_code) else { return Decision::DenyRole };
-        let mut decision = Decision::DenyRole;
-        for rule in self.rules.iter().filter(|rule| rule.roles.contains(&role.name) && rule.covers(dataset)) {
-            let for_purpose = rule.purposes.iter().any(|word| purpose_from_word(word) == Some(purpose));
-            if for_purpose && rule.withhold {
-                return Decision::Withhold;
-            }
-            if for_purpose {
-                decision = Decision::Allow;
-            } else if decision == Decision::DenyRole && !rule.withhold {
-                decision = Decision::DenyPurpose;
+    /// The same as policies in Cedar, one for each rule and role.
+    ///
+    /// # Errors
+    /// [`PolicyError`] if a word is not understood; [`AccessTable::check`] says which key it stands at.
+    pub fn policy(&self) -> Result<Policy, PolicyError> {
+        let roles = self.roles.iter().map(|role| BundleRole { name: role.name.clone(), codes: role.codes.clone() });
+        let mut policies = String::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            for role in self.roles.iter().filter(|role| rule.roles.contains(&role.name)) {
+                policies.push_str(&rule.policy(&format!("rules[{at}] for {}", role.name), role));
             }
         }
-        decision
-    }
-
-    /// Whether the role may see entries that carry `labels`. An unknown label means no.
-    pub fn may_see_labels(&self, role_code: &str, labels: &[i32]) -> bool {
-        let Some(role) = self.role(role_code) else { return false };
-        labels.iter().all(|number| match SensitivityLabel::try_from(*number) {
-            Err(_) | Ok(SensitivityLabel::Unspecified) => false,
-            Ok(SensitivityLabel::Normal) => true,
-            Ok(label) => role.labels.iter().any(|word| word == ALL || label_from_word(word) == Some(label)),
-        })
-    }
-
-    /// The name of the role that a code means.
-    pub fn role_name(&self, role_code: &str) -> Option<&str> {
-        self.role(role_code).map(|role| role.name.as_str())
-    }
-
-    fn role(&self, role_code: &str) -> Option<&RoleDefinition> {
-        self.roles.iter().find(|role| role.codes.iter().any(|code| code == role_code))
+        Policy::read("table", roles.collect(), &policies)
     }
 }
 
 impl Rule {
-    fn covers(&self, dataset: Dataset) -> bool {
-        // `*` means every dataset that is known; an unknown one arrives here as unspecified.
-        dataset != Dataset::Unspecified
-            && self.datasets.iter().any(|word| word == ALL || dataset_from_word(word) == Some(dataset))
+    fn policy(&self, id: &str, role: &RoleDefinition) -> String {
+        let quoted = |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(", ");
+        let effect = if self.withhold { "@outcome(\"withheld\")\nforbid" } else { "permit" };
+        let datasets = match self.datasets.iter().any(|word| word == ALL) {
+            true => "resource in Group::\"all\"".to_owned(),
+            false if self.datasets.is_empty() => "false".to_owned(),
+            false => {
+                let each = self.datasets.iter().map(|word| format!("resource == Dataset::{}", quote(word)));
+                format!("({})", each.collect::<Vec<_>>().join(" || "))
+            }
+        };
+        let purposes = match self.purposes.is_empty() {
+            true => "false".to_owned(),
+            false => format!("[{}].contains(context.purpose)", quoted(&self.purposes)),
+        };
+        let labels = match self.withhold || role.labels.iter().any(|word| word == ALL) {
+            true => String::new(),
+            false => {
+                let seen: Vec<String> = role.labels.iter().cloned().chain(["normal".to_owned()]).collect();
+                format!(" && [{}].contains(context.label)", quoted(&seen))
+            }
+        };
+        format!(
+            "@id({})\n{effect} (principal in Role::{}, action == Action::\"read\", resource)\nwhen {{ {datasets} && {purposes}{labels} }};\n\n",
+            quote(id),
+            quote(&role.name),
+        )
     }
+}
+
+/// A string as Cedar writes it.
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.escape_default())
 }
 
 #[cfg(test)]

@@ -1,0 +1,34 @@
+//! Policies for tests, made from tables.
+
+#![expect(clippy::expect_used, reason = "a test ends where something it relies on is not so")]
+
+use severn_policy::{AccessTable, Asker, CurrentPolicy, Decisions, RoleDefinition, Rule};
+use severn_proto::v1::PurposeOfUse;
+use std::sync::Arc;
+
+/// The policy that stays in force for a table.
+///
+/// # Panics
+/// If the table makes no sense.
+pub fn in_force(table: &AccessTable) -> Arc<CurrentPolicy> {
+    table.check().expect("the table makes sense");
+    Arc::new(CurrentPolicy::fixed(table.policy().expect("a table can be written in Cedar")))
+}
+
+/// What is said to somebody who may see every dataset, and entries with these labels beside ordinary ones.
+///
+/// # Panics
+/// If a label is none.
+pub fn everything_labelled(labels: &[&str]) -> Arc<Decisions> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let table = AccessTable {
+        roles: vec![RoleDefinition { name: "clinician".into(), codes: words(&["R8000"]), labels: words(labels) }],
+        rules: vec![Rule {
+            roles: words(&["clinician"]),
+            purposes: words(&["direct_care"]),
+            datasets: words(&["*"]),
+            withhold: false,
+        }],
+    };
+    in_force(&table).at(0).decisions(&Asker::new("R8000", PurposeOfUse::DirectCare), "")
+}
