@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Cursor, Read, Write as _},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -48,6 +48,24 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// As the storage gives them.
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Opens a file to read it piece by piece.
+    ///
+    /// # Errors
+    /// As the storage gives them; `NotFound` where there is none.
+    fn open_read(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+
+    /// The names of all files, in no particular order.
+    ///
+    /// # Errors
+    /// As the storage gives them.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the storage gives them; `NotFound` where there is none.
+    fn remove(&self, name: &str) -> io::Result<()>;
 }
 
 /// A folder of the machine. Files are readable by their owner only.
@@ -109,6 +127,19 @@ impl Disk for SystemDisk {
         // The bytes before the name: else a power cut may leave the new name with nothing behind it.
         file.sync_data()?;
         fs::rename(next, self.folder.join(name))
+    }
+
+    fn open_read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(self.folder.join(name))?))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(Result::transpose).collect()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.folder.join(name))
     }
 }
 
@@ -184,5 +215,16 @@ impl Disk for MemoryDisk {
         writable(&files)?;
         files.content.insert(name.to_owned(), bytes.to_vec());
         Ok(())
+    }
+    fn open_read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Cursor::new(self.read(name)?)))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.lock().content.keys().cloned().collect())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.lock().content.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }

@@ -31,13 +31,16 @@ pub use digest::{Digest, RecordDigest, hex, sha256, unhex};
 pub use disk::{Append, Disk, MemoryDisk, SystemDisk};
 pub use heading::{gravity, is_whole, why_empty};
 pub use keys::{KeyError, PublicKey, SigningKey};
-pub use merkle::MerkleTree;
+pub use merkle::{MerkleEdge, MerkleLog, MerkleTree, Missing, TILE_LEAVES, Tiles, is_consistent};
 pub use nhs_number::{NhsNumber, NhsNumberError};
 pub use proof::{Proof, ProofError, Replays};
 pub use statement::{StatementError, sign_statements, verify_statement};
 pub use table::{AccessTable, Decision, RoleDefinition, Rule, TableError};
 pub use token::{Confirmation, Issuer, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, UserClaims};
-pub use trail::{Details, Trail, TrailError, TrailEvent, VerifyReport, verify_trail};
+pub use trail::{
+    Checkpoint, Details, NotShown, Removed, Shown, Trail, TrailError, TrailEvent, TrailSettings, TrailSettingsError,
+    VerifyReport, Witnessed, archive_trail, scan_trail, verify_trail, verify_witnessed,
+};
 pub use words::{
     ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, outcome_word, purpose_from_word,
     purpose_word, reason_word,
