@@ -164,8 +164,8 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let folder = &config.data.folder;
     let disk = SystemDisk::open(folder).with_context(|| format!("data.folder: cannot use {}", folder.display()))?;
-    let trail =
-        Trail::open(Arc::new(disk), Arc::clone(&clock), signing_key("data.audit_key", &config.data.audit_key)?)?;
+    let (disk, audit_key) = (Arc::new(disk), signing_key("data.audit_key", &config.data.audit_key)?);
+    let trail = Trail::open_with(Arc::clone(&disk) as _, Arc::clone(&clock), audit_key, config.audit)?;
     let store = index::open_store(config).await?;
     let entropy = Arc::new(SystemEntropy::default());
     let index = Index::open_with(Some(Snapshots::within(folder)), store, Arc::clone(&clock), entropy).await;
@@ -173,8 +173,9 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let keys = IssuerKeys::open(&config.tokens.audience, &config.tokens.issuers, Arc::clone(&clock))?;
     let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;
     let registry = Registry::new(config.registered(), config.fanout.in_flight_max);
+    let audit = Audit::new(trail, &std::fs::read(&config.data.audit_key)?);
     let broker = Broker {
-        audit: Audit::new(trail, &std::fs::read(&config.data.audit_key)?),
+        audit: audit.with_witnesses(disk, &statement_key)?,
         access: Access::new(config.access.clone(), keys, Arc::clone(&clock)),
         index: Arc::new(index),
         fanout: Fanout::new(registry, statement_key, clock, config.fanout),

@@ -19,6 +19,7 @@ mod statement;
 mod table;
 mod token;
 mod trail;
+mod witness;
 mod words;
 
 pub use challenge::{
@@ -41,6 +42,7 @@ pub use trail::{
     Checkpoint, Details, NotShown, Removed, Shown, Trail, TrailError, TrailEvent, TrailSettings, TrailSettingsError,
     VerifyReport, Witnessed, archive_trail, scan_trail, verify_trail, verify_witnessed,
 };
+pub use witness::{Cosigned, read_trail_key, sign_trail_key};
 pub use words::{
     ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, outcome_word, purpose_from_word,
     purpose_word, reason_word,
