@@ -1,5 +1,6 @@
 //! The program: reads the configuration, builds the stages, serves, stops. Its subcommands look after trail and index.
 
+mod audit;
 mod index;
 mod linking;
 mod loading;
@@ -21,7 +22,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen, read_private};
-use severn_trust::{Clock, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail, verify_trail};
+use severn_trust::{Clock, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail};
 use std::{
     ffi::OsString,
     io::Write as _,
@@ -52,18 +53,12 @@ enum Command {
     Check(ConfigArgument),
     /// Looks after the audit trail.
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(audit::AuditCommand),
     /// Looks after the master patient index.
     #[command(subcommand)]
     Index(index::IndexCommand),
     /// Prints the public half of the broker's statement key, for the adapters' configuration.
     Key(ConfigArgument),
-}
-
-#[derive(Subcommand)]
-enum AuditCommand {
-    /// Finds any changed, removed or reordered line, and a cut tail.
-    Verify(ConfigArgument),
 }
 
 #[derive(clap::Args)]
@@ -82,7 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match arguments.command {
         Command::Serve(file) => serve(&file.config),
         Command::Check(file) => check(&file.config),
-        Command::Audit(AuditCommand::Verify(file)) => verify(&file.config),
+        Command::Audit(command) => audit::run(&command),
         Command::Index(command) => index::run(&command),
         Command::Key(file) => key(&file.config),
     };
@@ -226,24 +221,6 @@ fn key(file: &Path) -> Result<()> {
     let key = signing_key("data.statement_key", &config.data.statement_key)?;
     say(&serde_json::to_string(&key.public().jwk())?);
     Ok(())
-}
-
-fn verify(file: &Path) -> Result<()> {
-    let config = Config::load(file)?;
-    let disk = SystemDisk::open(&config.data.folder)?;
-    let key = signing_key("data.audit_key", &config.data.audit_key)?;
-    let report = verify_trail(&disk, key.public()).context("cannot read the audit trail")?;
-    if report.faults.is_empty() {
-        say(&format!("the audit trail is whole: {} events, head signed at event {}", report.events, report.head_seq));
-        return Ok(());
-    }
-    for fault in &report.faults {
-        say(&format!("FAULT: {fault}"));
-    }
-    bail!(
-        "the audit trail was changed after event {}; keep it as evidence and call your information-governance lead",
-        report.events
-    )
 }
 
 /// A panic's message could carry what was being read; its place cannot.

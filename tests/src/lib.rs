@@ -7,6 +7,7 @@ pub mod keys;
 pub mod linkage;
 pub mod merge;
 pub mod people;
+pub mod recorder;
 pub mod records;
 pub mod region;
 pub mod steward;

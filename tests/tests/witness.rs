@@ -94,7 +94,8 @@ async fn a_history_that_its_operator_rewrote_and_signed_anew_is_told_by_what_a_w
     let trail =
         Trail::open(Arc::new(rewritten.clone()), world.clock.clone(), world.trail_key.clone()).expect("a trail");
     let mut events = Vec::new();
-    severn_trust::scan_trail(&world.disk, world.trail_key.public(), |_, _, event| events.push(event)).expect("whole");
+    severn_trust::scan_trail(&world.disk, world.trail_key.public(), 0..i64::MAX, |_, _, event| events.push(event))
+        .expect("whole");
     for event in events.into_iter().filter(|event| event.action != "intent") {
         trail.record(event).await.expect("durable");
     }

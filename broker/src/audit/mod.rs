@@ -5,6 +5,7 @@
 //! can prove afterwards what a reader saw without keeping any of it.
 
 mod challenges;
+mod reconcile;
 mod witness;
 
 use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Row, SourceId};
@@ -22,6 +23,7 @@ use std::{
 use tracing::error;
 
 pub use challenges::{Delivered, challenge_details};
+pub use reconcile::{Reconciliation, reconcile};
 pub use witness::CosignError;
 
 use witness::Witnesses;

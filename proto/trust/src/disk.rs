@@ -3,8 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, Cursor, Read, Write as _},
-    path::PathBuf,
+    io::{self, BufWriter, Cursor, Read, Write as _},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -141,6 +141,29 @@ impl Disk for SystemDisk {
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.folder.join(name))
     }
+}
+
+/// Writes a file of the machine, readable by its owner only: whole, or not at all. Gives what `write` gives.
+///
+/// # Errors
+/// As `write` gives them, or the operating system does.
+pub fn write_whole<T, E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut next = path.as_os_str().to_owned();
+    next.push(".next");
+    let mut out = BufWriter::new(private().write(true).create(true).truncate(true).open(&next)?);
+    let written = write(&mut out).and_then(|written| {
+        out.flush()?;
+        out.get_ref().sync_data()?;
+        fs::rename(&next, path)?;
+        Ok(written)
+    });
+    if written.is_err() {
+        drop(fs::remove_file(&next));
+    }
+    written
 }
 
 /// A folder in memory, for simulation. Clones share it. Can be told to be full.

@@ -13,6 +13,7 @@ mod disk;
 mod heading;
 mod keys;
 mod merkle;
+mod moment;
 mod nhs_number;
 mod proof;
 mod statement;
@@ -29,18 +30,20 @@ pub use challenge::{
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, new_uuid};
 pub use commitment::{Commitments, PersonKeys, SALT_BYTES};
 pub use digest::{Digest, RecordDigest, hex, sha256, unhex};
-pub use disk::{Append, Disk, MemoryDisk, SystemDisk};
+pub use disk::{Append, Disk, MemoryDisk, SystemDisk, write_whole};
 pub use heading::{gravity, is_whole, why_empty};
 pub use keys::{KeyError, PublicKey, SigningKey};
 pub use merkle::{MerkleEdge, MerkleLog, MerkleTree, Missing, TILE_LEAVES, Tiles, is_consistent};
+pub use moment::moment_ms;
 pub use nhs_number::{NhsNumber, NhsNumberError};
 pub use proof::{Proof, ProofError, Replays};
 pub use statement::{StatementError, sign_statements, verify_statement};
 pub use table::{AccessTable, Decision, RoleDefinition, Rule, TableError};
 pub use token::{Confirmation, Issuer, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, UserClaims};
 pub use trail::{
-    Checkpoint, Details, NotShown, Removed, Shown, Trail, TrailError, TrailEvent, TrailSettings, TrailSettingsError,
-    VerifyReport, Witnessed, archive_trail, scan_trail, verify_trail, verify_witnessed,
+    Checkpoint, Details, ExportError, Extract, NotShown, Observer, Released, Removed, Shown, Trail, TrailError,
+    TrailEvent, TrailSettings, TrailSettingsError, VerifyReport, Witnessed, archive_trail, audit_event, export_trail,
+    extract_releases, scan_trail, verify_trail, verify_witnessed,
 };
 pub use witness::{Cosigned, read_trail_key, sign_trail_key};
 pub use words::{

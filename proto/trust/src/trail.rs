@@ -6,8 +6,10 @@
 //! others can witness it and be shown that it only ever grew.
 //! Many writers share one commit to disk, so that durability costs one flush for all that arrived meanwhile.
 
+mod audit_event;
 mod checkpoint;
 mod event;
+mod extract;
 mod removed;
 mod segments;
 mod settings;
@@ -26,13 +28,16 @@ use segments::{Broken, follow};
 use serde::Deserialize;
 use std::{
     io,
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::{mpsc, oneshot};
 use writer::{COMMIT_EVENTS_MAX, Waiting, Writer};
 
+pub use audit_event::{ExportError, Observer, audit_event, export_trail};
 pub use checkpoint::Checkpoint;
 pub use event::{Details, TrailEvent};
+pub use extract::{Extract, Released, extract_releases};
 pub use removed::{Removed, archive_trail};
 pub use settings::{TrailSettings, TrailSettingsError};
 pub use verify::{VerifyReport, Witnessed, verify_trail, verify_witnessed};
@@ -133,7 +138,9 @@ impl Trail {
         let start = removed::start(disk.as_ref(), &public).map_err(TrailError::Storage)?;
         let mut tree = MerkleLog::new(start.tree);
         let head = read_head(disk.as_ref(), &public).map_err(TrailError::Storage)?;
-        let mut vouched = head.as_ref().is_none_or(|head| head.is_of(&start.place, tree.edge()));
+        // A head from before what was archived vouches for less than the note, which the same key signed.
+        let archived = |head: &Checkpoint| head.seq < start.place.seq || head.is_of(&start.place, tree.edge());
+        let mut vouched = head.as_ref().is_none_or(archived);
         let followed = follow(disk.as_ref(), (start.segment, start.place), |linked| {
             tree.push(&linked.place.hash);
             vouched |= head
@@ -167,7 +174,7 @@ impl Trail {
     /// # Errors
     /// [`TrailError`] if a file cannot be read or is damaged.
     pub fn scan(&self, visit: impl FnMut(u64, i64, TrailEvent)) -> Result<(), TrailError> {
-        scan_trail(self.disk.as_ref(), &self.key, visit)
+        scan_trail(self.disk.as_ref(), &self.key, i64::MIN..i64::MAX, visit)
     }
 
     /// The key by which checkpoints are checked.
@@ -212,20 +219,27 @@ impl Trail {
     }
 }
 
-/// Calls `visit` with every event of the trail in `disk`, also while a program writes to it, oldest first.
+/// Calls `visit` with every event of the trail in `disk` at moments of `when`, milliseconds since 1970, oldest first; also
+/// while a program writes to it. The chain is checked from its beginning.
 ///
 /// # Errors
 /// [`TrailError`] if a file cannot be read or is damaged.
 pub fn scan_trail(
     disk: &dyn Disk,
     key: &PublicKey,
+    when: Range<i64>,
     mut visit: impl FnMut(u64, i64, TrailEvent),
 ) -> Result<(), TrailError> {
     let start = removed::start(disk, key).map_err(TrailError::Storage)?;
     let mut unreadable = None;
-    follow(disk, (start.segment, start.place), |linked| match serde_json::from_slice::<Line>(linked.json) {
-        Ok(line) => visit(line.seq, line.at_ms, line.event),
-        Err(_) => unreadable = unreadable.or(Some(linked.place.seq)),
+    follow(disk, (start.segment, start.place), |linked| {
+        if !when.contains(&linked.place.at_ms) {
+            return;
+        }
+        match serde_json::from_slice::<Line>(linked.json) {
+            Ok(line) => visit(line.seq, line.at_ms, line.event),
+            Err(_) => unreadable = unreadable.or(Some(linked.place.seq)),
+        }
     })?;
     match unreadable {
         Some(seq) => Err(TrailError::Damaged(format!("event {seq} cannot be read"))),

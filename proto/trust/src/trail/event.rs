@@ -62,6 +62,11 @@ impl Details {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
 
+    /// Every name, and its value as JSON.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.get()))
+    }
+
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -69,9 +74,6 @@ impl Details {
 
 impl PartialEq for Details {
     fn eq(&self, other: &Details) -> bool {
-        self.0
-            .iter()
-            .map(|(name, value)| (name, value.get()))
-            .eq(other.0.iter().map(|(name, value)| (name, value.get())))
+        self.iter().eq(other.iter())
     }
 }

@@ -174,7 +174,7 @@ fn read(trail: &Trail) -> Vec<u64> {
     seen
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_chain_runs_on_from_segment_to_segment() {
     let key = key();
     let (disk, trail) = in_segments(&key, 40).await;
@@ -243,7 +243,7 @@ async fn the_event_at_fault_is_named_with_its_time_and_kind() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn archived_segments_leave_a_note_from_which_the_chain_goes_on() {
     let key = key();
     let (disk, trail) = in_segments(&key, 60).await;
@@ -268,10 +268,14 @@ async fn archived_segments_leave_a_note_from_which_the_chain_goes_on() {
     let again = archive_trail((&disk, &archive), &key, times[50], 100).unwrap().unwrap();
     let kept = verify_trail(&archive, key.public()).unwrap();
     assert_eq!((kept.events, kept.removed, kept.faults), (again.seq, None, vec![]));
+    // A writer that was killed may have left a head from before what was archived since.
+    let before = Checkpoint { seq: 1, hash: "00".repeat(32), root: String::new(), at_ms: 1 }.sign(&key).unwrap();
+    disk.replace("audit.head", before.as_bytes()).unwrap();
+    assert_eq!(verify_trail(&disk, key.public()).unwrap().faults, Vec::<String>::new());
     assert_eq!(open_small(&disk, &key).record(event(61)).await.unwrap(), 62);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_removal_that_was_cut_off_is_finished_and_one_without_a_good_note_is_found() {
     let key = key();
     let (disk, trail) = in_segments(&key, 40).await;
@@ -295,7 +299,7 @@ async fn a_removal_that_was_cut_off_is_finished_and_one_without_a_good_note_is_f
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_checkpoint_is_shown_to_go_on_from_every_older_one() {
     let key = key();
     let (_, trail) = in_segments(&key, 20).await;
@@ -319,7 +323,7 @@ async fn a_checkpoint_is_shown_to_go_on_from_every_older_one() {
     assert_eq!(trail.tile(0).unwrap().len(), 50);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_history_rewritten_by_its_own_writer_is_not_the_one_that_was_witnessed() {
     let key = key();
     let (_, trail) = in_segments(&key, 20).await;
@@ -346,4 +350,119 @@ async fn a_history_rewritten_by_its_own_writer_is_not_the_one_that_was_witnessed
     let (cut, _trail) = in_segments(&key, 12).await;
     let report = verify_witnessed(&cut, key.public(), &[by("A", &signed_20)]).unwrap();
     assert!(report.faults[0].contains("events from 13 to 20 were removed: A has seen"), "{report:?}");
+}
+
+/// A disk that stops for good after so many operations; of an append that it stops at, a half is written.
+#[derive(Clone)]
+struct Dying {
+    disk: MemoryDisk,
+    left: Arc<AtomicI64>,
+}
+
+impl Dying {
+    fn lives(&self) -> io::Result<()> {
+        if self.left.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
+    }
+}
+
+struct DyingFile(Dying, Box<dyn crate::disk::Append>);
+
+impl crate::disk::Append for DyingFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let lived = self.0.lives();
+        let written = if lived.is_ok() { bytes } else { &bytes[..bytes.len() / 2] };
+        // Behind its last operation nothing reaches the disk.
+        if self.0.left.load(Ordering::SeqCst) >= -1 {
+            self.1.append(written)?;
+        }
+        lived
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.lives()
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.0.lives()?;
+        self.1.truncate(length)
+    }
+}
+
+impl Disk for Dying {
+    fn open_append(&self, name: &str) -> io::Result<Box<dyn crate::disk::Append>> {
+        self.lives()?;
+        Ok(Box::new(DyingFile(self.clone(), self.disk.open_append(name)?)))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.disk.read(name)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.lives()?;
+        self.disk.replace(name, bytes)
+    }
+
+    fn open_read(&self, name: &str) -> io::Result<Box<dyn io::Read + Send>> {
+        self.disk.open_read(name)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.lives()?;
+        self.disk.remove(name)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
+    let key = key();
+    let mut rotated = 0;
+    for operations in 0..90 {
+        let disk = MemoryDisk::default();
+        let dying = Dying { disk: disk.clone(), left: Arc::new(AtomicI64::new(operations)) };
+        let clock = Arc::new(Ticking(AtomicI64::new(0)));
+        let opened = Trail::open_with(Arc::new(dying), clock, key.clone(), small());
+        let mut acknowledged = 0;
+        if let Ok(trail) = &opened {
+            while trail.record(event(acknowledged)).await.is_ok() {
+                acknowledged += 1;
+            }
+        }
+        drop(opened);
+        rotated += usize::from(segments(&disk).len() > 1);
+        let again = open_small(&disk, &key);
+        let (seen, next) = (read(&again).len(), again.record(event(99)).await.unwrap());
+        assert!(seen >= acknowledged, "after {operations}: {acknowledged} acknowledged, {seen} there");
+        assert_eq!(next, seen as u64 + 1);
+        signed(&disk, &key, next).await;
+        assert_eq!(verify_trail(&disk, key.public()).unwrap().faults, Vec::<String>::new());
+    }
+    assert!(rotated > 20, "{rotated} crashes behind a rotation are too few to tell");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_operation_of_an_archive_leaves_the_trail_whole() {
+    let key = key();
+    let (whole, trail) = in_segments(&key, 40).await;
+    drop(trail);
+    let mut archived = 0;
+    for operations in 0..14 {
+        let disk = MemoryDisk::default();
+        whole.files().iter().for_each(|(name, bytes)| disk.replace(name, bytes).unwrap());
+        let dying = Dying { disk: disk.clone(), left: Arc::new(AtomicI64::new(operations)) };
+        let archive = MemoryDisk::default();
+        drop(archive_trail((&dying, &archive), &key, i64::MAX, 9));
+        let report = verify_trail(&disk, key.public()).unwrap();
+        assert_eq!((report.events, report.faults), (40, vec![]), "after {operations}");
+        archived += usize::from(report.removed.is_some());
+        drop(archive_trail((&disk, &archive), &key, i64::MAX, 10).unwrap());
+        let left = verify_trail(&disk, key.public()).unwrap();
+        assert_eq!((left.segments, left.faults), (1, vec![]), "the second time it comes to its end");
+        assert_eq!(verify_trail(&archive, key.public()).unwrap().faults, Vec::<String>::new());
+    }
+    assert!(archived > 2, "{archived}");
 }

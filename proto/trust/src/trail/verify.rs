@@ -18,6 +18,8 @@ pub struct VerifyReport {
     pub head_seq: u64,
     /// Files that the trail lies in.
     pub segments: u32,
+    /// Bytes behind the last whole line: one that is being written now, or that a crash left unfinished.
+    pub unfinished: u64,
     /// What was removed from its beginning, by the signed note.
     pub removed: Option<Removed>,
     /// The last event up to which the trail is the one that a witness has seen; 0 if no witness was given.
@@ -71,6 +73,7 @@ pub fn verify_witnessed(disk: &dyn Disk, key: &PublicKey, witnessed: &[Witnessed
         events: followed.end.seq,
         head_seq: head.as_ref().map_or(0, |head| head.seq),
         segments: followed.segments,
+        unfinished: followed.unfinished,
         removed: start.removed,
         witnessed_seq: comparison.witnessed_seq,
         out_of_reach: comparison.out_of_reach,
