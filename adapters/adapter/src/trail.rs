@@ -94,7 +94,9 @@ fn extract(config: &Config, asked: &WhileArguments, out: &mut impl Write) -> any
 }
 
 fn witnessed(config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
-    let kept = Kept::read(&config.data.disk()?).context("what was last seen of the broker's trail cannot be read")?;
-    let kept = kept.context("nothing was seen of the broker's trail yet; let the adapter serve for a minute")?;
-    Ok(writeln!(out, "{}", serde_json::to_string(&kept.cosigned)?)?)
+    let seen = Kept::seen(&config.data.disk()?).context("what was seen of the broker's trail cannot be read")?;
+    if seen.is_empty() {
+        bail!("nothing was seen of the broker's trail yet; let the adapter serve for a minute");
+    }
+    seen.iter().try_for_each(|seen| Ok(writeln!(out, "{}", serde_json::to_string(seen)?)?))
 }

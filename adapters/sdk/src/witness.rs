@@ -23,6 +23,12 @@ use tracing::{error, info, warn};
 /// The newest checkpoint that was checked and signed.
 const KEPT: &str = "witness.json";
 
+/// One of those before it for every hour, one line each: the closer they lie, the closer a rewritten event is told.
+const SEEN: &str = "witness-seen.log";
+
+/// Milliseconds between two lines of it.
+const SEEN_EVERY_MS: i64 = 3_600_000;
+
 /// What was shown and could not be so, one line each.
 const EVIDENCE: &str = "witness-evidence.log";
 
@@ -69,6 +75,8 @@ pub struct Kept {
     pub cosigned: Cosigned,
     /// What the checkpoint says.
     pub checkpoint: Checkpoint,
+    /// When one was last added to the list of those seen: milliseconds since 1970-01-01T00:00:00Z.
+    pub listed_ms: i64,
 }
 
 impl Kept {
@@ -84,7 +92,26 @@ impl Kept {
         }
     }
 
-    fn write(&self, disk: &dyn Disk) -> io::Result<()> {
+    /// What was seen from hour to hour, oldest first, and at last.
+    ///
+    /// # Errors
+    /// As the storage gives them; `InvalidData` if what was seen last cannot be read.
+    pub fn seen(disk: &dyn Disk) -> io::Result<Vec<Cosigned>> {
+        let list = match disk.read(SEEN) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read?,
+        };
+        // A line that a crash left unfinished says nothing; every other speaks for itself.
+        let listed = list.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+        Ok(listed.chain(Kept::read(disk)?.map(|kept| kept.cosigned)).collect())
+    }
+
+    /// Makes it durable; at the full hour also in the list.
+    fn write(&mut self, disk: &dyn Disk, at_ms: i64) -> io::Result<()> {
+        if at_ms - self.listed_ms >= SEEN_EVERY_MS {
+            append(disk, SEEN, &serde_json::to_string(&self.cosigned)?)?;
+            self.listed_ms = at_ms;
+        }
         disk.replace(KEPT, &serde_json::to_vec(self)?)
     }
 }
@@ -251,10 +278,11 @@ impl Witness {
     ) -> Result<(), Missed> {
         let (parts, at_ms) = (&self.parts, self.parts.clock.now_ms());
         let cosigned = Cosigned::sign(&parts.key, &parts.source_id, jws, at_ms)?;
-        let kept = Kept { cosigned, checkpoint };
-        let (disk, written) = (Arc::clone(&parts.disk), kept.clone());
-        let writing = tokio::task::spawn_blocking(move || written.write(disk.as_ref())).await;
-        writing.map_err(io::Error::other)??;
+        let listed_ms = self.kept.as_ref().map_or(0, |kept| kept.listed_ms);
+        let mut kept = Kept { cosigned, checkpoint, listed_ms };
+        let disk = Arc::clone(&parts.disk);
+        let writing = tokio::task::spawn_blocking(move || kept.write(disk.as_ref(), at_ms).map(|()| kept)).await;
+        let kept = writing.map_err(io::Error::other)??;
         let key = serde_json::to_string(&kept.cosigned.key).map_err(io::Error::other)?;
         let request = CosignRequest { cosignature: kept.cosigned.cosignature.clone(), key };
         self.kept = Some(kept);
@@ -276,7 +304,7 @@ impl Witness {
             "kept": kept.map(|kept| &kept.cosigned),
             "shown": { "checkpoint": shown.checkpoint, "consistency": nodes, "trail_key": shown.trail_key },
         });
-        if let Err(fault) = append(parts.disk.as_ref(), &evidence) {
+        if let Err(fault) = append(parts.disk.as_ref(), EVIDENCE, &evidence.to_string()) {
             error!(source_id = parts.source_id, %fault, "ALARM: the evidence cannot be kept");
         }
         let details = Details::default()
@@ -295,9 +323,10 @@ fn disowns(status: &Status) -> bool {
     status.code() == Code::FailedPrecondition && std::error::Error::source(status).is_none()
 }
 
-fn append(disk: &dyn Disk, evidence: &serde_json::Value) -> io::Result<()> {
-    let mut file = disk.open_append(EVIDENCE)?;
-    file.append(format!("{evidence}\n").as_bytes())?;
+/// Adds a line, behind whatever a crash may have left unfinished.
+fn append(disk: &dyn Disk, name: &str, line: &str) -> io::Result<()> {
+    let mut file = disk.open_append(name)?;
+    file.append(format!("\n{line}\n").as_bytes())?;
     file.sync()
 }
 

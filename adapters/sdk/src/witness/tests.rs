@@ -160,6 +160,13 @@ async fn a_trail_that_grows_is_kept_and_signed_and_gone_on_from_after_a_restart(
     again.start();
     again.until("what came meanwhile", |stage| stage.kept_seq() == 410).await;
     assert_eq!(again.alarms(), Vec::<String>::new());
+    // The first of the hour, whatever a crash left, and the last.
+    let mut list = stage.disk.files()[SEEN].clone();
+    list.extend_from_slice(b"\n{\"witness\":");
+    stage.disk.replace(SEEN, &list).unwrap();
+    let seen = Kept::seen(&stage.disk).unwrap();
+    let seq = |seen: &Cosigned| seen.read(stage.trail_key.public()).unwrap().checkpoint.seq;
+    assert_eq!((seen.len(), seq(&seen[0]) <= 5, seq(&seen[1])), (2, true, 410));
 }
 
 fn copied(stage: &Stage) -> Stage {

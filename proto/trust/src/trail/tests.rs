@@ -466,3 +466,18 @@ async fn a_crash_at_any_operation_of_an_archive_leaves_the_trail_whole() {
     }
     assert!(archived > 2, "{archived}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_head_of_an_older_program_is_taken_and_replaced_by_a_checkpoint() {
+    let key = key();
+    let disk = written(&key, 3).await;
+    let new = read_head(&disk, key.public()).unwrap().unwrap();
+    let payload = serde_json::json!({ "seq": 3, "hash": new.hash, "at_ms": 5 });
+    disk.replace("audit.head", key.sign("severn-trail+jwt", &payload).unwrap().as_bytes()).unwrap();
+    assert_eq!(verify_trail(&disk, key.public()).unwrap().faults, Vec::<String>::new());
+    let trail = open(&disk, &key);
+    assert!(matches!(trail.checkpoint(0), Err(NotShown::NothingYet)));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let shown = Checkpoint::read(&trail.checkpoint(0).unwrap().checkpoint, key.public()).unwrap();
+    assert_eq!((shown.seq, shown.root), (3, new.root));
+}
