@@ -7,18 +7,19 @@
 use severn_broker::audit::{Reconciliation, reconcile};
 use severn_proto::v1::Dataset;
 use severn_trust::{
-    Disk as _, Extract, MemoryDisk, SigningKey, SystemDisk, Trail, archive_trail, extract_releases, scan_trail,
-    verify_trail,
+    Cosigned, Disk as _, Extract, MemoryDisk, SigningKey, SystemClock, SystemDisk, Trail, TrailEvent, archive_trail,
+    extract_releases, scan_trail, verify_trail,
 };
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 use tests::{
+    bench::rig::Rig,
     keys::{Seeded, signing_key, signing_pem},
     recorder::settings,
     records::{allergy, anne, bert, plain},
@@ -144,7 +145,7 @@ async fn a_trail_that_was_killed_is_gone_on_with_by_the_program_itself() {
     let said = written_until_killed(&data, &key_file, 1, || pause(50));
     let key = SigningKey::from_pem(&pem).expect("a key");
     let disk = Arc::new(SystemDisk::open(&data).expect("a folder"));
-    let clock = Arc::new(severn_trust::SystemClock);
+    let clock = Arc::new(SystemClock);
     let trail = Trail::open_with(disk, clock, key.clone(), settings()).expect("it opens");
     let shown = loop {
         match trail.checkpoint(0) {
@@ -193,4 +194,64 @@ async fn broker_and_adapters_agree_on_what_was_released_and_a_release_too_many_i
     let forged = Extract { source_id: "A".into(), ..extract_of(&world.adapter_disks["B"], "B") };
     let empty = reconcile(&MemoryDisk::default(), world.trail_key.public(), &[forged]).expect("nothing is whole, too");
     assert_eq!(empty.mismatches.len(), 2, "{empty:?}");
+}
+
+/// A trail of twenty events, of which the twelfth is about `person`; gives its head.
+async fn written_about(data: &Path, key: &SigningKey, person: &str) -> String {
+    let disk = Arc::new(SystemDisk::open(data).expect("a folder"));
+    let trail = Trail::open(disk, Arc::new(SystemClock), key.clone()).expect("a new trail");
+    for n in 1..=20 {
+        let person = if n == 12 { person.to_owned() } else { format!("p{n}") };
+        let event = TrailEvent { action: "intent".into(), query_id: "q".into(), person, ..TrailEvent::default() };
+        trail.record(event).await.expect("durable");
+    }
+    loop {
+        match trail.checkpoint(20) {
+            Ok(shown) => return shown.checkpoint,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_command_line_compares_with_what_a_witness_gives_and_archives_nothing_too_early() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rig = Rig::new(folder.path(), PathBuf::from(env!("CARGO_BIN_EXE_party")), 0).expect("a rig");
+    let (data, seen, out) =
+        (folder.path().join("data"), folder.path().join("seen.json"), folder.path().join("out.ndjson"));
+    let config = rig.configured(&data).expect("a configuration");
+    let pem = std::fs::read_to_string(folder.path().join("audit.key")).expect("the trail's key");
+    let key = SigningKey::from_pem(&pem).expect("a key");
+    let head = written_about(&data, &key, "somebody").await;
+    let signed = Cosigned::sign(&signing_key(), "M85001", &head, 5).expect("a signature");
+    std::fs::write(&seen, serde_json::to_string(&signed).expect("JSON")).expect("what the witness gives");
+    let audit = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_party"));
+        let ended = command.args(["severn-broker", "audit"]).args(arguments).arg("--config").arg(&config).output();
+        let ended = ended.expect("the program");
+        let said = [ended.stdout, ended.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        (ended.status.success(), said)
+    };
+    let (seen, out) = (seen.to_string_lossy().into_owned(), out.to_string_lossy().into_owned());
+    let (good, said) = audit(&["verify", "--witness", &seen]);
+    assert!(good && said.contains("1 co-signed checkpoints; witnessed up to event 20"), "{said}");
+    let (good, said) = audit(&["export", "--since", "2020-01-01", "--until", "2100-01-01", "--out", &out]);
+    assert!(good && said.contains("20 events"), "{said}");
+    let old = folder.path().join("old").to_string_lossy().into_owned();
+    let (good, said) = audit(&["archive", "--before", "2100-01-01", "--to", &old]);
+    assert!(!good && said.contains("audit.retention_days keeps events"), "{said}");
+    let (good, said) = audit(&["archive", "--before", "2000-01-01", "--to", &old]);
+    assert!(good && said.contains("nothing to archive"), "{said}");
+    // Its operator writes the trail anew, with the right key, and one person is another.
+    for name in ["audit.log", "audit.head"] {
+        std::fs::remove_file(data.join(name)).expect("it was there");
+    }
+    written_about(&data, &key, "nobody").await;
+    let (good, said) = audit(&["verify"]);
+    assert!(good && said.contains("no adapter has witnessed"), "{said}");
+    let (good, said) = audit(&["verify", "--witness", &seen]);
+    assert!(
+        !good && said.contains("FAULT: history was rewritten: this is not the trail that M85001 has seen"),
+        "{said}"
+    );
 }
