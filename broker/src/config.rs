@@ -8,6 +8,7 @@ use crate::{
 };
 use serde::Deserialize;
 use severn_link::{ListenLimits, ServerLimits, TlsFiles};
+use severn_trust::TrailSettings;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -23,6 +24,9 @@ pub struct Config {
     pub tls: TlsFiles,
     /// Where index and audit trail lie.
     pub data: DataSection,
+    /// How large the files of the audit trail become, and how long they are kept.
+    #[serde(default)]
+    pub audit: TrailSettings,
     /// Where the index lies, if not there.
     #[serde(default)]
     pub index: IndexSection,
@@ -170,6 +174,9 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let fault = |key: String, message: &str| Err(ConfigError::Value { key, message: message.to_owned() });
         self.access.check().map_err(|e| ConfigError::Value { key: format!("access.{}", e.key), message: e.message })?;
+        if let Err(fault_of) = self.audit.check() {
+            return fault(format!("audit.{}", fault_of.key), fault_of.message);
+        }
         if let Some(Err((key, message))) = self.index.postgres.as_ref().map(PostgresSettings::check) {
             return fault(format!("index.postgres.{key}"), message);
         }

@@ -1,5 +1,6 @@
 //! The program: reads the configuration, builds the stages, serves, stops. Its subcommands look after trail and index.
 
+mod audit;
 mod index;
 mod linking;
 mod loading;
@@ -22,7 +23,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen, read_private};
 use severn_policy::{CurrentPolicy, Workbench};
-use severn_trust::{Clock, Disk, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail, verify_trail};
+use severn_trust::{Clock, Disk, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail};
 use std::{
     ffi::OsString,
     io::Write as _,
@@ -53,7 +54,7 @@ enum Command {
     Check(ConfigArgument),
     /// Looks after the audit trail.
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(audit::AuditCommand),
     /// Looks after the master patient index.
     #[command(subcommand)]
     Index(index::IndexCommand),
@@ -62,12 +63,6 @@ enum Command {
     Policy(Workbench),
     /// Prints the public half of the broker's statement key, for the adapters' configuration.
     Key(ConfigArgument),
-}
-
-#[derive(Subcommand)]
-enum AuditCommand {
-    /// Finds any changed, removed or reordered line, and a cut tail.
-    Verify(ConfigArgument),
 }
 
 #[derive(clap::Args)]
@@ -86,7 +81,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match arguments.command {
         Command::Serve(file) => serve(&file.config),
         Command::Check(file) => check(&file.config),
-        Command::Audit(AuditCommand::Verify(file)) => verify(&file.config),
+        Command::Audit(command) => audit::run(&command),
         Command::Index(command) => index::run(&command),
         Command::Policy(command) => policy(&command),
         Command::Key(file) => key(&file.config),
@@ -172,22 +167,20 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let folder = &config.data.folder;
     let disk = SystemDisk::open(folder).with_context(|| format!("data.folder: cannot use {}", folder.display()))?;
-    let trail = Trail::open(
-        Arc::new(disk.clone()),
-        Arc::clone(&clock),
-        signing_key("data.audit_key", &config.data.audit_key)?,
-    )?;
+    let (disk, audit_key) = (Arc::new(disk), signing_key("data.audit_key", &config.data.audit_key)?);
+    let trail = Trail::open_with(Arc::clone(&disk) as _, Arc::clone(&clock), audit_key, config.audit)?;
     let store = index::open_store(config).await?;
     let entropy = Arc::new(SystemEntropy::default());
     let index = Index::open_with(Some(Snapshots::within(folder)), store, Arc::clone(&clock), entropy).await;
     let index = index.context("cannot read the index")?;
     let keys = IssuerKeys::open(&config.tokens.audience, &config.tokens.issuers, Arc::clone(&clock))?;
-    let policy = policy_of(config, Arc::new(disk), clock.as_ref())?;
+    let policy = policy_of(config, Arc::clone(&disk) as _, clock.as_ref())?;
     tokio::spawn(config.access.policy.clone().follow(Arc::clone(&policy), Arc::clone(&clock)));
     let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;
     let registry = Registry::new(config.registered(), config.fanout.in_flight_max);
+    let audit = Audit::new(trail, &std::fs::read(&config.data.audit_key)?);
     let broker = Broker {
-        audit: Audit::new(trail, &std::fs::read(&config.data.audit_key)?),
+        audit: audit.with_witnesses(disk, &statement_key)?,
         access: Access::new(config.access.clone(), policy, keys, Arc::clone(&clock)),
         index: Arc::new(index),
         fanout: Fanout::new(registry, statement_key, clock, config.fanout),
@@ -253,24 +246,6 @@ fn key(file: &Path) -> Result<()> {
     let key = signing_key("data.statement_key", &config.data.statement_key)?;
     say(&serde_json::to_string(&key.public().jwk())?);
     Ok(())
-}
-
-fn verify(file: &Path) -> Result<()> {
-    let config = Config::load(file)?;
-    let disk = SystemDisk::open(&config.data.folder)?;
-    let key = signing_key("data.audit_key", &config.data.audit_key)?;
-    let report = verify_trail(&disk, key.public()).context("cannot read the audit trail")?;
-    if report.faults.is_empty() {
-        say(&format!("the audit trail is whole: {} events, head signed at event {}", report.events, report.head_seq));
-        return Ok(());
-    }
-    for fault in &report.faults {
-        say(&format!("FAULT: {fault}"));
-    }
-    bail!(
-        "the audit trail was changed after event {}; keep it as evidence and call your information-governance lead",
-        report.events
-    )
 }
 
 /// A panic's message could carry what was being read; its place cannot.

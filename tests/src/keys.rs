@@ -17,11 +17,14 @@ use std::{
 /// # Panics
 /// If the machine gives no randomness.
 pub fn signing_key() -> SigningKey {
-    from_pem(&key_pem())
+    from_pem(&signing_pem())
 }
 
 /// A fresh P-256 private key, PKCS#8 PEM.
-fn key_pem() -> String {
+///
+/// # Panics
+/// If the machine gives no randomness.
+pub fn signing_pem() -> String {
     rcgen::KeyPair::generate().expect("a key can be made").serialize_pem()
 }
 
@@ -75,7 +78,7 @@ pub struct Gateway {
 
 impl Default for Gateway {
     fn default() -> Self {
-        let app_pem = key_pem();
+        let app_pem = signing_pem();
         Gateway { issuer: Issuer::new(signing_key()), app_key: from_pem(&app_pem), app_pem }
     }
 }

@@ -8,6 +8,7 @@ pub mod linkage;
 pub mod merge;
 pub mod people;
 pub mod policies;
+pub mod recorder;
 pub mod records;
 pub mod region;
 pub mod steward;

@@ -28,7 +28,7 @@ use severn_client::{Client, Found, Search};
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
 use severn_policy::CurrentPolicy;
 use severn_proto::v1::{Dataset, Demographics, Entry, PurposeOfUse, Registration};
-use severn_trust::{ALL_DATASETS, MemoryDisk, SigningKey, Trail};
+use severn_trust::{ALL_DATASETS, MemoryDisk, PublicKey, SigningKey, Trail};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -179,6 +179,8 @@ pub struct World {
     pub store: MemoryStore,
     /// The broker's trail key.
     pub trail_key: SigningKey,
+    /// By which the broker's statements are checked.
+    pub statement_key: PublicKey,
     /// The sources, by id.
     pub sources: BTreeMap<String, Arc<MadeUp>>,
     /// The disks of the adapters, by source id.
@@ -220,6 +222,7 @@ impl World {
             disk,
             store,
             trail_key,
+            statement_key: statement_key.public().clone(),
             sources,
             adapter_disks: BTreeMap::new(),
             gateway,
@@ -353,6 +356,7 @@ async fn broker(
     settings.check().expect("the region's table makes sense");
     let policy = in_force(&settings.policy.table());
     let trail = Trail::open(Arc::new(disk.clone()), clock.clone(), trail_key.clone()).expect("a new trail opens");
+    let audit = Audit::new(trail, b"the manifest secret of a test");
     let index = Index::open(Arc::new(store.clone()), clock.clone(), Arc::new(Seeded::new(7)));
     let limits = AskLimits::default();
     let known = sources.keys().map(|id| model::Source {
@@ -363,7 +367,7 @@ async fn broker(
     });
     let registry = Registry::new(known, limits.in_flight_max);
     Arc::new(Broker {
-        audit: Audit::new(trail, b"the manifest secret of a test"),
+        audit: audit.with_witnesses(Arc::new(disk.clone()), statement_key).expect("no witness has signed yet"),
         access: Access::new(settings, policy, IssuerKeys::fixed(gateway.verifier()), clock.clone()),
         index: Arc::new(index.await.expect("an empty index opens")),
         fanout: Fanout::new(registry, statement_key.clone(), clock.clone(), limits),

@@ -94,4 +94,36 @@ pub(crate) enum AnswerState {
 pub(crate) enum Audit {
     /// Check that nothing in the trail was changed, removed, reordered or cut
     Verify,
+    /// Move the oldest files, in which every event is older than a day and than audit.retention_days, to another folder,
+    /// and leave a signed note of what was there
+    Archive(ArchiveArguments),
+    /// Write events as FHIR R4 AuditEvents after IHE BALP, one on each line
+    Export(WhileArguments),
+    /// Write how much was released to which query, for the broker's operator to compare (`severn-broker audit reconcile`)
+    Extract(WhileArguments),
+    /// Print what this adapter has last seen of the broker's audit trail, signed, for `severn-broker audit verify --witness`
+    Witnessed,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArguments {
+    /// The day, or the moment, before which events may go
+    #[arg(long, value_name = "DAY", value_parser = severn_trust::moment_ms)]
+    pub before: i64,
+    /// Where they go; a folder of the archive's own, used again the next time
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhileArguments {
+    /// From this day, or moment
+    #[arg(long, value_name = "DAY", value_parser = severn_trust::moment_ms)]
+    pub since: i64,
+    /// To before this day, or moment
+    #[arg(long, value_name = "DAY", value_parser = severn_trust::moment_ms)]
+    pub until: i64,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
 }

@@ -13,6 +13,7 @@ use severn_adapter_sdk::{
 use severn_adapter_sql::SqlSettings;
 use severn_link::TlsFiles;
 use severn_policy::PolicySettings;
+use severn_trust::TrailSettings;
 use std::{fs, path::Path};
 
 /// The kind of source.
@@ -59,6 +60,9 @@ pub struct Config {
     pub policy: PolicySettings,
     /// What the adapter itself keeps.
     pub data: DataSettings,
+    /// How large the files of the audit trail become, and how long they are kept.
+    #[serde(default)]
+    pub audit: TrailSettings,
     /// How identities are announced.
     #[serde(default)]
     pub feed: FeedSettings,
@@ -103,6 +107,7 @@ impl Config {
         self.broker.check()?;
         self.tokens.check()?;
         check_policy(&self.policy)?;
+        self.audit.check().map_err(|e| SettingsError::new(format!("audit.{}", e.key), e.message))?;
         self.feed.check()?;
         check_limits(&self.limits)?;
         let sections =

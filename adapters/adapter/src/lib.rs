@@ -13,7 +13,7 @@ mod trail;
 
 pub use kind::open_source;
 
-use arguments::{Arguments, Audit, Command};
+use arguments::{Arguments, Command};
 use clap::Parser as _;
 use severn_adapter_sdk::source::Source;
 use severn_trust::{Clock as _, SystemClock};
@@ -81,7 +81,7 @@ async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCo
             out.write_all(command.run(SystemClock.now_s())?.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Audit(Audit::Verify) => trail::verify(&config::Config::load(&arguments.config)?, &mut out),
+        Command::Audit(asked) => trail::audit(&config::Config::load(&arguments.config)?, &asked, &mut out),
     }
 }
 

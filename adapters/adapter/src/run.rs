@@ -8,6 +8,7 @@ use severn_adapter_sdk::{
     serve::{About, Adapter, Parts, serve},
     settings::SettingsError,
     source::Source,
+    witness::{WITNESS_EVERY, Witness, WitnessParts},
 };
 use severn_link::{Identity, Tls, TlsDialler, listen};
 use severn_policy::{CurrentPolicy, Policy};
@@ -31,7 +32,8 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     let tls = own_tls(&config)?;
     let _lock = only_one(&config)?;
     let disk: Arc<dyn Disk> = Arc::new(config.data.disk()?);
-    let trail = Trail::open(Arc::clone(&disk), Arc::clone(&clock), config.data.key()?)?;
+    let trail = Trail::open_with(Arc::clone(&disk), Arc::clone(&clock), config.data.key()?, config.audit)?;
+    let witness = witness(&config, &tls, (&disk, &clock), trail.clone())?;
     let policy = policy(&config, Arc::clone(&disk), clock.as_ref())?;
     tokio::spawn(config.policy.clone().follow(Arc::clone(&policy), Arc::clone(&clock)));
     let source = around(open_source(&config, Arc::clone(&clock))?);
@@ -54,6 +56,7 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     info!(source_id = config.source.id, listen = %config.serve.listen, "adapter serves");
     let stop = CancellationToken::new();
     let feeding = tokio::spawn(feed(&config, &tls, source, disk, clock).run(stop.clone()));
+    let witnessing = tokio::spawn(witness.run(stop.clone()));
     let mut serving = tokio::spawn(serve(adapter, incoming, config.serve.calls, stop.clone().cancelled_owned()));
     tokio::select! {
         () = told => {}
@@ -64,7 +67,7 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     }
     info!("adapter stops");
     stop.cancel();
-    if tokio::time::timeout(DRAIN_MAX, async { tokio::join!(&mut serving, feeding) }).await.is_err() {
+    if tokio::time::timeout(DRAIN_MAX, async { tokio::join!(&mut serving, feeding, witnessing) }).await.is_err() {
         warn!("calls under way were cut off");
         serving.abort();
     }
@@ -135,6 +138,30 @@ fn feed(config: &Config, tls: &Tls, source: Arc<dyn Source>, disk: Arc<dyn Disk>
         entropy: Arc::new(SystemEntropy::default()),
         every: Duration::from_millis(config.feed.every_ms),
     })
+}
+
+fn witness(
+    config: &Config,
+    tls: &Tls,
+    (disk, clock): (&Arc<dyn Disk>, &Arc<dyn Clock>),
+    trail: Trail,
+) -> anyhow::Result<Witness> {
+    let witness = Witness::open(WitnessParts {
+        source_id: config.source.id.clone(),
+        disk: Arc::clone(disk),
+        dialler: Arc::new(TlsDialler::new(tls.clone(), CONNECT_MAX)),
+        address: config.broker.address.clone(),
+        broker: config.broker.identity(),
+        broker_key: config.broker.key()?,
+        key: config.data.key()?,
+        trail,
+        clock: Arc::clone(clock),
+        entropy: Arc::new(SystemEntropy::default()),
+        every: WITNESS_EVERY,
+    });
+    witness.context(
+        "data.folder: what was last seen of the broker's audit trail cannot be read; keep witness.json as evidence",
+    )
 }
 
 #[cfg(unix)]

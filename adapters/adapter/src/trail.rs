@@ -1,17 +1,36 @@
-//! Checks the adapter's own audit trail.
+//! Looks after the adapter's own audit trail, and prints what it has seen of the broker's; also while the adapter serves.
 
-use crate::config::Config;
-use severn_trust::{Disk, PublicKey, verify_trail};
+use crate::{
+    arguments::{ArchiveArguments, Audit, WhileArguments},
+    config::Config,
+};
+use anyhow::{Context as _, bail};
+use severn_adapter_sdk::witness::Kept;
+use severn_trust::{
+    Clock as _, Disk, ExportError, Observer, PublicKey, SystemClock, SystemDisk, archive_trail, export_trail,
+    extract_releases, verify_trail, write_whole,
+};
 use std::{
     io::{self, Write},
     process::ExitCode,
 };
 
-/// Verifies the trail of the configured data folder. The exit code is 1 when something is wrong.
+/// Does what was `asked`. The exit code is 1 when something is wrong.
 ///
 /// # Errors
-/// If the key cannot be read or `out` cannot be written.
-pub(crate) fn verify(config: &Config, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+/// If the key cannot be read, the trail is damaged, or a file or `out` cannot be written.
+pub(crate) fn audit(config: &Config, asked: &Audit, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    match asked {
+        Audit::Verify => return verify(config, out),
+        Audit::Archive(asked) => archive(config, asked, out)?,
+        Audit::Export(asked) => export(config, asked, out)?,
+        Audit::Extract(asked) => extract(config, asked, out)?,
+        Audit::Witnessed => witnessed(config, out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(config: &Config, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let key = config.data.key()?;
     match report(&config.data.disk()?, key.public()) {
         Ok(text) => {
@@ -29,10 +48,55 @@ pub(crate) fn verify(config: &Config, out: &mut impl Write) -> anyhow::Result<Ex
 pub(crate) fn report(disk: &dyn Disk, key: &PublicKey) -> Result<String, String> {
     match verify_trail(disk, key) {
         Ok(report) if report.faults.is_empty() => {
-            Ok(format!("audit trail: {} event(s), chain and signed head hold", report.events))
+            let archived = report.removed.map(|removed| format!(", the first {} of them archived", removed.seq));
+            let archived = archived.unwrap_or_default();
+            Ok(format!("audit trail: {} event(s){archived}, chain and signed head hold", report.events))
         }
         Ok(report) => Err(format!("audit trail: {}; keep the folder as evidence", report.faults.join("; "))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok("audit trail: none yet".into()),
         Err(error) => Err(format!("audit trail: cannot be read: {error}")),
     }
+}
+
+fn archive(config: &Config, asked: &ArchiveArguments, out: &mut impl Write) -> anyhow::Result<()> {
+    let now_ms = SystemClock.now_ms();
+    if asked.before > config.audit.removable_before_ms(now_ms) {
+        bail!("--before: audit.retention_days keeps events for {} days", config.audit.retention_days);
+    }
+    let (disk, key) = (config.data.disk()?, config.data.key()?);
+    let to = SystemDisk::open(&asked.to).with_context(|| format!("--to: {}", asked.to.display()))?;
+    if asked.to.canonicalize()? == config.data.folder.canonicalize()? {
+        bail!("--to: is the trail's own folder; name another");
+    }
+    match archive_trail((&disk, &to), &key, asked.before, now_ms)? {
+        Some(removed) => writeln!(out, "archived up to event {}", removed.seq)?,
+        None => writeln!(out, "nothing to archive: no whole file is that old")?,
+    }
+    Ok(())
+}
+
+fn export(config: &Config, asked: &WhileArguments, out: &mut impl Write) -> anyhow::Result<()> {
+    let (disk, key) = (config.data.disk()?, config.data.key()?);
+    let observer = Observer { id: config.source.id.clone(), asked_by: Some(config.broker.id.clone()) };
+    let when = asked.since..asked.until;
+    let written = write_whole(&asked.out, |file| export_trail(&disk, key.public(), when, &observer, file));
+    let written = written.with_context(|| format!("--out: {}", asked.out.display()))?;
+    Ok(writeln!(out, "{}: {written} events", asked.out.display())?)
+}
+
+fn extract(config: &Config, asked: &WhileArguments, out: &mut impl Write) -> anyhow::Result<()> {
+    let (disk, key) = (config.data.disk()?, config.data.key()?);
+    let extract = extract_releases(&disk, key.public(), &config.source.id, asked.since..asked.until)?;
+    let text = serde_json::to_string_pretty(&extract)?;
+    write_whole(&asked.out, |file| Ok::<_, ExportError>(writeln!(file, "{text}")?))
+        .with_context(|| format!("--out: {}", asked.out.display()))?;
+    Ok(writeln!(out, "{}: {} queries", asked.out.display(), extract.released.len())?)
+}
+
+fn witnessed(config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
+    let seen = Kept::seen(&config.data.disk()?).context("what was seen of the broker's trail cannot be read")?;
+    if seen.is_empty() {
+        bail!("nothing was seen of the broker's trail yet; let the adapter serve for a minute");
+    }
+    seen.iter().try_for_each(|seen| Ok(writeln!(out, "{}", serde_json::to_string(seen)?)?))
 }

@@ -18,6 +18,7 @@ mod answer;
 mod reading;
 pub mod inbox;
 pub mod feed;
+pub mod witness;
 pub mod quality;
 pub mod limits;
 pub mod source;

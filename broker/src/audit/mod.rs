@@ -5,6 +5,8 @@
 //! can prove afterwards what a reader saw without keeping any of it.
 
 mod challenges;
+mod reconcile;
+mod witness;
 
 use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Row, SourceId};
 use aws_lc_rs::hmac;
@@ -14,15 +16,23 @@ use severn_proto::v1::{Access, DocumentOpened, ReasonCode};
 use severn_trust::{
     Details, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tracing::error;
 
 pub use challenges::{Delivered, challenge_details};
+pub use reconcile::{Reconciliation, reconcile};
+pub use witness::CosignError;
+
+use witness::Witnesses;
 
 /// The stage.
 pub struct Audit {
     trail: Trail,
     manifest_key: hmac::Key,
+    witnesses: Option<Arc<Witnesses>>,
 }
 
 /// What the trail calls an answer about another person.
@@ -37,7 +47,7 @@ const REPORT_MAX: usize = 1000;
 impl Audit {
     /// Writes to `trail`; `manifest_secret` keys the hashes of what was shown (any length, kept by the operator).
     pub fn new(trail: Trail, manifest_secret: &[u8]) -> Audit {
-        Audit { trail, manifest_key: hmac::Key::new(hmac::HMAC_SHA256, manifest_secret) }
+        Audit { trail, manifest_key: hmac::Key::new(hmac::HMAC_SHA256, manifest_secret), witnesses: None }
     }
 
     /// Records that `question` is about to be answered.
@@ -62,6 +72,7 @@ impl Audit {
             .with("asked", &asked)
             .with("policy", &plan.policy_version)
             .with("outcomes", &outcomes(&merged.rows))
+            .with("received_from", &received_from(&merged.rows))
             .with("received", &seal.received)
             .with("shown", &seal.shown)
             .with("grouped", &seal.grouped)
@@ -243,6 +254,15 @@ fn outcomes<'r>(rows: &[Row<'r>]) -> BTreeMap<&'r str, BTreeMap<i32, u32>> {
     for same in said.chunk_by(|a, b| a == b) {
         let (source, outcome) = same[0];
         by_source.entry(source).or_default().insert(outcome, u32::try_from(same.len()).unwrap_or(u32::MAX));
+    }
+    by_source
+}
+
+/// For each source that sent any, how many entries of which dataset were received.
+fn received_from<'r>(rows: &[Row<'r>]) -> BTreeMap<&'r str, BTreeMap<i32, u32>> {
+    let mut by_source: BTreeMap<&str, BTreeMap<i32, u32>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.received > 0) {
+        by_source.entry(&*row.source.id.0).or_default().insert(row.dataset as i32, row.received);
     }
     by_source
 }

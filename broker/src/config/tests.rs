@@ -13,6 +13,7 @@ fn load(text: &str) -> Result<Config, ConfigError> {
 fn the_example_is_a_configuration() {
     let config = load(EXAMPLE).unwrap();
     assert_eq!(config.fanout, AskLimits::default(), "the example shows the defaults");
+    assert_eq!(config.audit, TrailSettings::default(), "the example shows the defaults");
     assert_eq!(config.listen.limits, ListenLimits::default(), "the example shows the defaults");
     assert_eq!(config.listen.connection, ServerLimits::default(), "the example shows the defaults");
 }
@@ -28,6 +29,10 @@ fn what_is_wrong_is_named() {
         ("in_flight_max = 32", "in_flight_max = 0", "fanout.in_flight_max"),
         ("in_flight_max = 32", "in_flight_max = -1", "in_flight_max"),
         ("datasets = [\"*\"]", "datasets = [\"alergies\"]", "access.policy.rules[0].datasets"),
+        ("segment_kib = 65536", "segment_kib = 0", "audit.segment_kib"),
+        ("segment_days = 31", "segment_days = 0", "audit.segment_days"),
+        ("retention_days = 2922", "retention_days = 0", "audit.retention_days"),
+        ("retention_days = 2922", "retain_days = 1", "retain_days"),
         ("stewards = [\"steward\"]", "stewards = [\"stuart\"]", "access.stewards"),
         ("purposes = [\"direct_care\", \"emergency\"]", "purposes = [\"research\"]", "access.policy.rules[0].purposes"),
     ] {

@@ -1,15 +1,17 @@
 //! The gRPC doors: wire → model → wire, and the one map from error to status. Nothing is decided here but who may
-//! knock at which door: care apps at `RecordBroker` and `Challenges`, adapters and stewards at `PatientIndex`.
+//! knock at which door: care apps at `RecordBroker` and `Challenges`, adapters and stewards at `PatientIndex`, adapters at
+//! `AuditWitness`.
 
 mod challenges;
 mod documents;
 mod patients;
 mod records;
+mod witnesses;
 
 use crate::{
     access::{AccessError, Act},
     index::IndexError,
-    model::EnterpriseId,
+    model::{EnterpriseId, SourceId},
     retrieve::{Broker, RetrieveError},
 };
 use futures::{
@@ -18,7 +20,10 @@ use futures::{
 };
 use severn_link::{Conn, Identity, Peer, RefuseMalformedTimeout, ServerLimits, server};
 use severn_proto::{
-    v1::{RequestContext, challenges_server::ChallengesServer, patient_index_server::PatientIndexServer},
+    v1::{
+        RequestContext, audit_witness_server::AuditWitnessServer, challenges_server::ChallengesServer,
+        patient_index_server::PatientIndexServer,
+    },
     v1_passing::record_broker_server::RecordBrokerServer,
 };
 use severn_trust::{Details, Proof, TrailError, User};
@@ -44,6 +49,7 @@ pub async fn serve(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let records = RecordBrokerServer::new(records::Records::new(Arc::clone(&broker)));
     let challenges = ChallengesServer::new(challenges::Challenging::new(Arc::clone(&broker)));
+    let witnesses = AuditWitnessServer::new(witnesses::Witnesses::new(Arc::clone(&broker)));
     let patients = PatientIndexServer::new(patients::Patients::new(broker));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(severn_proto::DESCRIPTORS)
@@ -60,6 +66,10 @@ pub async fn serve(
         ))
         .add_service(InterceptedService::new(
             challenges.max_decoding_message_size(REQUEST_BYTES_MAX),
+            RefuseMalformedTimeout,
+        ))
+        .add_service(InterceptedService::new(
+            witnesses.max_decoding_message_size(REQUEST_BYTES_MAX),
             RefuseMalformedTimeout,
         ))
         .add_service(InterceptedService::new(
@@ -96,6 +106,18 @@ fn from_app<T>(request: &Request<T>) -> Result<(), Status> {
         Identity::Broker(_) | Identity::Source(_) => {
             Err(Status::permission_denied("this door is for care apps; use a certificate of an app"))
         }
+    }
+}
+
+/// Adapters of the federation, and nobody else.
+fn source_of<T>(broker: &Broker, request: &Request<T>) -> Result<SourceId, Status> {
+    let Identity::Source(id) = peer(request)? else {
+        return Err(Status::permission_denied("this door is for adapters; use the certificate of a source"));
+    };
+    let source = SourceId(id.into());
+    match broker.fanout.registry().get(&source) {
+        Some(_) => Ok(source),
+        None => Err(Status::permission_denied("this source is not registered at the broker; ask its operator")),
     }
 }
 

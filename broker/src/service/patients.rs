@@ -1,6 +1,6 @@
 //! `PatientIndex`: what adapters announce and stewards correct.
 
-use super::{beside, context_of, enterprise_id, index_status, peer, text};
+use super::{beside, context_of, enterprise_id, index_status, source_of, text};
 use crate::{
     access::Act,
     feed::{FeedError, feed},
@@ -9,7 +9,6 @@ use crate::{
     retrieve::Broker,
 };
 use futures::stream::BoxStream;
-use severn_link::Identity;
 use severn_proto::v1::{
     DecisionsRequest, DecisionsResponse, FeedRequest, FeedResponse, HistoryRequest, HistoryResponse, LinkRequest,
     LinkResponse, OwnQualityRequest, OwnQualityResponse, PostponeRequest, PostponeResponse, RegistrationRef,
@@ -41,18 +40,6 @@ impl Patients {
     pub(super) fn new(broker: Arc<Broker>) -> Patients {
         Patients { broker }
     }
-
-    /// Adapters of the federation, and nobody else.
-    fn source_of<T>(&self, request: &Request<T>) -> Result<SourceId, Status> {
-        let Identity::Source(id) = peer(request)? else {
-            return Err(Status::permission_denied("this door is for adapters; use the certificate of a source"));
-        };
-        let source = SourceId(id.into());
-        match self.broker.fanout.registry().get(&source) {
-            Some(_) => Ok(source),
-            None => Err(Status::permission_denied("this source is not registered at the broker; ask its operator")),
-        }
-    }
 }
 
 #[tonic::async_trait]
@@ -60,7 +47,7 @@ impl PatientIndex for Patients {
     type FeedStream = BoxStream<'static, Result<FeedResponse, Status>>;
 
     async fn feed(&self, request: Request<Streaming<FeedRequest>>) -> Result<Response<Self::FeedStream>, Status> {
-        let source = self.source_of(&request)?;
+        let source = source_of(&self.broker, &request)?;
         let (say, said) = mpsc::channel(ANSWERS_WAITING);
         let index = Arc::clone(&self.broker.index);
         let announced = request.into_inner();
@@ -178,7 +165,7 @@ impl PatientIndex for Patients {
     }
 
     async fn own_quality(&self, request: Request<OwnQualityRequest>) -> Result<Response<OwnQualityResponse>, Status> {
-        let source = self.source_of(&request)?;
+        let source = source_of(&self.broker, &request)?;
         let reports = self.broker.index.quality(Some(&source), Naming::LocalIds).await.map_err(index_status)?;
         Ok(Response::new(OwnQualityResponse { report: reports.into_iter().next() }))
     }

@@ -39,12 +39,39 @@ fn every_planted_finding_is_shown_and_the_trail_shows_tampering() {
     let config = folder.path().join("broker/broker.toml");
     let verify = || run(demo().args(["broker", "audit", "verify", "--config"]).arg(&config)).status.success();
     assert!(verify());
+    reconciled_and_exported(folder.path(), &config);
     let trail = folder.path().join("broker/data/audit.log");
     let mut bytes = fs::read(&trail).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&trail, bytes).unwrap();
     assert!(!verify(), "one changed byte must be found");
+}
+
+/// Every adapter's own word on what it released agrees with the broker's trail, and both can be exported.
+fn reconciled_and_exported(folder: &Path, broker: &Path) {
+    let period = ["--since", "2000-01-01", "--until", "2100-01-01", "--out"];
+    let out = folder.join("broker.ndjson");
+    let exported = run(demo().args(["broker", "audit", "export", "--config"]).arg(broker).args(period).arg(&out));
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    let events = fs::read_to_string(&out).unwrap();
+    let first: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+    assert_eq!(first["resourceType"], "AuditEvent");
+    let mut reconcile = demo();
+    reconcile.args(["broker", "audit", "reconcile", "--config"]).arg(broker);
+    let mut extracts = 0;
+    for entry in fs::read_dir(folder.join("sources")).unwrap() {
+        let config = entry.unwrap().path().join("adapter.toml");
+        let out = config.with_file_name("released.json");
+        let extract = run(demo().args(["adapter", "audit", "extract", "--config"]).arg(&config).args(period).arg(&out));
+        if extract.status.success() {
+            reconcile.arg("--adapter").arg(out);
+            extracts += 1;
+        }
+    }
+    let said = run(&mut reconcile);
+    assert!(extracts >= 12 && said.status.success(), "{extracts}: {}", String::from_utf8_lossy(&said.stdout));
+    assert!(String::from_utf8_lossy(&said.stdout).contains("broker and adapters agree on"));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    path::PathBuf,
+    io::{self, BufWriter, Cursor, Read, Write as _},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -48,6 +48,24 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// As the storage gives them.
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Opens a file to read it piece by piece.
+    ///
+    /// # Errors
+    /// As the storage gives them; `NotFound` where there is none.
+    fn open_read(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+
+    /// The names of all files, in no particular order.
+    ///
+    /// # Errors
+    /// As the storage gives them.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the storage gives them; `NotFound` where there is none.
+    fn remove(&self, name: &str) -> io::Result<()>;
 }
 
 /// A folder of the machine. Files are readable by their owner only.
@@ -110,6 +128,42 @@ impl Disk for SystemDisk {
         file.sync_data()?;
         fs::rename(next, self.folder.join(name))
     }
+
+    fn open_read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(self.folder.join(name))?))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(Result::transpose).collect()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.folder.join(name))
+    }
+}
+
+/// Writes a file of the machine, readable by its owner only: whole, or not at all. Gives what `write` gives.
+///
+/// # Errors
+/// As `write` gives them, or the operating system does.
+pub fn write_whole<T, E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut next = path.as_os_str().to_owned();
+    next.push(".next");
+    let mut out = BufWriter::new(private().write(true).create(true).truncate(true).open(&next)?);
+    let written = write(&mut out).and_then(|written| {
+        out.flush()?;
+        out.get_ref().sync_data()?;
+        fs::rename(&next, path)?;
+        Ok(written)
+    });
+    if written.is_err() {
+        drop(fs::remove_file(&next));
+    }
+    written
 }
 
 /// A folder in memory, for simulation. Clones share it. Can be told to be full.
@@ -184,5 +238,16 @@ impl Disk for MemoryDisk {
         writable(&files)?;
         files.content.insert(name.to_owned(), bytes.to_vec());
         Ok(())
+    }
+    fn open_read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Cursor::new(self.read(name)?)))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.lock().content.keys().cloned().collect())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.lock().content.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }

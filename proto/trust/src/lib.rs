@@ -13,11 +13,13 @@ mod disk;
 mod heading;
 mod keys;
 mod merkle;
+mod moment;
 mod nhs_number;
 mod proof;
 mod statement;
 mod token;
 mod trail;
+mod witness;
 mod words;
 
 pub use challenge::{
@@ -27,15 +29,21 @@ pub use challenge::{
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy, new_uuid};
 pub use commitment::{Commitments, PersonKeys, SALT_BYTES};
 pub use digest::{Digest, RecordDigest, hex, sha256, unhex};
-pub use disk::{Append, Disk, MemoryDisk, SystemDisk};
+pub use disk::{Append, Disk, MemoryDisk, SystemDisk, write_whole};
 pub use heading::{gravity, is_whole, why_empty};
 pub use keys::{KeyError, PublicKey, SigningKey};
-pub use merkle::MerkleTree;
+pub use merkle::{MerkleEdge, MerkleLog, MerkleTree, Missing, TILE_LEAVES, Tiles, is_consistent};
+pub use moment::moment_ms;
 pub use nhs_number::{NhsNumber, NhsNumberError};
 pub use proof::{Proof, ProofError, Replays};
 pub use statement::{StatementError, sign_statements, verify_statement};
 pub use token::{Confirmation, Issuer, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, UserClaims};
-pub use trail::{Details, Trail, TrailError, TrailEvent, VerifyReport, verify_trail};
+pub use trail::{
+    Checkpoint, Details, ExportError, Extract, NotShown, Observer, Released, Removed, Shown, Trail, TrailError,
+    TrailEvent, TrailSettings, TrailSettingsError, VerifyReport, Witnessed, archive_trail, audit_event, export_trail,
+    extract_releases, scan_trail, verify_trail, verify_witnessed,
+};
+pub use witness::{Cosigned, read_trail_key, sign_trail_key};
 pub use words::{
     ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, outcome_word, purpose_from_word,
     purpose_word, reason_word,

@@ -1,119 +1,54 @@
-//! The audit trail: an append-only file of hash-chained lines, and beside it a signed head that shows a cut tail.
+//! The audit trail: append-only files of hash-chained lines, and beside them a signed head that shows a cut tail.
 //!
 //! A line is `<hash> <json>\n`, where hash = SHA-256(previous hash ‖ json) in 64 hexadecimal digits, the first
-//! previous hash is 32 zero bytes, and json is `{"seq":…,"at_ms":…,"event":{…}}` with `seq` counting from 1.
+//! previous hash is 32 zero bytes, and json is `{"seq":…,"at_ms":…,"event":{…}}` with `seq` counting from 1. The chain
+//! runs on from segment to segment. The head is also a checkpoint of a Merkle tree over all lines' hashes, so that
+//! others can witness it and be shown that it only ever grew.
 //! Many writers share one commit to disk, so that durability costs one flush for all that arrived meanwhile.
+
+mod audit_event;
+mod checkpoint;
+mod event;
+mod extract;
+mod removed;
+mod segments;
+mod settings;
+mod verify;
+mod writer;
 
 use crate::{
     clock::Clock,
-    digest::{Digest, hex, sha256, unhex},
-    disk::{Append, Disk},
+    digest::Digest,
+    disk::Disk,
     keys::{PublicKey, SigningKey},
+    merkle::{MerkleLog, Missing, TILE_LEAVES, Tiles, leaf_hash},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
+use checkpoint::read_head;
+use segments::{Broken, follow};
+use serde::Deserialize;
+use std::{
+    io,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::spawn_blocking,
-};
+use tokio::sync::{mpsc, oneshot};
+use writer::{COMMIT_EVENTS_MAX, Waiting, Writer};
 
-const LOG: &str = "audit.log";
-const HEAD: &str = "audit.head";
-const HEAD_TYPE: &str = "severn-trail+jwt";
+pub use audit_event::{ExportError, Observer, audit_event, export_trail};
+pub use checkpoint::Checkpoint;
+pub use event::{Details, TrailEvent};
+pub use extract::{Extract, Released, extract_releases};
+pub use removed::{Removed, archive_trail};
+pub use settings::{TrailSettings, TrailSettingsError};
+pub use verify::{VerifyReport, Witnessed, verify_trail, verify_witnessed};
 
-/// Events that may wait for one commit.
-const COMMIT_EVENTS_MAX: usize = 256;
-
-/// Milliseconds after which the head is signed again, when events were written since.
-const HEAD_EVERY_MS: i64 = 200;
-
-/// One event. Empty fields are left out of the line.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrailEvent {
-    /// What was done: `intent`, `manifest`, `seal`, `refused`, `find`, `link`, `release` ...
-    pub action: String,
-    /// The query.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub query_id: String,
-    /// The user's id and name.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub user: String,
-    /// The role code, as at the time.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub role: String,
-    /// ODS code of the requesting organisation.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub organisation: String,
-    /// Purpose of use.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub purpose: String,
-    /// Id of the user's token.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub token_id: String,
-    /// The person: enterprise id at the broker, local id at an adapter.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub person: String,
-    /// Whatever else belongs to this kind of event. Never clinical content, never a token.
-    #[serde(skip_serializing_if = "Details::is_empty")]
-    pub details: Details,
-}
-
-/// JSON values by name, each serialised once, when it is set.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Details(BTreeMap<String, Box<RawValue>>);
-
-impl Details {
-    /// Sets `name` to `value`; what has no form in JSON becomes `null`.
-    pub fn set(&mut self, name: &str, value: &impl Serialize) {
-        self.0.insert(name.to_owned(), to_raw_value(value).unwrap_or_default());
-    }
-
-    /// These details and one more.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: &impl Serialize) -> Details {
-        self.set(name, value);
-        self
-    }
-
-    /// The value set for `name`.
-    pub fn get(&self, name: &str) -> Option<Value> {
-        serde_json::from_str(self.0.get(name)?.get()).ok()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl PartialEq for Details {
-    fn eq(&self, other: &Details) -> bool {
-        self.0
-            .iter()
-            .map(|(name, value)| (name, value.get()))
-            .eq(other.0.iter().map(|(name, value)| (name, value.get())))
-    }
-}
-
-#[derive(Serialize, Deserialize)]
+/// A line, as it is read.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
     seq: u64,
     at_ms: i64,
     event: TrailEvent,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    seq: u64,
-    hash: String,
-    at_ms: i64,
 }
 
 /// Why the trail cannot be used. Then nothing may be answered.
@@ -130,32 +65,52 @@ pub enum TrailError {
     Poisoned,
 }
 
-/// Writes events; clones share one file.
+impl From<Broken> for TrailError {
+    fn from(broken: Broken) -> TrailError {
+        match broken {
+            Broken::Storage(error) => TrailError::Storage(error),
+            Broken::Fault(what, _) => TrailError::Damaged(what),
+        }
+    }
+}
+
+/// Writes events; clones share one trail.
 #[derive(Clone)]
 pub struct Trail {
     queue: mpsc::Sender<Waiting>,
     disk: Arc<dyn Disk>,
+    key: PublicKey,
+    shared: Arc<Mutex<Shared>>,
 }
 
-struct Waiting {
-    event: TrailEvent,
-    done: oneshot::Sender<Result<u64, TrailError>>,
+/// What the writer tells those who ask for proofs.
+struct Shared {
+    tree: MerkleLog,
+    /// The last head, as it was signed.
+    head: Option<(Checkpoint, String)>,
 }
 
-/// Who waited for an event, and what became of it.
-type Done = (oneshot::Sender<Result<u64, TrailError>>, Result<u64, TrailError>);
+/// A checkpoint, and the proof that the tree of an older one is its beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The signed [`Checkpoint`].
+    pub checkpoint: String,
+    /// RFC 6962, section 2.1.2.
+    pub consistency: Vec<Digest>,
+}
 
-struct Writer {
-    file: Box<dyn Append>,
-    disk: Arc<dyn Disk>,
-    clock: Arc<dyn Clock>,
-    key: SigningKey,
-    seq: u64,
-    hash: Digest,
-    length: u64,
-    head_seq: u64,
-    head_at_ms: i64,
-    poisoned: bool,
+/// Why no checkpoint can be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum NotShown {
+    /// Nothing was signed yet.
+    #[error("nothing is signed yet; ask again in a second")]
+    NothingYet,
+    /// The older checkpoint is ahead of this trail, or what it stands on was removed.
+    #[error("this trail cannot show that it goes on from event {0}")]
+    NotFrom(u64),
+    /// The storage failed, or the trail is damaged.
+    #[error(transparent)]
+    Trail(#[from] TrailError),
 }
 
 impl Trail {
@@ -164,30 +119,44 @@ impl Trail {
     /// Must be called within a tokio runtime; the writing task ends when the last clone is dropped.
     ///
     /// # Errors
-    /// [`TrailError::Damaged`] if a line was changed or the tail cut, [`TrailError::Storage`] if the file cannot be opened.
+    /// [`TrailError::Damaged`] if a line was changed or the tail cut, [`TrailError::Storage`] if a file cannot be opened.
     pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, key: SigningKey) -> Result<Trail, TrailError> {
-        let mut file = disk.open_append(LOG).map_err(TrailError::Storage)?;
-        let bytes = disk.read(LOG).map_err(TrailError::Storage)?;
-        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let end = check_against_head(&bytes[..whole], disk.as_ref(), key.public())?;
-        if whole < bytes.len() {
-            file.truncate(whole as u64).map_err(TrailError::Storage)?;
+        Trail::open_with(disk, clock, key, TrailSettings::default())
+    }
+
+    /// The same, with segments as `settings` say.
+    ///
+    /// # Errors
+    /// As [`Trail::open`].
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        key: SigningKey,
+        settings: TrailSettings,
+    ) -> Result<Trail, TrailError> {
+        let public = key.public().clone();
+        let start = removed::start(disk.as_ref(), &public).map_err(TrailError::Storage)?;
+        let mut tree = MerkleLog::new(start.tree);
+        let head = read_head(disk.as_ref(), &public).map_err(TrailError::Storage)?;
+        // A head from before what was archived vouches for less than the note, which the same key signed.
+        let archived = |head: &Checkpoint| head.seq < start.place.seq || head.is_of(&start.place, tree.edge());
+        let mut vouched = head.as_ref().is_none_or(archived);
+        let followed = follow(disk.as_ref(), (start.segment, start.place), |linked| {
+            tree.push(&linked.place.hash);
+            vouched |= head
+                .as_ref()
+                .is_some_and(|head| head.seq == linked.place.seq && head.is_of(&linked.place, tree.edge()));
+        })?;
+        // Going on behind a cut tail would sign a new head and so hide the cut.
+        if let Some(head) = head.filter(|_| !vouched) {
+            return Err(TrailError::Damaged(verify::not_vouched(&head, followed.end.seq)));
         }
+        let shared = Arc::new(Mutex::new(Shared { tree, head: None }));
         let (queue, waiting) = mpsc::channel(COMMIT_EVENTS_MAX);
-        let writer = Writer {
-            file,
-            disk: Arc::clone(&disk),
-            clock,
-            key,
-            seq: end.seq,
-            hash: end.hash,
-            length: whole as u64,
-            head_seq: 0,
-            head_at_ms: 0,
-            poisoned: false,
-        };
-        tokio::spawn(write_all(writer, waiting));
-        Ok(Trail { queue, disk })
+        let writing = writer::Writing { disk: Arc::clone(&disk), clock, key, settings, shared: Arc::clone(&shared) };
+        let writer = Writer::open(writing, &followed, start.segment).map_err(TrailError::Storage)?;
+        tokio::spawn(writer::write_all(writer, waiting));
+        Ok(Trail { queue, disk, key: public, shared })
     }
 
     /// Records `event`. When this returns a sequence number, the event is durable.
@@ -203,201 +172,84 @@ impl Trail {
     /// Calls `visit` with sequence number, time in milliseconds and event of every line, oldest first.
     ///
     /// # Errors
-    /// [`TrailError`] if the file cannot be read or is damaged.
-    pub fn scan(&self, mut visit: impl FnMut(u64, i64, TrailEvent)) -> Result<(), TrailError> {
-        let bytes = self.disk.read(LOG).map_err(TrailError::Storage)?;
-        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        follow(&bytes[..whole], |_, line| visit(line.seq, line.at_ms, line.event)).map_err(TrailError::Damaged)?;
-        Ok(())
+    /// [`TrailError`] if a file cannot be read or is damaged.
+    pub fn scan(&self, visit: impl FnMut(u64, i64, TrailEvent)) -> Result<(), TrailError> {
+        scan_trail(self.disk.as_ref(), &self.key, i64::MIN..i64::MAX, visit)
+    }
+
+    /// The key by which checkpoints are checked.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The newest checkpoint, and the proof that the tree of its first `since` leaves is its beginning. Reads from disk
+    /// where `since` lies far back, so it belongs on a thread that may wait.
+    ///
+    /// # Errors
+    /// [`NotShown`] says why there is none.
+    pub fn checkpoint(&self, since: u64) -> Result<Shown, NotShown> {
+        let mut tiles = Tiles::new();
+        loop {
+            let (proof, signed) = {
+                let shared = lock(&self.shared);
+                let (head, signed) = shared.head.as_ref().ok_or(NotShown::NothingYet)?;
+                (shared.tree.consistency(since, head.seq, &tiles), signed.clone())
+            };
+            match proof {
+                Ok(consistency) => return Ok(Shown { checkpoint: signed, consistency }),
+                Err(Missing::Tile(tile)) if !tiles.contains_key(&tile) => {
+                    tiles.insert(tile, self.tile(tile)?);
+                }
+                Err(_) => return Err(NotShown::NotFrom(since)),
+            }
+        }
+    }
+
+    /// The hashes of a tile's leaves, from the lines themselves.
+    fn tile(&self, tile: u64) -> Result<Vec<Digest>, TrailError> {
+        let wanted = tile * TILE_LEAVES + 1..=(tile + 1) * TILE_LEAVES;
+        let start = removed::start(self.disk.as_ref(), &self.key).map_err(TrailError::Storage)?;
+        let mut leaves = Vec::new();
+        follow(self.disk.as_ref(), (start.segment, start.place), |linked| {
+            if wanted.contains(&linked.place.seq) {
+                leaves.push(leaf_hash(&linked.place.hash));
+            }
+        })?;
+        Ok(leaves)
     }
 }
 
-async fn write_all(mut writer: Writer, mut waiting: mpsc::Receiver<Waiting>) {
-    let mut batch = Vec::new();
-    loop {
-        let idle = Duration::from_millis(HEAD_EVERY_MS.unsigned_abs());
-        let dirty = writer.head_seq != writer.seq;
-        let received = if dirty {
-            tokio::time::timeout(idle, waiting.recv_many(&mut batch, COMMIT_EVENTS_MAX)).await.ok()
-        } else {
-            Some(waiting.recv_many(&mut batch, COMMIT_EVENTS_MAX).await)
-        };
-        let ended = received == Some(0);
-        let taken = std::mem::take(&mut batch);
-        let committed = spawn_blocking(move || {
-            let done = writer.commit(taken);
-            (writer, done)
-        });
-        // Where that fails the runtime is going down: whoever still waits is told that nothing is durable.
-        let Ok((mut back, done)) = committed.await else { return };
-        // Told from here and not from the other thread: one wake-up for all of them.
-        done.into_iter().for_each(|(waiting, result)| drop(waiting.send(result)));
-        if back.head_is_due(received.is_none() || ended) {
-            let signed = spawn_blocking(move || {
-                back.sign_head();
-                back
-            });
-            let Ok(signed) = signed.await else { return };
-            back = signed;
-        }
-        if ended {
-            return;
-        }
-        writer = back;
-    }
-}
-
-impl Writer {
-    fn commit(&mut self, batch: Vec<Waiting>) -> Vec<Done> {
-        let (events, waiting): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.event, w.done)).unzip();
-        let first = self.seq + 1;
-        let appended = if events.is_empty() { Ok(()) } else { self.append(events) };
-        let result = |seq| match &appended {
-            Ok(()) => Ok(seq),
-            Err(TrailError::Storage(error)) => Err(TrailError::Storage(error.kind().into())),
-            Err(_) => Err(TrailError::Poisoned),
-        };
-        waiting.into_iter().zip(first..).map(|(waiting, seq)| (waiting, result(seq))).collect()
-    }
-
-    fn head_is_due(&self, idle: bool) -> bool {
-        let due = idle || self.clock.now_ms() - self.head_at_ms >= HEAD_EVERY_MS;
-        due && self.head_seq != self.seq && !self.poisoned
-    }
-
-    fn append(&mut self, events: Vec<TrailEvent>) -> Result<(), TrailError> {
-        if self.poisoned {
-            return Err(TrailError::Poisoned);
-        }
-        let at_ms = self.clock.now_ms();
-        let (mut seq, mut hash, mut bytes) = (self.seq, self.hash, Vec::new());
-        for event in events {
-            seq += 1;
-            let json = serde_json::to_vec(&Line { seq, at_ms, event }).map_err(|e| TrailError::Storage(e.into()))?;
-            hash = sha256(&[&hash, &json]);
-            bytes.extend_from_slice(hex(&hash).as_bytes());
-            bytes.push(b' ');
-            bytes.extend_from_slice(&json);
-            bytes.push(b'\n');
-        }
-        if let Err(error) = self.file.append(&bytes) {
-            // A full disk may have taken a part of the lines: cut it off, so that writing can go on when there is room.
-            self.poisoned = self.file.truncate(self.length).is_err();
-            return Err(TrailError::Storage(error));
-        }
-        if let Err(error) = self.file.sync() {
-            // After a failed flush nobody knows what is on disk; only reading it again, at a restart, tells.
-            self.poisoned = true;
-            return Err(TrailError::Storage(error));
-        }
-        self.length += bytes.len() as u64;
-        (self.seq, self.hash) = (seq, hash);
-        Ok(())
-    }
-
-    fn sign_head(&mut self) {
-        let head = Head { seq: self.seq, hash: hex(&self.hash), at_ms: self.clock.now_ms() };
-        let signed = self.key.sign(HEAD_TYPE, &head).map_err(|_| ());
-        // A head that could not be written is tried again with the next events; the events themselves are durable.
-        if signed.and_then(|jws| self.disk.replace(HEAD, jws.as_bytes()).map_err(|_| ())).is_ok() {
-            self.head_seq = head.seq;
-            self.head_at_ms = head.at_ms;
-        }
-    }
-}
-
-/// Follows the chain up to where it ends. Going on behind a cut tail would sign a new head and so hide the cut.
-fn check_against_head(log: &[u8], disk: &dyn Disk, key: &PublicKey) -> Result<End, TrailError> {
-    let head = read_head(disk, key).map_err(TrailError::Storage)?;
-    let mut vouched = head.is_none();
-    let end = follow(log, |hash, line| vouched |= head.as_ref().is_some_and(|h| h.is_of(line.seq, hash)));
-    let end = end.map_err(TrailError::Damaged)?;
-    match head {
-        Some(head) if !vouched => Err(TrailError::Damaged(head.fault(end.seq))),
-        _ => Ok(end),
-    }
-}
-
-/// The head beside the log, if there is one that `key` signed.
-fn read_head(disk: &dyn Disk, key: &PublicKey) -> io::Result<Option<Head>> {
-    match disk.read(HEAD) {
-        Ok(bytes) => Ok(String::from_utf8(bytes).ok().and_then(|jws| key.verify(&[HEAD_TYPE], &jws).ok())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-impl Head {
-    fn is_of(&self, seq: u64, hash: &Digest) -> bool {
-        self.seq == seq && self.hash == hex(hash)
-    }
-
-    fn fault(&self, ends_at: u64) -> String {
-        let seq = self.seq;
-        format!("the tail was cut or replaced: the signed head vouches for event {seq}, the trail ends at {ends_at}")
-    }
-}
-
-struct End {
-    seq: u64,
-    hash: Digest,
-}
-
-/// Follows the chain, line by line; an error names the first line at fault.
-fn follow(bytes: &[u8], mut visit: impl FnMut(&Digest, Line)) -> Result<End, String> {
-    let mut end = End { seq: 0, hash: [0; 32] };
-    for (raw, number) in bytes.split_inclusive(|b| *b == b'\n').zip(1_u64..) {
-        let fault = |what: &str| format!("line {number} {what}");
-        let raw = raw.strip_suffix(b"\n").ok_or_else(|| fault("is cut short"))?;
-        let (said, json) = raw.split_at_checked(64).ok_or_else(|| fault("is cut short"))?;
-        let said = std::str::from_utf8(said).ok().and_then(unhex).ok_or_else(|| fault("has no hash"))?;
-        let json = json.strip_prefix(b" ").ok_or_else(|| fault("has no event"))?;
-        let hash = sha256(&[&end.hash, json]);
-        if said != hash {
-            return Err(fault("or the one before it was changed, removed or put in another place"));
-        }
-        let line: Line = serde_json::from_slice(json).map_err(|_| fault("cannot be read"))?;
-        if line.seq != end.seq + 1 {
-            return Err(fault("has the wrong sequence number"));
-        }
-        end = End { seq: line.seq, hash };
-        visit(&end.hash, line);
-    }
-    Ok(end)
-}
-
-/// What a check of a trail found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifyReport {
-    /// Events whose chain holds, from the first.
-    pub events: u64,
-    /// Sequence number that the signed head vouches for; 0 if there is no acceptable head.
-    pub head_seq: u64,
-    /// What is wrong, in words; empty if nothing is.
-    pub faults: Vec<String>,
-}
-
-/// Checks the whole trail in `disk` and its head against `key`.
+/// Calls `visit` with every event of the trail in `disk` at moments of `when`, milliseconds since 1970, oldest first; also
+/// while a program writes to it. The chain is checked from its beginning.
 ///
 /// # Errors
-/// As the storage gives them.
-pub fn verify_trail(disk: &dyn Disk, key: &PublicKey) -> io::Result<VerifyReport> {
-    // The head first: the trail may grow between the two, and must not seem cut for that.
-    let head = read_head(disk, key)?;
-    let log = disk.read(LOG)?;
-    let mut report = VerifyReport { events: 0, head_seq: head.as_ref().map_or(0, |h| h.seq), faults: Vec::new() };
-    let mut vouched = false;
-    let followed = follow(&log, |hash, line| {
-        report.events = line.seq;
-        vouched |= head.as_ref().is_some_and(|h| h.is_of(line.seq, hash));
-    });
-    report.faults.extend(followed.err());
-    match head {
-        None if report.events > 0 => report.faults.push("there is no head signed by this key".into()),
-        Some(head) if report.faults.is_empty() && !vouched => report.faults.push(head.fault(report.events)),
-        _ => {}
+/// [`TrailError`] if a file cannot be read or is damaged.
+pub fn scan_trail(
+    disk: &dyn Disk,
+    key: &PublicKey,
+    when: Range<i64>,
+    mut visit: impl FnMut(u64, i64, TrailEvent),
+) -> Result<(), TrailError> {
+    let start = removed::start(disk, key).map_err(TrailError::Storage)?;
+    let mut unreadable = None;
+    follow(disk, (start.segment, start.place), |linked| {
+        if !when.contains(&linked.place.at_ms) {
+            return;
+        }
+        match serde_json::from_slice::<Line>(linked.json) {
+            Ok(line) => visit(line.seq, line.at_ms, line.event),
+            Err(_) => unreadable = unreadable.or(Some(linked.place.seq)),
+        }
+    })?;
+    match unreadable {
+        Some(seq) => Err(TrailError::Damaged(format!("event {seq} cannot be read"))),
+        None => Ok(()),
     }
-    Ok(report)
+}
+
+// A std mutex: nothing is awaited while it is held.
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The benchmark's parts: canned adapters, the floors, the processes they run in, the load, the report.
 
+pub mod audit;
 pub mod canned;
 pub mod floor;
 pub mod load;

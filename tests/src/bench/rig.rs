@@ -135,6 +135,18 @@ impl Rig {
         self.broker_in(&data, ports).await
     }
 
+    /// Writes the configuration of a broker without any source whose trail lies in `data`, and starts nothing; gives the
+    /// file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn configured(&self, data: &Path) -> Result<PathBuf> {
+        fs::create_dir_all(data)?;
+        let file = data.join("broker.toml");
+        fs::write(&file, self.config(data, &[], 1)?)?;
+        Ok(file)
+    }
+
     /// Starts a broker whose index and trail lie in `data`; gives it and its port.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ fn main() -> ExitCode {
         Some((role, _)) if role == "severn" => severn(arguments),
         Some((role, rest)) if role == "broker" => tests::bench::roles::broker(rest),
         Some((role, rest)) if role == "steward" => ended(&tests::steward::run(rest)),
+        Some((role, rest)) if role == "trail" => ended(&tests::recorder::run(rest)),
         Some((role, rest)) if role == "adapters" => ended(&tests::bench::roles::adapters(rest)),
         _ => ExitCode::FAILURE,
     }

@@ -28,6 +28,7 @@ fn the_examples_commented_keys_are_keys_with_their_defaults() {
     let config = Config::parse(&uncommented).unwrap();
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.feed, FeedSettings::default());
+    assert_eq!(config.audit, TrailSettings::default());
     assert_eq!(config.serve, Config::parse(EXAMPLE).unwrap().serve);
 }
 
@@ -35,7 +36,12 @@ fn the_examples_commented_keys_are_keys_with_their_defaults() {
 fn is_default(line: &str) -> bool {
     line.split_once(" = ").is_some_and(|(key, value)| {
         let words = ["connections", "calls"].contains(&key);
-        key.ends_with("_max") || key.ends_with("_ms") || (words && value.starts_with('{')) || key.ends_with("_ms_max")
+        key.ends_with("_max")
+            || key.ends_with("_ms")
+            || key.ends_with("_kib")
+            || key.ends_with("_days")
+            || (words && value.starts_with('{'))
+            || key.ends_with("_ms_max")
     })
 }
 
@@ -61,6 +67,7 @@ fn what_is_misspelt_or_missing_is_named() {
         ("datasets = [\"medications\"]", "datasets = [\"medication\"]", "policy.rules[2].datasets"),
         ("labels = [\"safeguarding\"]", "labels = [\"safe\"]", "policy.roles[1].labels"),
         ("# every_ms = 10000", "every_ms = 1", "feed.every_ms"),
+        ("# segment_kib = 65536", "segment_kib = 0", "audit.segment_kib"),
         ("# entries_max = 5000", "entries_max = 0", "limits.entries_max"),
         ("address = \"127.0.0.1:7100\"", "address = \"127.0.0.1\"", "broker.address"),
         ("listen = \"127.0.0.1:7101\"", "listen = \"here\"", "listen"),
