@@ -47,6 +47,7 @@ fn user(role_code: &str, purpose: PurposeOfUse) -> User {
         token_id: "t1".into(),
         expires_s: 0,
         app_key: severn_trust::PublicKey::from_json(jwk).unwrap(),
+        authenticated_s: None,
     }
 }
 

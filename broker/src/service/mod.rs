@@ -8,6 +8,7 @@ mod records;
 
 use crate::{
     access::{AccessError, Act},
+    facts::FactsError,
     index::IndexError,
     model::EnterpriseId,
     retrieve::{Broker, RetrieveError},
@@ -161,7 +162,6 @@ fn audit_status(error: TrailError) -> Status {
     )
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it by value")]
 fn index_status(error: IndexError) -> Status {
     match error {
         IndexError::Store(_) | IndexError::Poisoned => {
@@ -175,6 +175,19 @@ fn index_status(error: IndexError) -> Status {
             Status::failed_precondition(error.to_string())
         }
         IndexError::Invalid { .. } => Status::invalid_argument(error.to_string()),
+        IndexError::Facts(error) => facts_status(&error),
+    }
+}
+
+fn facts_status(error: &FactsError) -> Status {
+    match error {
+        FactsError::UnknownPerson | FactsError::UnknownDirective | FactsError::UnknownEntry => {
+            Status::not_found(error.to_string())
+        }
+        FactsError::Invalid { .. } => Status::invalid_argument(error.to_string()),
+        FactsError::Conflict(_) => Status::failed_precondition(error.to_string()),
+        FactsError::TooMany { .. } => Status::resource_exhausted(error.to_string()),
+        FactsError::SignInAgain => Status::unauthenticated(error.to_string()),
     }
 }
 

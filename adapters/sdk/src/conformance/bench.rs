@@ -212,6 +212,7 @@ impl Bench {
             org: "RRK".into(),
             purpose: purpose_word(PurposeOfUse::DirectCare),
             cnf: Confirmation { jwk: self.keys.app.public().jwk() },
+            auth_time: None,
         };
         Some(Question {
             claims,

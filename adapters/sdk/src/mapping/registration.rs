@@ -220,7 +220,12 @@ impl RegistrationPlan {
         };
         let local_id = LocalId { assigning_authority: m.assigning_authority.clone(), value };
         let source_id = context.source_id.clone();
-        Ok(Registration { source_id, local_id: Some(local_id), demographics: Some(demographics) })
+        Ok(Registration {
+            source_id,
+            local_id: Some(local_id),
+            demographics: Some(demographics),
+            ..Registration::default()
+        })
     }
 
     /// Whether a row has an NHS number whose check digit is wrong, for a check.
