@@ -4,7 +4,7 @@ use prost::Message as _;
 use prost_types::{DescriptorProto, FileDescriptorSet, field_descriptor_proto::Type};
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "severn/v1/dataset.proto",
     "severn/v1/person.proto",
     "severn/v1/entry.proto",
@@ -13,6 +13,7 @@ const FILES: [&str; 8] = [
     "severn/v1/patient_index.proto",
     "severn/v1/source_adapter.proto",
     "severn/v1/challenge.proto",
+    "severn/v1/governance.proto",
 ];
 
 /// Fields that `v1_passing` leaves as bytes: message and field. Bytes and messages look the same on the wire.

@@ -125,7 +125,7 @@ impl Gateway {
             org: "RRK".into(),
             purpose: purpose_word(purpose),
             cnf: severn_trust::Confirmation { jwk: self.app_key.public().jwk() },
-            auth_time: None,
+            auth_time: Some(now),
         }
     }
 }

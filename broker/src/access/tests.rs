@@ -7,6 +7,9 @@ use uuid::Uuid;
 const TABLE: &str = r#"
 stewards = ["steward"]
 auditors = ["officer"]
+directives = ["steward"]
+privacy_officers = ["officer"]
+override_roles = ["clinician"]
 [table]
 roles = [
     { name = "clinician", codes = ["R8000"], labels = ["*"] },
@@ -139,6 +142,29 @@ fn acts_are_given_to_roles() {
         for (act, may) in [(Act::Find, find), (Act::Sources, find), (Act::Steward, steward), (Act::Report, report)] {
             assert_eq!(access.may(&user, act).is_ok(), may, "{role} {act:?}");
         }
+    }
+}
+
+#[test]
+fn what_is_reviewed_is_given_to_roles_and_for_the_sake_of_care_only() {
+    let (access, none) = (access(), AccessSettings::default());
+    let nobody = Access::new(none, IssuerKeys::fixed(TokenVerifier::new("severn")), Arc::new(Noon));
+    let care = PurposeOfUse::DirectCare;
+    for (role, purpose, [directives, claim, glass, oversee]) in [
+        ("R8000", care, [false, true, true, false]),
+        ("R8000", PurposeOfUse::Audit, [false, false, false, false]),
+        ("R9001", PurposeOfUse::Safeguarding, [false, true, false, false]),
+        ("R9100", care, [true, false, false, false]),
+        ("R9200", PurposeOfUse::Audit, [false, false, false, true]),
+        ("?", care, [false, false, false, false]),
+    ] {
+        let user = user(role, purpose);
+        let acts = [Act::Directives, Act::Claim, Act::BreakGlass, Act::Oversee];
+        for (act, may) in acts.into_iter().zip([directives, claim, glass, oversee]) {
+            assert_eq!(access.may(&user, act).is_ok(), may, "{role} {act:?}");
+            assert!(nobody.may(&user, act).is_err(), "a role that nobody named may nothing");
+        }
+        assert!(!access.oversees_all(&user));
     }
 }
 

@@ -251,6 +251,9 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
     let count = |key: &str| {
         event.details.get(key).as_ref().and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
     };
+    // An act has a reason of its own, a refusal the broker's.
+    let reason = event.details.get("reason").or_else(|| event.details.get("why"));
+    let reason = reason.and_then(|reason| reason.as_str().map(str::to_owned));
     let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
     match event.action.as_str() {
         "seal" => {
@@ -278,6 +281,7 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
             purpose: purpose_from_word(&event.purpose).unwrap_or_default().into(),
             action: if event.action == "intent" { "retrieve".into() } else { event.action },
             query_id: event.query_id,
+            reason: reason.unwrap_or_default(),
             ..Access::default()
         }),
     }

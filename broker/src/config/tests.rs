@@ -29,6 +29,7 @@ fn what_is_wrong_is_named() {
         ("in_flight_max = 32", "in_flight_max = -1", "in_flight_max"),
         ("datasets = [\"*\"]", "datasets = [\"alergies\"]", "access.table.rules[0].datasets"),
         ("stewards = [\"steward\"]", "stewards = [\"stuart\"]", "access.stewards"),
+        ("override_roles = [\"clinician\"]", "override_roles = [\"anybody\"]", "access.override_roles"),
         ("purposes = [\"direct_care\", \"emergency\"]", "purposes = [\"research\"]", "access.table.rules[0].purposes"),
     ] {
         let changed = EXAMPLE.replacen(from, to, 1);

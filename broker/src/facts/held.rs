@@ -249,13 +249,8 @@ impl Facts {
         user: &User,
         now_ms: i64,
     ) -> PersonFacts {
-        let in_force = |directive: &Directive| {
-            directive.withdrawn.is_none()
-                && directive.from_ms <= now_ms
-                && directive.until_ms.is_none_or(|until_ms| now_ms < until_ms)
-        };
         let mut directives = self.directives(located, numbers);
-        directives.retain(in_force);
+        directives.retain(|directive| in_force(directive, now_ms));
         let still = |change: &Change| {
             let subject = change.subject.as_ref();
             subject.is_some_and(|s| s.person == person && located.iter().any(|l| s.registrations.contains(l)))
@@ -364,6 +359,13 @@ impl WhoseQueue {
             }
         }
     }
+}
+
+/// Whether a directive holds at a moment: milliseconds since 1970-01-01T00:00:00Z.
+pub fn in_force(directive: &Directive, now_ms: i64) -> bool {
+    directive.withdrawn.is_none()
+        && directive.from_ms <= now_ms
+        && directive.until_ms.is_none_or(|until_ms| now_ms < until_ms)
 }
 
 fn is_reviewed(kind: &ChangeKind) -> bool {

@@ -22,7 +22,7 @@ pub use check::{
     CLAIM_LIFE_MS, FactsError, OVERRIDE_LIFE_MS_MAX, REASON_BYTES_MAX, REASON_CHARS_MIN, SIGN_IN_AGE_MAX_S, Wanted,
     Wish,
 };
-pub use held::{Facts, Kept, Queued, Waiting, WhoseQueue};
+pub use held::{Facts, Kept, Queued, Waiting, WhoseQueue, in_force};
 pub use relationship::{CareKind, Evidence, Relationship, day_of, of_registration};
 pub use words::{
     Actor, Change, ChangeKind, Directive, DirectiveKind, Override, OverrideReason, PersonFacts, Restricted, Review,

@@ -111,9 +111,9 @@ pub fn of_registration<'a>(
         evidence: Evidence::Feed(source.clone()),
     };
     let is_own = own_ods.is_some_and(|own| own.eq_ignore_ascii_case(ods));
-    // A source that lists nothing knows the person all the same.
-    let implied = (registration.relationships.is_empty() && is_own)
-        .then(|| made(CareKind::Registered, &CareRelationship::default()));
+    // A source that lists no relationships knows the person all the same.
+    let lists = registration.relationships_listed || !registration.relationships.is_empty();
+    let implied = (!lists && is_own).then(|| made(CareKind::Registered, &CareRelationship::default()));
     let listed = registration.relationships.iter().filter_map(move |said| {
         let is_asked =
             if said.organisation_ods.is_empty() { is_own } else { said.organisation_ods.eq_ignore_ascii_case(ods) };

@@ -3,7 +3,7 @@
 
 use super::{Index, IndexError, write::Command};
 use crate::{
-    facts::{Change, Directive, PersonFacts, Queued, Waiting, WhoseQueue, Wish},
+    facts::{Change, Directive, PersonFacts, Queued, Waiting, WhoseQueue, Wish, in_force},
     model::{EnterpriseId, Person, SourceId},
 };
 use severn_trust::User;
@@ -38,13 +38,18 @@ impl Index {
         Ok(self.shared.read()?.facts_of(person, user, now_ms, own_ods))
     }
 
-    /// Every directive of a person, in the order in which they were entered; those that are over or withdrawn, too.
-    /// `None` if no source knows such a person.
+    /// Every directive of a person, in the order in which they were entered, and whether it holds now; those that are
+    /// over or withdrawn, too. `None` if no source knows such a person.
     ///
     /// # Errors
     /// [`IndexError::Poisoned`].
-    pub fn directives(&self, person: EnterpriseId) -> Result<Option<Vec<Directive>>, IndexError> {
-        Ok(self.shared.read()?.directives(person))
+    pub fn directives(&self, person: EnterpriseId) -> Result<Option<Vec<(Directive, bool)>>, IndexError> {
+        let now_ms = self.shared.clock.now_ms();
+        let holds = |directive: Directive| {
+            let holds = in_force(&directive, now_ms);
+            (directive, holds)
+        };
+        Ok(self.shared.read()?.directives(person).map(|all| all.into_iter().map(holds).collect()))
     }
 
     /// Claims and overrides to review, newest first, at most `limit` and [`QUEUE_MAX`]; and how many more there are.

@@ -1,8 +1,9 @@
 //! The gRPC doors: wire → model → wire, and the one map from error to status. Nothing is decided here but who may
-//! knock at which door: care apps at `RecordBroker` and `Challenges`, adapters and stewards at `PatientIndex`.
+//! knock at which door: care apps at `RecordBroker`, `Challenges` and `Governance`, adapters and stewards at `PatientIndex`.
 
 mod challenges;
 mod documents;
+mod governance;
 mod patients;
 mod records;
 
@@ -19,7 +20,10 @@ use futures::{
 };
 use severn_link::{Conn, Identity, Peer, RefuseMalformedTimeout, ServerLimits, server};
 use severn_proto::{
-    v1::{RequestContext, challenges_server::ChallengesServer, patient_index_server::PatientIndexServer},
+    v1::{
+        RequestContext, challenges_server::ChallengesServer, governance_server::GovernanceServer,
+        patient_index_server::PatientIndexServer,
+    },
     v1_passing::record_broker_server::RecordBrokerServer,
 };
 use severn_trust::{Details, Proof, TrailError, User};
@@ -45,6 +49,7 @@ pub async fn serve(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let records = RecordBrokerServer::new(records::Records::new(Arc::clone(&broker)));
     let challenges = ChallengesServer::new(challenges::Challenging::new(Arc::clone(&broker)));
+    let governance = GovernanceServer::new(governance::Governing::new(Arc::clone(&broker)));
     let patients = PatientIndexServer::new(patients::Patients::new(broker));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(severn_proto::DESCRIPTORS)
@@ -61,6 +66,10 @@ pub async fn serve(
         ))
         .add_service(InterceptedService::new(
             challenges.max_decoding_message_size(REQUEST_BYTES_MAX),
+            RefuseMalformedTimeout,
+        ))
+        .add_service(InterceptedService::new(
+            governance.max_decoding_message_size(REQUEST_BYTES_MAX),
             RefuseMalformedTimeout,
         ))
         .add_service(InterceptedService::new(

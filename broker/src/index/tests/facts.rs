@@ -137,7 +137,7 @@ async fn a_directive_holds_until_it_is_over_or_withdrawn_and_its_story_stays() {
     assert_eq!(in_force(&index, "A/1"), [2]);
     clock.advance(4000);
     assert_eq!(in_force(&index, "A/1"), [0_u128; 0]);
-    let told = |d: &Directive| (d.id.as_u128(), d.version, d.withdrawn.as_ref().map(|w| w.by.id.clone()));
+    let told = |(d, _): &(Directive, bool)| (d.id.as_u128(), d.version, d.withdrawn.as_ref().map(|w| w.by.id.clone()));
     let listed: Vec<_> = index.directives(anna).unwrap().unwrap().iter().map(told).collect();
     assert_eq!(listed, [(1, 2, Some("clerk".to_owned())), (2, 1, None)]);
 }
@@ -377,6 +377,10 @@ async fn relationships_come_from_feeds_day_by_day_and_the_best_is_first() {
     };
     use RelationshipKind::{Admitted, Caseload, Referred};
     assert_eq!(kinds(vec![]).await, [CareKind::Registered], "who lists nothing knows the person");
+    let Change::Registered(registration) = related("RRK/2", &smith("Cleo"), vec![]) else { panic!() };
+    let nobody = Change::Registered(Registration { relationships_listed: true, ..registration });
+    announce(&index, &source("RRK"), nobody).await.unwrap();
+    assert_eq!(standing(&index, "RRK/2", "u1").relationships, vec![], "who lists them says that there is none");
     let today = "2026-05-01";
     for ([since, until], holds) in [
         (["", ""], true),
