@@ -63,7 +63,7 @@ struct Places {
 fn contract() -> Vec<FileDescriptorProto> {
     let set = FileDescriptorSet::decode(severn_proto::DESCRIPTORS).unwrap();
     let files: Vec<_> = set.file.into_iter().filter(|file| file.package() == "severn.v1").collect();
-    assert_eq!(files.len(), 9, "a file of the contract is missing from its descriptors");
+    assert_eq!(files.len(), 10, "a file of the contract is missing from its descriptors");
     files
 }
 
@@ -246,6 +246,8 @@ fn the_services_are_those_of_the_design() {
         ("SourceAdapter", &["Describe", "Fetch"]),
         ("Challenges", &["Challenge", "ListChallenges"]),
         ("ChallengeInbox", &["TakeChallenge", "ListTaken"]),
+        ("Governance", &["EnterDirective", "WithdrawDirective", "ListDirectives", "ClaimRelationship", "OpenOverride"]),
+        ("Governance", &["OversightQueue", "RecordReview"]),
     ] {
         let found = named(service);
         for method in methods {
