@@ -254,6 +254,11 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
     // An act has a reason of its own, a refusal the broker's.
     let reason = event.details.get("reason").or_else(|| event.details.get("why"));
     let reason = reason.and_then(|reason| reason.as_str().map(str::to_owned));
+    if let Some(access) = act_refused(accesses, &event) {
+        access.action = event.action;
+        access.reason = reason.unwrap_or_default();
+        return;
+    }
     let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
     match event.action.as_str() {
         "seal" => {
@@ -285,4 +290,11 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
             ..Access::default()
         }),
     }
+}
+
+/// The act that was recorded before it was done, and that this event says was refused after all.
+fn act_refused<'a>(accesses: &'a mut [Access], event: &TrailEvent) -> Option<&'a mut Access> {
+    let refused = event.details.get("refused")?;
+    let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
+    accesses.iter_mut().rev().filter(of_query).find(|access| refused == access.action.as_str())
 }
