@@ -102,6 +102,9 @@ async fn broken_glass_is_in_force_at_once_in_the_queue_and_in_the_report() {
     let wrong = OversightVerdict::NotJustified;
     let unseen = elsewhere.record_review(&entry.id, wrong, "none of our people", &elsewhere.new_act()).await;
     refused(unseen, Code::NotFound, "no such entry");
+    let own = client_of(&world, "R9200", PurposeOfUse::Audit, |_| ());
+    let own = own.record_review(&entry.id, OversightVerdict::Justified, "", &own.new_act()).await;
+    refused(own, Code::FailedPrecondition, "your own act");
     let of_source = client_of(&world, "R9200", PurposeOfUse::Audit, |claims| claims.org = "A".into());
     let seen = of_source.oversight_queue(false, 0).await.expect("a queue").entries;
     assert_eq!(seen[0].registrations.len(), 1, "the source's own officer is told whom it concerns");
@@ -115,7 +118,9 @@ async fn broken_glass_is_in_force_at_once_in_the_queue_and_in_the_report() {
     let told: Vec<(&str, &str)> =
         report.accesses.iter().map(|access| (access.action.as_str(), access.reason.as_str())).collect();
     assert!(told.contains(&("override", "emergency treatment that could not wait")), "{told:?}");
-    assert!(told.iter().any(|(action, _)| *action == "review"), "{told:?}");
+    let reviews = told.iter().filter(|(action, _)| *action == "review").count();
+    assert_eq!(reviews, 1, "what was refused is no review: {told:?}");
+    assert!(told.iter().any(|(action, why)| *action == "refused" && why.contains("your own act")), "{told:?}");
     assert!(!trail(&world).contains("CANARY"), "the user's words lie in the index's history only");
 }
 

@@ -103,7 +103,7 @@ impl Governance for Governing {
         let doing = Doing { act: Act::Directives, action: WITHDRAW, person: &about, details };
         let who = self.broker.admit_doing(&context_of(request.context)?, doing).await?;
         let what = Wanted::Withdrawal { directive, reason: request.reason };
-        self.broker.change(WITHDRAW, who, None, (key, what)).await?;
+        self.broker.change(WITHDRAW, who, person, (key, what)).await?;
         let person = person.ok_or_else(|| facts_status(&FactsError::UnknownDirective))?;
         Ok(Response::new(WithdrawDirectiveResponse { directive: Some(self.directive(person, directive)?) }))
     }
@@ -202,17 +202,18 @@ impl Governance for Governing {
         let (of, key) = (uuid("id", &request.id)?, key_of(&request.idempotency_key)?);
         let verdict = verdict(request.verdict())?;
         let reviewed = self.broker.index.facts_change(of).map_err(index_status)?.map(|(_, change)| change);
-        let person = reviewed.as_ref().and_then(|change| Some(change.subject.as_ref()?.person.to_string()));
+        let person = reviewed.as_ref().and_then(|change| Some(change.subject.as_ref()?.person));
+        let about = person.map(|person| person.to_string()).unwrap_or_default();
         let details = Details::default().with("of", &of).with("verdict", &verdict.word());
-        let doing = Doing { act: Act::Oversee, action: REVIEW, person: person.as_deref().unwrap_or_default(), details };
+        let doing = Doing { act: Act::Oversee, action: REVIEW, person: &about, details };
         let who = self.broker.admit_doing(&context_of(request.context)?, doing).await?;
         let whose = self.broker.queue_of(&who.0);
         if !reviewed.is_some_and(|change| whose.includes(&change)) {
             // Another organisation's entry is told like one that is none.
-            return Err(self.broker.refuse_act(REVIEW, &who, "", FactsError::UnknownEntry.into()).await);
+            return Err(self.broker.refuse_act(REVIEW, &who, &about, FactsError::UnknownEntry.into()).await);
         }
         let what = Wanted::Review { of, verdict, note: request.note };
-        self.broker.change(REVIEW, who, None, (key, what)).await?;
+        self.broker.change(REVIEW, who, person, (key, what)).await?;
         Ok(Response::new(RecordReviewResponse {}))
     }
 }
@@ -258,10 +259,12 @@ impl Broker {
         &self,
         action: &str,
         who: (User, Proof),
-        person: Option<EnterpriseId>,
+        about: Option<EnterpriseId>,
         (key, what): (Uuid, Wanted),
     ) -> Result<Change, Status> {
-        let about = person.map(|person| person.to_string()).unwrap_or_default();
+        // A withdrawal and a review are about an earlier change, and so about whomever that was.
+        let person = about.filter(|_| !matches!(what, Wanted::Withdrawal { .. } | Wanted::Review { .. }));
+        let about = about.map(|person| person.to_string()).unwrap_or_default();
         match self.index.change_facts(Wish { key, by: Actor::of(&who.0), person, what }).await {
             Ok((_, change)) => Ok(change),
             Err(error) => Err(self.refuse_act(action, &who, &about, error).await),
