@@ -9,8 +9,15 @@ use std::{
 };
 
 /// The rules, what they read registrations with, and the versions of all that they are built on.
-const SOURCES: [&str; 6] =
-    ["src/index", "linkage/src", "linkage/data", "../proto/wire/proto", "../proto/trust/src", "../Cargo.lock"];
+const SOURCES: [&str; 7] = [
+    "src/index",
+    "src/facts",
+    "linkage/src",
+    "linkage/data",
+    "../proto/wire/proto",
+    "../proto/trust/src",
+    "../Cargo.lock",
+];
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());

@@ -20,7 +20,8 @@
 //! # The modules, in the order in which a query meets them
 //!
 //! A module imports only modules below it. The stages `audit`, `access`, `index`, `fanout` and `merge` never call each
-//! other; they share the words of `model`. `merge`, `model` and the deciding parts of `access` and `index` are pure.
+//! other; they share the words of `model` and `facts`. `merge`, `facts`, `model` and the deciding parts of `access` and
+//! `index` are pure.
 
 pub mod program;
 pub mod config;
@@ -32,4 +33,5 @@ pub mod access;
 pub mod index;
 pub mod fanout;
 pub mod merge;
+pub mod facts;
 pub mod model;

@@ -88,7 +88,7 @@ pub struct Question {
 }
 
 /// A source that knows the person.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Located {
     /// The source.
     pub source: SourceId,

@@ -134,6 +134,7 @@ impl Gateway {
             workgroups: BTreeSet::new(),
             purpose: purpose_word(purpose),
             cnf: severn_trust::Confirmation { jwk: self.app_key.public().jwk() },
+            auth_time: Some(now),
         }
     }
 }

@@ -31,7 +31,12 @@ pub fn bert() -> Demographics {
 /// `demographics` as `source` announces them under `local_id`.
 pub fn registration(source: &str, local_id: &str, demographics: Demographics) -> Registration {
     let local_id = LocalId { assigning_authority: source.into(), value: local_id.into() };
-    Registration { source_id: source.into(), local_id: Some(local_id), demographics: Some(demographics) }
+    Registration {
+        source_id: source.into(),
+        local_id: Some(local_id),
+        demographics: Some(demographics),
+        ..Registration::default()
+    }
 }
 
 /// An active allergy to `agent` (a SNOMED CT code and its term) at `source`.

@@ -351,6 +351,9 @@ async fn broker(
         policy: toml::from_str(TABLE).expect("the region's table can be read"),
         stewards: vec!["steward".into()],
         auditors: vec!["privacy officer".into()],
+        directives: vec!["steward".into()],
+        privacy_officers: vec!["privacy officer".into()],
+        override_roles: vec!["clinician".into()],
         ..AccessSettings::default()
     };
     settings.check().expect("the region's table makes sense");

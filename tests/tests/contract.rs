@@ -247,6 +247,8 @@ fn the_services_are_those_of_the_design() {
         ("SourceAdapter", &["Describe", "Fetch"]),
         ("Challenges", &["Challenge", "ListChallenges"]),
         ("ChallengeInbox", &["TakeChallenge", "ListTaken"]),
+        ("Governance", &["EnterDirective", "WithdrawDirective", "ListDirectives", "ClaimRelationship", "OpenOverride"]),
+        ("Governance", &["OversightQueue", "RecordReview"]),
     ] {
         let found = named(service);
         for method in methods {

@@ -131,7 +131,12 @@ impl MadeUp {
 
 fn registration(local_id: &str, demographics: &Demographics) -> Registration {
     let id = LocalId { assigning_authority: "SUBJECT".into(), value: local_id.into() };
-    Registration { source_id: "SUBJECT".into(), local_id: Some(id), demographics: Some(demographics.clone()) }
+    Registration {
+        source_id: "SUBJECT".into(),
+        local_id: Some(id),
+        demographics: Some(demographics.clone()),
+        ..Registration::default()
+    }
 }
 
 /// A whole entry of one of the datasets that the source keeps.

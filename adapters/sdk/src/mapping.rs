@@ -4,11 +4,13 @@
 
 mod entry;
 mod registration;
+mod relationship;
 
 pub use entry::{CodingMapping, EntryMapping, EntryPlan, OriginMapping, ReadAt};
 pub use registration::{
     AddressMapping, NameMapping, RegistrationMapping, RegistrationPlan, TelecomMapping, demographics_entry,
 };
+pub use relationship::RelationshipMapping;
 
 use severn_proto::v1::{Dataset, EntryStatus};
 

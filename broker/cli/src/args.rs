@@ -1,6 +1,10 @@
 //! The words of the command line.
 
-use crate::{config::Overrides, person::PersonArgs};
+use crate::{
+    config::Overrides,
+    governance::{BreakGlassArgs, ClaimArgs, DirectiveCommand, QueueArgs},
+    person::PersonArgs,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -51,6 +55,16 @@ pub(crate) enum Command {
     Challenges(ChallengesArgs),
     /// Show who looked at a person's record (purpose audit or subject_access).
     Report(ReportArgs),
+    /// Enter, withdraw or list what a person wants kept back.
+    #[command(subcommand)]
+    Directive(DirectiveCommand),
+    /// Claim that your organisation cares for a person now. It holds for 24 hours, and a privacy officer reviews it.
+    Claim(ClaimArgs),
+    /// Break the glass for one person, for an hour at most. You must have signed in within the last two minutes. Privacy
+    /// officers are told and review it, and the person sees it in their access report.
+    BreakGlass(BreakGlassArgs),
+    /// For privacy officers: list claims and broken glass to review, newest first; `queue review` reviews one.
+    Queue(QueueArgs),
     /// For stewards: list pairs of registrations that a human should decide, and how many of each kind wait.
     Review(ReviewArgs),
     /// For stewards: link two registrations.

@@ -2,7 +2,7 @@
 
 use crate::{
     args::{Cli, Command, DocumentArgs, RecordArgs, ReportArgs},
-    challenge, json,
+    challenge, governance, json,
     person::{PersonArgs, meant},
     said::{Exit, Failure, Said},
     show::{self, Style},
@@ -33,6 +33,10 @@ pub(crate) async fn perform(cli: &Cli, client: &Client, style: &Style) -> Result
         Command::Challenge(args) => challenge::challenge(cli, client, style, args).await,
         Command::Challenges(args) => challenge::challenges(cli, client, style, args).await,
         Command::Report(args) => report(cli, client, style, args).await,
+        Command::Directive(command) => governance::directive(cli, client, style, command).await,
+        Command::Claim(args) => governance::claim(cli, client, style, args).await,
+        Command::BreakGlass(args) => governance::break_glass(cli, client, style, args).await,
+        Command::Queue(args) => governance::queue(cli, client, style, args).await,
         Command::Review(args) => steward::review(cli, client, style, args).await,
         Command::Link(args) => steward::link(cli, client, args).await,
         Command::Unlink(args) => steward::unlink(cli, client, args).await,
@@ -50,19 +54,23 @@ async fn find(cli: &Cli, client: &Client, style: &Style, args: &PersonArgs) -> R
     Ok(say_found(cli, style, &found))
 }
 
-fn say_found(cli: &Cli, style: &Style, found: &Found) -> Said {
+pub(crate) fn say_found(cli: &Cli, style: &Style, found: &Found) -> Said {
     let exit = if matches!(found, Found::One(_)) { Exit::Done } else { Exit::NotOne };
     Said::either(cli, exit, &json::found(found), || show::render_candidates(found, style))
 }
 
 /// Who a command is about: one person, or what to say instead.
-enum Target {
+pub(crate) enum Target {
     Person(String, Box<Demographics>),
     NotOne(Found),
 }
 
 /// The person named by id and options, or the one person that the options find. Possible persons are never chosen from.
-async fn target(client: &Client, enterprise_id: Option<&String>, args: &PersonArgs) -> Result<Target, Failure> {
+pub(crate) async fn target(
+    client: &Client,
+    enterprise_id: Option<&String>,
+    args: &PersonArgs,
+) -> Result<Target, Failure> {
     if let Some(id) = enterprise_id {
         let person = args.demographics().map_err(Failure::Usage)?;
         return Ok(Target::Person(id.clone(), Box::new(person)));

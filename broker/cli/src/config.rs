@@ -201,6 +201,8 @@ impl TokenSource for Tokens {
             "org": self.issuer.org,
             "purpose": self.issuer.purpose,
             "cnf": { "jwk": self.app_key.public().jwk() },
+            // Whoever can use this key has just signed in, as far as a development issuer knows.
+            "auth_time": now,
         });
         let missing = |error: &dyn std::fmt::Display| TokenUnavailable::Missing(error.to_string());
         let claims: UserClaims = serde_json::from_value(claims).map_err(|error| missing(&error))?;

@@ -311,6 +311,7 @@ pub(crate) fn report(report: &AccessReportResponse) -> Value {
             "sources": a.sources,
             "shown": a.shown,
             "withheld": a.withheld,
+            "reason": a.reason,
         })
     };
     json!({ "truncated": report.truncated, "accesses": report.accesses.iter().map(access).collect::<Vec<_>>() })

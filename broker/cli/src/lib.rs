@@ -7,6 +7,7 @@
 mod program;
 mod command;
 mod challenge;
+mod governance;
 mod steward;
 mod undo;
 mod said;

@@ -30,6 +30,7 @@ pub(crate) fn pair() -> ReviewPair {
         source_id: source.into(),
         local_id: Some(LocalId { value: local_id.into(), ..LocalId::default() }),
         demographics: Some(person),
+        ..Registration::default()
     };
     let name = |family: &str, given: &str, r#use: human_name::Use| HumanName {
         family: family.into(),

@@ -12,6 +12,7 @@ use severn_client::{Client, FixedToken};
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits, server};
 use severn_proto::v1::{
     find_person_response::Resolution,
+    governance_server::GovernanceServer,
     patient_index_server::{PatientIndex, PatientIndexServer},
     record_broker_server::{RecordBroker, RecordBrokerServer},
     retrieve_record_response::Part,
@@ -21,6 +22,8 @@ use severn_trust::{Commitments, PersonKeys, SigningKey, SystemClock, SystemEntro
 use std::sync::{Arc, LazyLock};
 use tokio_stream::{Iter, wrappers::UnboundedReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
+
+mod governance;
 
 /// A broker that knows one person, and can leave out the seal.
 #[derive(Clone, Copy)]
@@ -215,6 +218,7 @@ async fn run(fake: Fake, line: &str) -> Result<Said, Failure> {
         server(ServerLimits::default())
             .add_service(RecordBrokerServer::new(fake))
             .add_service(PatientIndexServer::new(fake))
+            .add_service(GovernanceServer::new(fake))
             .serve_with_incoming(accepted),
     );
     let app = network.party(Identity::App("cli".into()));

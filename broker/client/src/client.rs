@@ -3,7 +3,10 @@
 
 use crate::token::{TokenSource, TokenUnavailable, purpose_of};
 use severn_proto::{
-    v1::{Dataset, RequestContext, challenges_client::ChallengesClient, patient_index_client::PatientIndexClient},
+    v1::{
+        Dataset, RequestContext, challenges_client::ChallengesClient, governance_client::GovernanceClient,
+        patient_index_client::PatientIndexClient,
+    },
     v1_passing::record_broker_client::RecordBrokerClient,
 };
 use severn_trust::{Clock, Commitments, Digest, Entropy, KeyError, PersonKeys, Proof, SigningKey, new_uuid};
@@ -131,6 +134,10 @@ impl Client {
 
     pub(crate) fn challenges(&self) -> ChallengesClient<Channel> {
         ChallengesClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(crate) fn governance(&self) -> GovernanceClient<Channel> {
+        GovernanceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     pub(crate) fn index(&self) -> PatientIndexClient<Channel> {

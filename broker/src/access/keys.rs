@@ -207,6 +207,7 @@ mod tests {
             workgroups: std::collections::BTreeSet::new(),
             purpose: "direct_care".into(),
             cnf: Confirmation { jwk },
+            auth_time: None,
         };
         let token = issuer.issue(&claims).unwrap();
         for (now_s, good) in [(1001, true), (1100, true), (0, false), (1200 + SKEW_MAX_S + 1, false), (1100, true)] {

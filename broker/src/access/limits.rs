@@ -1,4 +1,5 @@
-//! How often people may be looked for: so often that nobody at work notices, and not often enough to list a town.
+//! How often people may be looked for: so often that nobody at work notices, and not often enough to list a town. And
+//! how often what privacy officers review may be done.
 
 use governor::{Quota, RateLimiter, clock as governed, middleware::NoOpMiddleware, state::keyed::HashMapStateStore};
 use serde::Deserialize;
@@ -19,6 +20,22 @@ impl Default for SearchLimits {
     fn default() -> SearchLimits {
         let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         SearchLimits { user_per_minute: number(60), organisation_per_minute: number(3_000) }
+    }
+}
+
+/// Acts that are reviewed, at most, of one user in 24 hours, at all brokers together.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActLimits {
+    /// Overrides.
+    pub overrides_per_user_per_day: u32,
+    /// Claims of relationships.
+    pub claims_per_user_per_day: u32,
+}
+
+impl Default for ActLimits {
+    fn default() -> ActLimits {
+        ActLimits { overrides_per_user_per_day: 5, claims_per_user_per_day: 20 }
     }
 }
 

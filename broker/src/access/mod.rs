@@ -11,12 +11,12 @@ use serde::Deserialize;
 use severn_policy::{
     Asker, CurrentPolicy, Evidence, Policy, PolicySettings, Relationship, RelationshipKind, SettingsError,
 };
-use severn_proto::v1::{Dataset, RequestContext};
+use severn_proto::v1::{Dataset, PurposeOfUse, RequestContext};
 use severn_trust::{ALL_DATASETS, Clock, PersonKeys, Proof, ProofError, Replays, TokenError, User};
 use std::{sync::Arc, time::Duration};
 
 pub use keys::{IssuerKeys, IssuerSettings, KeysError};
-pub use limits::SearchLimits;
+pub use limits::{ActLimits, SearchLimits};
 
 /// Who may do what, from the configuration: the region's policy, and the roles for acts that are not reading a record.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -30,9 +30,24 @@ pub struct AccessSettings {
     /// Names of the roles that may read the access report of any person, and what stewards decided.
     #[serde(default)]
     pub auditors: Vec<String>,
+    /// Names of the roles that may enter, withdraw and list people's directives.
+    #[serde(default)]
+    pub directives: Vec<String>,
+    /// Names of the roles that review claims and overrides of their own organisation, or about people it knows.
+    #[serde(default)]
+    pub privacy_officers: Vec<String>,
+    /// Names of the roles that review everybody's.
+    #[serde(default)]
+    pub privacy_officers_of_all: Vec<String>,
+    /// Names of the roles that may break the glass; none, if this is left out.
+    #[serde(default)]
+    pub override_roles: Vec<String>,
     /// How often people may be looked for.
     #[serde(default)]
     pub searches: SearchLimits,
+    /// How often relationships may be claimed and the glass be broken.
+    #[serde(default)]
+    pub limits: ActLimits,
 }
 
 impl AccessSettings {
@@ -45,7 +60,14 @@ impl AccessSettings {
         // Which roles a bundle has is known once it is read, and a name that is none of them is nobody's.
         let unknown =
             |name: &&String| self.policy.bundle.is_none() && !self.policy.roles.iter().any(|role| role.name == **name);
-        for (key, names) in [("stewards", &self.stewards), ("auditors", &self.auditors)] {
+        for (key, names) in [
+            ("stewards", &self.stewards),
+            ("auditors", &self.auditors),
+            ("directives", &self.directives),
+            ("privacy_officers", &self.privacy_officers),
+            ("privacy_officers_of_all", &self.privacy_officers_of_all),
+            ("override_roles", &self.override_roles),
+        ] {
             if let Some(unknown) = names.iter().find(unknown) {
                 return Err(SettingsError {
                     key: key.into(),
@@ -72,6 +94,14 @@ pub enum Act {
     Decisions,
     /// Report an entry to its owner and read the answer: anybody who may read anything; which entry, the plan decides.
     Challenge,
+    /// Enter, withdraw and list people's directives.
+    Directives,
+    /// Claim that one's organisation cares for a person: anybody who may read anything, for the sake of care.
+    Claim,
+    /// Break the glass, for the sake of care.
+    BreakGlass,
+    /// Review claims and overrides.
+    Oversee,
 }
 
 /// Why a request is refused. The texts may be shown to the caller and reveal nothing of the person.
@@ -114,6 +144,10 @@ fn act_word(act: Act) -> &'static str {
         Act::Steward => "do what a steward does",
         Act::Challenge => "report entries to their owners",
         Act::Decisions => "read what stewards decided",
+        Act::Directives => "enter or read people's directives",
+        Act::Claim => "claim to care for a person",
+        Act::BreakGlass => "break the glass",
+        Act::Oversee => "review claims and overrides",
         Act::Report => "read who looked at a record, as a privacy officer does,",
     }
 }
@@ -193,9 +227,7 @@ impl Access {
     /// [`AccessError::Act`] if not, [`AccessError::TooOften`] if not now.
     pub fn may(&self, user: &User, act: Act) -> Result<(), AccessError> {
         let policy = self.policy.at(self.clock.now_s());
-        let named = |roles: &[String]| {
-            policy.role_name(&user.role_code).is_some_and(|name| roles.iter().any(|role| role == name))
-        };
+        let named = |roles: &[String]| self.is_among(user, roles);
         let may = match act {
             Act::Find => {
                 self.may(user, Act::Sources).map_err(|_| AccessError::Act(act))?;
@@ -206,9 +238,33 @@ impl Access {
             Act::Steward => named(&self.settings.stewards),
             Act::Report => named(&self.settings.auditors),
             Act::Decisions => named(&self.settings.stewards) || named(&self.settings.auditors),
+            Act::Directives => named(&self.settings.directives),
+            Act::Claim => is_care(user.purpose) && reads_anything(&policy, user),
+            Act::BreakGlass => is_care(user.purpose) && named(&self.settings.override_roles),
+            Act::Oversee => named(&self.settings.privacy_officers) || self.oversees_all(user),
         };
         if may { Ok(()) } else { Err(AccessError::Act(act)) }
     }
+
+    /// Whether the user reviews everybody's claims and overrides, not only those that concern their organisation.
+    pub fn oversees_all(&self, user: &User) -> bool {
+        self.is_among(user, &self.settings.privacy_officers_of_all)
+    }
+
+    /// How often relationships may be claimed and the glass be broken.
+    pub fn limits(&self) -> ActLimits {
+        self.settings.limits
+    }
+
+    fn is_among(&self, user: &User, roles: &[String]) -> bool {
+        let policy = self.policy.at(self.clock.now_s());
+        policy.role_name(&user.role_code).is_some_and(|name| roles.iter().any(|role| role == name))
+    }
+}
+
+/// Whether somebody asks for the sake of care, and not to look after the records.
+fn is_care(purpose: PurposeOfUse) -> bool {
+    matches!(purpose, PurposeOfUse::DirectCare | PurposeOfUse::Emergency | PurposeOfUse::Safeguarding)
 }
 
 /// The user, as policies see them, of whose relationship to anybody nothing is known.

@@ -8,6 +8,9 @@ use uuid::Uuid;
 const TABLE: &str = r#"
 stewards = ["steward"]
 auditors = ["officer"]
+directives = ["steward"]
+privacy_officers = ["officer"]
+override_roles = ["clinician"]
 [policy]
 roles = [
     { name = "clinician", codes = ["R8000"], labels = ["*"] },
@@ -56,6 +59,7 @@ fn user(role_code: &str, purpose: PurposeOfUse) -> User {
         token_id: "t1".into(),
         expires_s: 0,
         app_key: severn_trust::PublicKey::from_json(jwk).unwrap(),
+        authenticated_s: None,
     }
 }
 
@@ -150,6 +154,29 @@ fn acts_are_given_to_roles() {
         for (act, may) in [(Act::Find, find), (Act::Sources, find), (Act::Steward, steward), (Act::Report, report)] {
             assert_eq!(access.may(&user, act).is_ok(), may, "{role} {act:?}");
         }
+    }
+}
+
+#[test]
+fn what_is_reviewed_is_given_to_roles_and_for_the_sake_of_care_only() {
+    let (access, none) = (access(), AccessSettings::default());
+    let nobody = opened(none, Arc::new(Noon));
+    let care = PurposeOfUse::DirectCare;
+    for (role, purpose, [directives, claim, glass, oversee]) in [
+        ("R8000", care, [false, true, true, false]),
+        ("R8000", PurposeOfUse::Audit, [false, false, false, false]),
+        ("R9001", PurposeOfUse::Safeguarding, [false, true, false, false]),
+        ("R9100", care, [true, false, false, false]),
+        ("R9200", PurposeOfUse::Audit, [false, false, false, true]),
+        ("?", care, [false, false, false, false]),
+    ] {
+        let user = user(role, purpose);
+        let acts = [Act::Directives, Act::Claim, Act::BreakGlass, Act::Oversee];
+        for (act, may) in acts.into_iter().zip([directives, claim, glass, oversee]) {
+            assert_eq!(access.may(&user, act).is_ok(), may, "{role} {act:?}");
+            assert!(nobody.may(&user, act).is_err(), "a role that nobody named may nothing");
+        }
+        assert!(!access.oversees_all(&user));
     }
 }
 

@@ -272,6 +272,14 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
     let count = |key: &str| {
         event.details.get(key).as_ref().and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
     };
+    // An act has a reason of its own, a refusal the broker's.
+    let reason = event.details.get("reason").or_else(|| event.details.get("why"));
+    let reason = reason.and_then(|reason| reason.as_str().map(str::to_owned));
+    if let Some(access) = act_refused(accesses, &event) {
+        access.action = event.action;
+        access.reason = reason.unwrap_or_default();
+        return;
+    }
     let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
     match event.action.as_str() {
         "seal" => {
@@ -299,7 +307,15 @@ fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
             purpose: purpose_from_word(&event.purpose).unwrap_or_default().into(),
             action: if event.action == "intent" { "retrieve".into() } else { event.action },
             query_id: event.query_id,
+            reason: reason.unwrap_or_default(),
             ..Access::default()
         }),
     }
+}
+
+/// The act that was recorded before it was done, and that this event says was refused after all.
+fn act_refused<'a>(accesses: &'a mut [Access], event: &TrailEvent) -> Option<&'a mut Access> {
+    let refused = event.details.get("refused")?;
+    let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
+    accesses.iter_mut().rev().filter(of_query).find(|access| refused == access.action.as_str())
 }

@@ -34,6 +34,7 @@ fn what_is_wrong_is_named() {
         ("retention_days = 2922", "retention_days = 0", "audit.retention_days"),
         ("retention_days = 2922", "retain_days = 1", "retain_days"),
         ("stewards = [\"steward\"]", "stewards = [\"stuart\"]", "access.stewards"),
+        ("override_roles = [\"clinician\"]", "override_roles = [\"anybody\"]", "access.override_roles"),
         ("purposes = [\"direct_care\", \"emergency\"]", "purposes = [\"research\"]", "access.policy.rules[0].purposes"),
     ] {
         let changed = EXAMPLE.replacen(from, to, 1);

@@ -33,6 +33,7 @@ fn register(cursor: u64, birth_date: &str) -> FeedRequest {
             source_id: "A".into(),
             local_id: Some(local_id),
             demographics: Some(demographics),
+            ..Registration::default()
         }),
     )
 }

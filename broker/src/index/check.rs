@@ -4,10 +4,12 @@
 //! An NHS number that is none is no reason to refuse: the person must stay findable. It is counted, and never links.
 
 use super::normalise::is_partial_date;
-use crate::model::SourceId;
+use crate::{facts::CareKind, model::SourceId};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use prost::Message as _;
-use severn_proto::v1::{Address, Demographics, HumanName, LocalId, Registration, Sex, Telecom};
+use severn_proto::v1::{
+    Address, CareRelationship, Demographics, HumanName, LocalId, Registration, RelationshipKind, Sex, Telecom,
+};
 
 /// Bytes of a local id, at most.
 pub const LOCAL_ID_BYTES_MAX: usize = 256;
@@ -56,7 +58,9 @@ pub fn check_registration(registration: &Registration, caller: &SourceId, latest
     let Some(demographics) = &registration.demographics else {
         return Err(wrong("registered.demographics", "give what the source knows of the person"));
     };
-    check_demographics(demographics, latest)
+    check_demographics(demographics, latest)?;
+    check_count(registration.relationships.len(), "registered.relationships")?;
+    registration.relationships.iter().try_for_each(check_relationship)
 }
 
 /// Checks a local id.
@@ -107,6 +111,22 @@ fn check_telecom(telecom: &Telecom) -> Result<(), Wrong> {
     check_text(&telecom.r#use, "registered.demographics.telecoms.use")
 }
 
+fn check_relationship(said: &CareRelationship) -> Result<(), Wrong> {
+    if RelationshipKind::try_from(said.kind).ok().and_then(CareKind::announced).is_none() {
+        return Err(wrong("registered.relationships.kind", "give registered, admitted, caseload or referred"));
+    }
+    check_text(&said.organisation_ods, "registered.relationships.organisation_ods")?;
+    check_text(&said.team, "registered.relationships.team")?;
+    for (date, field) in
+        [(&said.since, "registered.relationships.since"), (&said.until, "registered.relationships.until")]
+    {
+        if !date.is_empty() && !is_partial_date(date) {
+            return Err(wrong(field, "give YYYY, YYYY-MM or YYYY-MM-DD, or leave it empty"));
+        }
+    }
+    Ok(())
+}
+
 fn check_count(count: usize, field: &'static str) -> Result<(), Wrong> {
     if count <= REPEATS_MAX { Ok(()) } else { Err(wrong(field, format!("give at most {REPEATS_MAX}"))) }
 }
@@ -142,6 +162,7 @@ mod tests {
             source_id: "RRK".into(),
             local_id: Some(LocalId { assigning_authority: String::new(), value: "1".into() }),
             demographics: Some(Demographics { birth_date: "1980-02-01".into(), ..Demographics::default() }),
+            ..Registration::default()
         }
     }
 
@@ -175,6 +196,15 @@ mod tests {
         assert_eq!(check(|r| of(r).names = vec![HumanName::default(); 51]), Err("registered.demographics.names"));
         let name = HumanName { family: "x".repeat(1025), ..HumanName::default() };
         assert_eq!(check(|r| of(r).names = vec![name]), Err("registered.demographics.names"));
+        let care = |kind: RelationshipKind| CareRelationship { kind: kind.into(), ..CareRelationship::default() };
+        let admitted = CareRelationship { since: "2026-06".into(), ..care(RelationshipKind::Admitted) };
+        assert_eq!(check(|r| r.relationships = vec![admitted.clone()]), Ok(()), "it may be planned");
+        for kind in [RelationshipKind::Unspecified, RelationshipKind::SelfClaimed] {
+            assert_eq!(check(|r| r.relationships = vec![care(kind)]), Err("registered.relationships.kind"));
+        }
+        let until = CareRelationship { until: "31/05/2026".into(), ..admitted.clone() };
+        assert_eq!(check(|r| r.relationships = vec![until]), Err("registered.relationships.until"));
+        assert_eq!(check(|r| r.relationships = vec![admitted; 51]), Err("registered.relationships"));
         let lines = Address { lines: vec!["x".repeat(1024); 50], ..Address::default() };
         assert_eq!(check(|r| of(r).addresses = vec![lines; 2]), Err("registered"));
     }

@@ -2,7 +2,10 @@
 //! start. Shapes only. What an event means for who is who is told in `state`.
 
 use super::scoring::ScoringModel;
-use crate::model::{EnterpriseId, LocalId, SourceId};
+use crate::{
+    facts::Change,
+    model::{EnterpriseId, LocalId, SourceId},
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use severn_trust::NhsNumber;
@@ -45,6 +48,8 @@ pub enum About {
     },
     /// The model that scores from here on.
     ModelTaken(ScoringModel),
+    /// A change of what is known of who may see a person. It tells nobody who is who.
+    FactsChanged(Box<Change>),
 }
 
 /// What happened to a registration.
@@ -145,7 +150,7 @@ pub struct FeedPosition {
 }
 
 /// Every kind of event, as it is stored and shown.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 16] = [
     "registered",
     "changed",
     "withdrawn",
@@ -157,6 +162,11 @@ pub const KINDS: [&str; 11] = [
     "taken-back",
     "superseded",
     "model-taken",
+    "directive-entered",
+    "directive-withdrawn",
+    "relationship-claimed",
+    "override-opened",
+    "reviewed",
 ];
 
 impl Event {
@@ -164,7 +174,7 @@ impl Event {
     pub fn registration(&self) -> Option<(&RegistrationKey, &What)> {
         match &self.about {
             About::Registration(registration, what) => Some((registration, what)),
-            About::Superseded { .. } | About::ModelTaken(_) => None,
+            About::Superseded { .. } | About::ModelTaken(_) | About::FactsChanged(_) => None,
         }
     }
 }
@@ -176,6 +186,7 @@ impl About {
             About::Registration(_, what) => what.kind(),
             About::Superseded { .. } => "superseded",
             About::ModelTaken(_) => "model-taken",
+            About::FactsChanged(change) => change.kind.word(),
         }
     }
 }

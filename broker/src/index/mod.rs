@@ -13,6 +13,7 @@ mod check;
 mod decide;
 mod event;
 mod evidence;
+mod facts;
 mod find;
 mod golden;
 mod load;
@@ -29,6 +30,7 @@ mod upkeep;
 mod write;
 
 pub use event::{About, Decision, Event, FeedPosition, RegistrationKey, Undone, What};
+pub use facts::QUEUE_MAX;
 pub use find::{CANDIDATES_MAX, Found, Resolved, Search, is_birth_date};
 pub use load::LoadedLine;
 pub use quality::{LOCAL_IDS_MAX, Naming};
@@ -37,7 +39,10 @@ pub use signature::{SignatureError, check_signature, sign_model};
 pub use snapshot::Snapshots;
 pub use state::{Feed, ModelChanges, Wanted};
 
-use crate::model::{EnterpriseId, Person, SourceId};
+use crate::{
+    facts::FactsError,
+    model::{EnterpriseId, Person, SourceId},
+};
 use plan::Announced;
 use saver::{Saver, Start};
 use severn_linkage::{
@@ -99,6 +104,9 @@ pub enum IndexError {
         /// Who took it.
         by: String,
     },
+    /// A change of the facts is refused.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
     /// A field is wrong.
     #[error("{field}: {message}")]
     Invalid {

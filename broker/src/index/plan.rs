@@ -7,7 +7,10 @@ use super::{
     event::{About, Decision, FeedPosition, RegistrationKey, What},
     state::{Decided, State},
 };
-use crate::model::{EnterpriseId, LocalId, SourceId};
+use crate::{
+    facts::{self, Facts, FactsError, Wish},
+    model::{EnterpriseId, LocalId, SourceId},
+};
 use bytes::Bytes;
 use prost::Message as _;
 use severn_proto::v1::{FeedAnnounce, Registration, feed_announce::Change};
@@ -156,6 +159,23 @@ fn take_withdrawn(
     }
     pending.insert(key.local_id.clone(), None);
     Ok(Some((key, Taken::Withdrawn)))
+}
+
+/// Plans a change of the facts, made at `at_ms`. A retry plans nothing.
+///
+/// # Errors
+/// [`IndexError::Facts`] if it is refused.
+pub fn plan_change(state: &State, wish: &Wish, at_ms: i64) -> Result<Planned, IndexError> {
+    if let Some((_, before)) = state.access_facts().change(wish.key) {
+        return match Facts::answers(before, wish) {
+            true => Ok(Planned::default()),
+            false => Err(IndexError::Conflict("this idempotency key belongs to another act; make a new one")),
+        };
+    }
+    let subject = wish.person.map(|person| state.subject(person).ok_or(FactsError::UnknownPerson)).transpose()?;
+    let kind = state.access_facts().check(wish, at_ms)?;
+    let change = facts::Change { key: wish.key, by: wish.by.clone(), subject, kind };
+    Ok(Planned { events: vec![About::FactsChanged(Box::new(change))], ..Planned::default() })
 }
 
 /// Plans a steward's decision. A retry plans nothing.

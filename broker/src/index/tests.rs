@@ -8,6 +8,7 @@ use store::{Failure, MemoryStore, SqliteStore};
 
 mod as_at;
 mod brokers;
+mod facts;
 mod histories;
 mod quality;
 mod rubbish;
@@ -91,6 +92,7 @@ pub fn registered(name: &str, demographics: &Demographics) -> Change {
         source_id: key.source.to_string(),
         local_id: Some(wire::LocalId { assigning_authority: String::new(), value: key.local_id.0.to_string() }),
         demographics: Some(demographics.clone()),
+        ..Registration::default()
     })
 }
 

@@ -8,13 +8,16 @@ use super::{
     IndexError, Refusal, Shared,
     event::{About, Decision, Event},
     load::{LoadedLine, plan_load},
-    plan::{Announced, Means, Planned, plan_announced, plan_decision},
+    plan::{Announced, Means, Planned, plan_announced, plan_change, plan_decision},
     saver::Saver,
     state::Decided,
     store::{Batch, Mark, StoreError},
     upkeep::{Upkeep, plan_upkeep},
 };
-use crate::model::EnterpriseId;
+use crate::{
+    facts::{Change, Wish},
+    model::EnterpriseId,
+};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, atomic::Ordering},
@@ -38,6 +41,8 @@ pub enum Command {
     Load(Vec<LoadedLine>, oneshot::Sender<Result<(usize, Vec<Refusal>), IndexError>>),
     /// What concerns everybody. Gives how many events it came to.
     Upkeep(Upkeep, oneshot::Sender<Result<usize, IndexError>>),
+    /// A change of the facts. Gives what was changed, and when: milliseconds since 1970-01-01T00:00:00Z.
+    ChangeFacts(Wish, oneshot::Sender<Result<(i64, Change), IndexError>>),
 }
 
 /// Is told once a snapshot is written.
@@ -78,7 +83,9 @@ fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     while let Some(command) = waiting.pop_front() {
         let fits = match &command {
             Command::Announce(announced, _) => sources.insert(announced.source.clone()),
-            Command::Decide(..) | Command::Load(..) | Command::Upkeep(..) => group.is_empty(),
+            Command::Decide(..) | Command::Load(..) | Command::Upkeep(..) | Command::ChangeFacts(..) => {
+                group.is_empty()
+            }
         };
         let is_alone = !matches!(command, Command::Announce(..));
         if !fits {
@@ -215,6 +222,7 @@ impl Writer {
                 Command::Decide(wanted, decision, _) => plan_decision(&state, wanted, decision),
                 Command::Load(lines, _) => Ok(plan_load(&state, lines, means)),
                 Command::Upkeep(upkeep, _) => plan_upkeep(&state, upkeep, means),
+                Command::ChangeFacts(wish, _) => plan_change(&state, wish, at_ms),
             };
             plans.push(plan.map(|mut plan| {
                 let events = number(std::mem::take(&mut plan.events), batch.mark().sequence, at_ms);
@@ -283,6 +291,7 @@ fn refuse(command: Command, error: &IndexError) {
         Command::Decide(_, _, reply) => drop(reply.send(Err(error.clone()))),
         Command::Load(_, reply) => drop(reply.send(Err(error.clone()))),
         Command::Upkeep(_, reply) => drop(reply.send(Err(error.clone()))),
+        Command::ChangeFacts(_, reply) => drop(reply.send(Err(error.clone()))),
     }
 }
 
@@ -314,5 +323,9 @@ fn apply(shared: &Shared, command: Command, plan: Planned, events: &[Event], at_
         }
         Command::Load(_, reply) => drop(reply.send(Ok((events.len(), plan.refusals)))),
         Command::Upkeep(_, reply) => drop(reply.send(Ok(events.len()))),
+        Command::ChangeFacts(wish, reply) => {
+            let made = state.access_facts().change(wish.key).map(|(at_ms, change)| (at_ms, change.clone()));
+            drop(reply.send(made.ok_or(IndexError::Poisoned)));
+        }
     }
 }

@@ -170,6 +170,7 @@ fn registration(row: &Row, source: &str) -> Registration {
         source_id: source.to_owned(),
         local_id: Some(LocalId { value: row.local_id.clone(), ..LocalId::default() }),
         demographics: Some(demographics),
+        ..Registration::default()
     }
 }
 

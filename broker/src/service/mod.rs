@@ -1,15 +1,17 @@
 //! The gRPC doors: wire → model → wire, and the one map from error to status. Nothing is decided here but who may
-//! knock at which door: care apps at `RecordBroker` and `Challenges`, adapters and stewards at `PatientIndex`, adapters at
-//! `AuditWitness`.
+//! knock at which door: care apps at `RecordBroker`, `Challenges` and `Governance`, adapters and stewards at
+//! `PatientIndex`, adapters at `AuditWitness`.
 
 mod challenges;
 mod documents;
+mod governance;
 mod patients;
 mod records;
 mod witnesses;
 
 use crate::{
     access::{AccessError, Act},
+    facts::FactsError,
     index::IndexError,
     model::{EnterpriseId, SourceId},
     retrieve::{Broker, RetrieveError},
@@ -22,7 +24,7 @@ use severn_link::{Conn, Identity, Peer, RefuseMalformedTimeout, ServerLimits, se
 use severn_proto::{
     v1::{
         RequestContext, audit_witness_server::AuditWitnessServer, challenges_server::ChallengesServer,
-        patient_index_server::PatientIndexServer,
+        governance_server::GovernanceServer, patient_index_server::PatientIndexServer,
     },
     v1_passing::record_broker_server::RecordBrokerServer,
 };
@@ -50,6 +52,7 @@ pub async fn serve(
     let records = RecordBrokerServer::new(records::Records::new(Arc::clone(&broker)));
     let challenges = ChallengesServer::new(challenges::Challenging::new(Arc::clone(&broker)));
     let witnesses = AuditWitnessServer::new(witnesses::Witnesses::new(Arc::clone(&broker)));
+    let governance = GovernanceServer::new(governance::Governing::new(Arc::clone(&broker)));
     let patients = PatientIndexServer::new(patients::Patients::new(broker));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(severn_proto::DESCRIPTORS)
@@ -70,6 +73,10 @@ pub async fn serve(
         ))
         .add_service(InterceptedService::new(
             witnesses.max_decoding_message_size(REQUEST_BYTES_MAX),
+            RefuseMalformedTimeout,
+        ))
+        .add_service(InterceptedService::new(
+            governance.max_decoding_message_size(REQUEST_BYTES_MAX),
             RefuseMalformedTimeout,
         ))
         .add_service(InterceptedService::new(
@@ -185,7 +192,6 @@ fn audit_status(error: TrailError) -> Status {
     )
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it by value")]
 fn index_status(error: IndexError) -> Status {
     match error {
         IndexError::Store(_) | IndexError::Poisoned => {
@@ -199,6 +205,19 @@ fn index_status(error: IndexError) -> Status {
             Status::failed_precondition(error.to_string())
         }
         IndexError::Invalid { .. } => Status::invalid_argument(error.to_string()),
+        IndexError::Facts(error) => facts_status(&error),
+    }
+}
+
+fn facts_status(error: &FactsError) -> Status {
+    match error {
+        FactsError::UnknownPerson | FactsError::UnknownDirective | FactsError::UnknownEntry => {
+            Status::not_found(error.to_string())
+        }
+        FactsError::Invalid { .. } => Status::invalid_argument(error.to_string()),
+        FactsError::Conflict(_) => Status::failed_precondition(error.to_string()),
+        FactsError::TooMany { .. } => Status::resource_exhausted(error.to_string()),
+        FactsError::SignInAgain => Status::unauthenticated(error.to_string()),
     }
 }
 

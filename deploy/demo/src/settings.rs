@@ -151,6 +151,9 @@ issuers = [{{ name = "{ISSUER}", jwks_file = "../keys/issuer.jwks.json" }}]
 [access]
 stewards = ["steward"]
 auditors = ["privacy officer"]
+directives = ["steward"]
+privacy_officers = ["privacy officer"]
+override_roles = ["clinician"]
 
 # The region's table: what a role may ask for. Each owner decides again.
 [access.policy]

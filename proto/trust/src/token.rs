@@ -61,6 +61,10 @@ pub struct UserClaims {
     pub workgroups: BTreeSet<String>,
     /// The asking app's key, by which its proofs are checked (RFC 7800).
     pub cnf: Confirmation,
+    /// When the user last signed in themselves, seconds since 1970 (OpenID Connect Core, section 2). Breaking the glass
+    /// needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
 }
 
 /// The key a token is bound to.
@@ -97,6 +101,8 @@ pub struct User {
     pub expires_s: i64,
     /// The asking app's key.
     pub app_key: PublicKey,
+    /// When the user last signed in themselves, seconds since 1970; `None` if the token does not say.
+    pub authenticated_s: Option<i64>,
 }
 
 impl fmt::Debug for User {
@@ -215,6 +221,7 @@ impl TokenVerifier {
             token_id: claims.jti,
             expires_s: claims.exp,
             app_key,
+            authenticated_s: claims.auth_time,
         })
     }
 }

@@ -46,6 +46,7 @@ pub fn registration(patient: &Resource, pool: &Pool, local_id: &str, context: &M
             value: local_id.to_owned(),
         }),
         demographics: Some(demographics),
+        ..Registration::default()
     }
 }
 

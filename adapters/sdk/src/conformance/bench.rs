@@ -219,6 +219,7 @@ impl Bench {
             workgroups: BTreeSet::new(),
             purpose: purpose_word(PurposeOfUse::DirectCare),
             cnf: Confirmation { jwk: self.keys.app.public().jwk() },
+            auth_time: None,
         };
         Some(Question {
             claims,

@@ -1,6 +1,9 @@
 //! From a row to a registration, and from a registration to an entry of the demographics dataset.
 
-use super::{ID_BYTES_MAX, ReadAt, RowError, SourceContext};
+use super::{
+    ID_BYTES_MAX, ReadAt, RowError, SourceContext,
+    relationship::{self, Kinds, RelationshipMapping},
+};
 use crate::{
     cells::{Cell, Cells, MappingError, Row, flag},
     dates::Dates,
@@ -56,6 +59,13 @@ pub struct RegistrationMapping {
     /// Whether the person is restricted (PDS label R, S-flag): a column with yes or no. Such people are found by exact
     /// identifiers only, and nobody is told where they live.
     pub restricted: Option<Cell>,
+    /// What joins the person to organisations that care for them. Left out, whoever is announced counts as registered with
+    /// this source's organisation; listed, nobody is who has none.
+    #[serde(default)]
+    pub relationships: Vec<RelationshipMapping>,
+    /// Source's word → `registered`, `admitted`, `caseload` or `referred`.
+    #[serde(default)]
+    pub relationship_values: BTreeMap<String, String>,
 }
 
 /// One name.
@@ -106,6 +116,7 @@ pub struct RegistrationPlan {
     mapping: RegistrationMapping,
     sexes: BTreeMap<String, Sex>,
     name_uses: Vec<human_name::Use>,
+    kinds: Kinds,
     dates: Dates,
 }
 
@@ -144,7 +155,8 @@ impl RegistrationMapping {
             sexes.insert(value.trim().to_owned(), sex_from_word(word).ok_or_else(problem)?);
         }
         let name_uses = self.names.iter().map(name_use).collect::<Result<_, _>>()?;
-        Ok(RegistrationPlan { mapping: self.clone(), sexes, name_uses, dates: dates.clone() })
+        let kinds = relationship::compile(&self.relationships, &self.relationship_values)?;
+        Ok(RegistrationPlan { mapping: self.clone(), sexes, name_uses, kinds, dates: dates.clone() })
     }
 }
 
@@ -182,6 +194,7 @@ impl RegistrationPlan {
         let telecoms = m.phones.iter().chain(&m.emails).flat_map(|t| [Some(&t.value), t.kind.as_ref()]);
         let cells = options.chain(names).chain(addresses).chain(telecoms).flatten();
         cells.for_each(|cell| cell.note_column(&mut columns));
+        m.relationships.iter().for_each(|relationship| relationship.note_columns(&mut columns));
         m.names.iter().for_each(|name| name.given.note_columns(&mut columns));
         m.addresses.iter().for_each(|address| address.lines.note_columns(&mut columns));
         columns
@@ -220,7 +233,14 @@ impl RegistrationPlan {
         };
         let local_id = LocalId { assigning_authority: m.assigning_authority.clone(), value };
         let source_id = context.source_id.clone();
-        Ok(Registration { source_id, local_id: Some(local_id), demographics: Some(demographics) })
+        let words = (&self.kinds, &self.dates);
+        Ok(Registration {
+            source_id,
+            local_id: Some(local_id),
+            demographics: Some(demographics),
+            relationships: m.relationships.iter().filter_map(|mapping| mapping.read(row, words)).collect(),
+            relationships_listed: !m.relationships.is_empty(),
+        })
     }
 
     /// Whether a row has an NHS number whose check digit is wrong, for a check.

@@ -202,6 +202,58 @@ fn a_row_becomes_a_registration() {
     assert!(matches!(EntryBody::decode(entry.body).expect("a body").detail, Some(Detail::Demographics(_))));
 }
 
+const RELATIONSHIPS: &str = r#"
+relationships = [
+    { kind = { constant = "registered" }, organisation_ods = "practice", since = "joined" },
+    { kind = "class", team = "ward", since = "came", until = "left" },
+]
+relationship_values = { "IP" = "admitted", "MH" = "caseload" }
+"#;
+
+#[test]
+fn relationships_are_listed_and_none_is_guessed() {
+    let mapping: RegistrationMapping = toml::from_str(&format!("{PERSON}{RELATIONSHIPS}")).expect("a mapping");
+    let plan = mapping.compile(&dates()).expect("a plan");
+    assert!(["practice", "joined", "class", "ward", "came", "left"].iter().all(|c| plan.columns().contains(c)));
+    let listed = |cells: &[(&str, &str)]| {
+        let all = [&[("id", "77")], cells].concat();
+        let registration = plan.map_row(&row(&all), &context()).expect("a registration");
+        assert!(registration.relationships_listed);
+        let said = registration.relationships.iter();
+        said.map(|r| format!("{:?} {} {} {}..{}", r.kind(), r.organisation_ods, r.team, r.since, r.until))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&[("practice", "M00001"), ("joined", "2019")]), ["Registered M00001  2019.."]);
+    let stay = [("class", "IP"), ("ward", "Ward 7"), ("came", "2026-05-01 23:10:00"), ("left", "2026-05-04")];
+    assert_eq!(listed(&stay), ["Admitted  Ward 7 2026-05-01..2026-05-04"]);
+    for lacking in [
+        &[("practice", "M00001")][..],
+        &[("joined", "2019-01-01")],
+        &[("practice", "M00001"), ("joined", "long ago")],
+        &[("class", "OP"), ("came", "2026-05-01")],
+        &[("class", "IP"), ("came", "")],
+        &[("class", "IP"), ("came", "2026-05-01"), ("left", "soon")],
+    ] {
+        assert_eq!(listed(lacking), Vec::<String>::new(), "{lacking:?}");
+    }
+    let plain = register(&[("id", "77")]).expect("a registration");
+    assert!(plain.relationships.is_empty() && !plain.relationships_listed);
+    for (from, to, expected) in [
+        ("\"registered\"", "\"friend\"", "person.relationships.kind: give registered"),
+        ("\"IP\" = \"admitted\"", "\"IP\" = \"self_claimed\"", "person.relationship_values.IP: give registered"),
+        (
+            "relationship_values = { \"IP\" = \"admitted\", \"MH\" = \"caseload\" }",
+            "",
+            "person.relationship_values: missing",
+        ),
+    ] {
+        let wrong = format!("{PERSON}{}", RELATIONSHIPS.replacen(from, to, 1));
+        let mapping: RegistrationMapping = toml::from_str(&wrong).expect("TOML");
+        let error = mapping.compile(&dates()).map(|_| ()).expect_err(expected).to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
 #[test]
 fn rubbish_in_a_registration_is_no_evidence() {
     let registration = register(&[("id", "77"), ("nhs", "9434765918"), ("traced", "Y"), ("sex", "Q"), ("died", "?")]);

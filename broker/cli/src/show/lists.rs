@@ -98,9 +98,16 @@ fn put_access(page: &mut Page<'_>, access: &Access) {
     let purpose = words::purpose(access.purpose);
     let line = format!(
         "{when}  {} ({}, {}): {}, for {purpose}",
-        access.user, access.role, access.organisation_ods, access.action
+        access.user,
+        access.role,
+        access.organisation_ods,
+        words::action(&access.action)
     );
     page.put(0, Ink::Strong, &line);
+    if !access.reason.is_empty() {
+        page.put(4, Ink::Plain, &format!("why: {}", access.reason));
+        return page.put(4, Ink::Quiet, &format!("query {}", access.query_id));
+    }
     let sources = if access.sources.is_empty() { "no source".into() } else { access.sources.join(", ") };
     let counts = format!("{} entries shown, {} withheld; asked: {sources}", access.shown, access.withheld);
     page.put(4, Ink::Plain, &counts);

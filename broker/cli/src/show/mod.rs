@@ -3,6 +3,7 @@
 
 mod challenges;
 mod decisions;
+mod governance;
 mod lists;
 mod quality;
 mod review;
@@ -18,6 +19,7 @@ mod page;
 
 pub(crate) use challenges::{render_challenges, render_delivered};
 pub(crate) use decisions::{render_decisions, render_undone};
+pub(crate) use governance::{render_broken, render_claimed, render_directives, render_queue};
 pub use lists::{render_candidates, render_sources};
 pub(crate) use lists::{render_document, render_history, render_report};
 pub use page::{Colour, Style};

@@ -378,7 +378,7 @@ fn who_a_person_was_is_shown_with_since_when_and_why() {
     let registration = Registration {
         source_id: "RRK".into(),
         local_id: Some(LocalId { value: "4711".into(), ..LocalId::default() }),
-        demographics: None,
+        ..Registration::default()
     };
     let registration = RegistrationThen {
         registration: Some(registration),

@@ -175,6 +175,19 @@ pub(crate) fn purpose(number: i32) -> &'static str {
     }
 }
 
+/// What was done, as the person concerned should read it.
+pub(crate) fn action(word: &str) -> &str {
+    match word {
+        "override" => "BROKE THE GLASS",
+        "claim" => "claimed to care for the person",
+        "directive" => "entered a wish of the person",
+        "withdraw-directive" => "withdrew a wish of the person",
+        "directives" => "read the person's wishes",
+        "review" => "reviewed a claim or broken glass",
+        other => other,
+    }
+}
+
 /// Sex as registered.
 pub(crate) fn sex(number: i32) -> &'static str {
     match Sex::try_from(number).unwrap_or(Sex::Unspecified) {

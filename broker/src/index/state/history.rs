@@ -182,7 +182,7 @@ impl State {
                     self.histories.add(*row, line(kind, Why::Decision(told(decision)), self.id_of(*row)));
                 }
             }
-            About::ModelTaken(_) => {}
+            About::ModelTaken(_) | About::FactsChanged(_) => {}
         }
         for (other, id_before) in before {
             let id_after = self.id_of(*other);

@@ -13,6 +13,7 @@ mod history;
 mod person;
 mod quality;
 mod queue;
+mod standing;
 mod suspend;
 mod saved;
 mod upkeep;
@@ -31,7 +32,10 @@ use super::{
     normalise::{Facts, Profile},
     scoring::ScoringModel,
 };
-use crate::model::{EnterpriseId, SourceId};
+use crate::{
+    facts,
+    model::{EnterpriseId, SourceId},
+};
 use block::Block;
 use bytes::Bytes;
 use decided::Journal;
@@ -76,6 +80,8 @@ pub struct State {
     review_counts: BTreeMap<Doubt, u64>,
     feeds: BTreeMap<SourceId, Feed>,
     histories: Histories,
+    /// Who may see a person, beside the policies; nobody is who they are by it.
+    access_facts: facts::Facts,
 }
 
 impl Default for State {
@@ -102,6 +108,7 @@ impl Default for State {
             review_counts: BTreeMap::new(),
             feeds: BTreeMap::new(),
             histories: Histories::default(),
+            access_facts: facts::Facts::default(),
         }
     }
 }
@@ -159,6 +166,7 @@ impl State {
             About::Registration(registration, what) => self.apply_to(registration, what, event),
             About::Superseded { number, by, .. } => self.supersede(event, *number, *by),
             About::ModelTaken(model) => self.take_model(event, model),
+            About::FactsChanged(change) => self.access_facts.take((event.sequence, event.at_ms), change),
         }
     }
 
@@ -169,6 +177,7 @@ impl State {
         seeds.extend(self.others_of(what));
         let own_before = self.id_of(row);
         let companions: Vec<Row> = self.members(row).iter().filter(|r| **r != row).copied().collect();
+        let at_stake = self.directives_at_stake(what, row);
         let touched = self.block(&seeds);
         let rivals = touched.rivals(&seeds, &self.policy);
         let affected = self.take(registration, what, event, &seeds);
@@ -179,6 +188,7 @@ impl State {
             before
         });
         self.hand_over(what, event, row, &companions);
+        self.keep_directives(what, (row, own_before, at_stake), &before);
         self.write_history(event, &seeds, &before);
     }
 
@@ -286,6 +296,7 @@ impl State {
                     self.give(row, Aged { since: sequence, id: *person });
                 }
             }
+            What::Changed { body, .. } if is_same_identity(&before, body) => self.get_mut(row).body = body.clone(),
             What::Changed { body, .. } => {
                 affected.extend(self.drop_content(row));
                 affected.extend(self.set_content(row, body, sequence));
@@ -387,6 +398,12 @@ impl State {
             cluster.id = id;
         }
     }
+}
+
+/// Whether two bodies say the same of who somebody is, though they differ in what joins them to organisations.
+fn is_same_identity(before: &Bytes, body: &Bytes) -> bool {
+    let said = |body: &Bytes| Registration::decode(body.clone()).map(|r| (r.local_id, r.demographics));
+    matches!((said(before), said(body)), (Ok(before), Ok(now)) if before == now)
 }
 
 fn fingerprint(key: &RegistrationKey) -> u128 {

@@ -12,6 +12,7 @@ use super::{
     queue::Postponed,
 };
 use crate::{
+    facts::{Facts as AccessFacts, Kept},
     index::{
         decide::{Decisions, Doubt, Review, Row, Rule},
         event::RegistrationKey,
@@ -93,6 +94,7 @@ struct Rest<'a> {
     reviews: Cow<'a, BTreeSet<Review>>,
     predecessors: Sorted<'a, Row, Vec<Row>>,
     handed_on: Sorted<'a, EnterpriseId, HandedOn>,
+    access_facts: Cow<'a, Kept>,
 }
 
 /// A registration.
@@ -170,6 +172,7 @@ impl State {
             // Their positions are the store's, and the rest is counted again.
             feeds: _,
             histories,
+            access_facts,
         } = self;
         let sources: BTreeSet<&SourceId> = held.iter().map(|held| &held.key.source).collect();
         let place = |key: &RegistrationKey| self.places.get(key).copied().unwrap_or(Row(u32::MAX));
@@ -185,6 +188,7 @@ impl State {
             reviews: Cow::Borrowed(reviews),
             predecessors: Sorted(Cow::Borrowed(histories.predecessors())),
             handed_on: Sorted(Cow::Borrowed(histories.handed_on())),
+            access_facts: Cow::Borrowed(access_facts.kept()),
         };
         put(Section::Rest, bytes(&rest)?)?;
         if *scoring != ScoringModel::built_in() {
@@ -237,6 +241,7 @@ impl State {
             reviews: rest.reviews.into_owned(),
             histories,
             held,
+            access_facts: AccessFacts::from(rest.access_facts.into_owned()),
         };
         state.decisions = state.derive_all();
         Ok(state)

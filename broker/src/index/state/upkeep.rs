@@ -18,7 +18,10 @@ use severn_linkage::{
     train::{Training, reliability, train},
 };
 use severn_trust::NhsNumber;
-use std::{collections::BTreeSet, thread::available_parallelism};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread::available_parallelism,
+};
 
 /// Registrations that one thread looks at sooner than several.
 const ALONE_MAX: usize = 10_000;
@@ -109,6 +112,7 @@ impl State {
         self.scoring = model.clone();
         self.policy = Policy::from(model.model().file().thresholds);
         let before = self.settle_all();
+        self.keep_directives_of(BTreeMap::new(), None, &before);
         self.write_history(event, &[], &before);
     }
 
@@ -124,6 +128,7 @@ impl State {
         let rivals = touched.rivals(&seeds, &self.policy);
         let superseded = &self.superseded;
         self.decisions.renumber(|number| superseded.current(number));
+        self.access_facts.renumber(number, superseded.current(number));
         let mut affected = Vec::new();
         for row in &seeds {
             let (body, changed) = (self.get(*row).body.clone(), self.get(*row).changed);
@@ -131,6 +136,7 @@ impl State {
             affected.extend(self.set_content(*row, &body, changed));
         }
         let before = self.settle_around(&seeds, touched.rows.into_iter().chain(rivals), &affected);
+        self.keep_directives_of(BTreeMap::new(), None, &before);
         self.write_history(event, &seeds, &before);
     }
 

@@ -1,7 +1,7 @@
 //! A whole index as one file of lines, to move it between stores and to back it up. One JSON object a line:
 //!
 //! ```text
-//! {"begin":{"format":"severn-index","version":2}}
+//! {"begin":{"format":"severn-index","version":3}}
 //! {"event":{"sequence":2,"at_ms":…,"kind":"registered","source_id":…,"local_id":…,"body":"0a03…","enterprise_id":…}}
 //! {"feed":{"source_id":…,"epoch":…,"feed_cursor":…,"heard_at_ms":…}}
 //! {"end":{"events":1,"feeds":1,"sha256":"…"}}
@@ -28,7 +28,7 @@ use std::{
 };
 
 const FORMAT: &str = "severn-index";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The first version that can be read; it knew fewer kinds of events.
 const VERSION_MIN: u32 = 1;

@@ -3,6 +3,7 @@
 
 use super::StoreError;
 use crate::{
+    facts::Change,
     index::{
         event::{About, Decision, Event, FeedPosition, RegistrationKey, Undone, What},
         scoring::ScoringModel,
@@ -165,6 +166,11 @@ impl From<&Event> for EventRow {
                 row.set_decision(decision);
             }
             About::ModelTaken(model) => row.body = Some(model.file().to_vec()),
+            About::FactsChanged(change) => {
+                // It is written without fail; if not, it is refused when it is read.
+                row.body = Some(serde_json::to_vec(change).unwrap_or_default());
+                row.idempotency_key = Some(change.key.to_string());
+            }
         }
         row
     }
@@ -224,6 +230,9 @@ impl TryFrom<EventRow> for Event {
                 decision: row.decision()?,
             },
             "model-taken" => About::ModelTaken(row.model()?),
+            "directive-entered" | "directive-withdrawn" | "relationship-claimed" | "override-opened" | "reviewed" => {
+                About::FactsChanged(Box::new(row.change()?))
+            }
             _ => About::Registration(row.registration()?, row.what()?),
         };
         Ok(Event { sequence: row.sequence.cast_unsigned(), at_ms: row.at_ms, about })
@@ -266,6 +275,16 @@ impl EventRow {
     fn model(&mut self) -> Result<ScoringModel, StoreError> {
         let file = self.body()?;
         ScoringModel::read(file).map_err(|error| self.damaged(&format!("cannot be followed: {error}")))
+    }
+
+    fn change(&mut self) -> Result<Change, StoreError> {
+        let body = self.body()?;
+        let change: Change =
+            serde_json::from_slice(&body).map_err(|_| self.damaged("has a body that cannot be read"))?;
+        match change.kind.word() == self.kind {
+            true => Ok(change),
+            false => Err(self.damaged("has the body of another kind")),
+        }
     }
 
     fn damaged(&self, how: &str) -> StoreError {

@@ -1,10 +1,11 @@
 use super::*;
 use crate::{
+    facts::{Actor, Change, ChangeKind, DirectiveKind, OverrideReason, Restricted, Subject, Verdict},
     index::{
         event::{About, Decision, RegistrationKey, Undone, What},
         scoring::ScoringModel,
     },
-    model::{EnterpriseId, LocalId, SourceId},
+    model::{EnterpriseId, LocalId, Located, SourceId},
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -52,7 +53,48 @@ fn events() -> Vec<Event> {
         of(What::Postponed { with: key("2"), until_ms: 1_800_000_000_000, decision: decision() }),
         of(What::TakenBack { decided: 3, decision: decision() }),
     ]);
+    let about = about.chain(changes().into_iter().map(|change| About::FactsChanged(Box::new(change))));
     (1..).zip(about).map(|(sequence, about)| Event { sequence, at_ms: 5, about }).collect()
+}
+
+/// One change of the facts of each kind.
+fn changes() -> Vec<Change> {
+    let by = || Actor {
+        issuer: "https://sign-in.example".into(),
+        id: "u-1".into(),
+        name: "Dr O'Brien".into(),
+        role_code: "R8000".into(),
+        organisation_ods: "RRK".into(),
+    };
+    let subject = || Subject {
+        person: EnterpriseId(Uuid::from_u128(9)),
+        registrations: [Located { source: SourceId("RRK".into()), local_id: LocalId("1' é🏥".into()) }].into(),
+        numbers: [NhsNumber::parse("9434765919").unwrap()].into(),
+    };
+    let reason = || String::from("O'Brien; DROP TABLE index_events");
+    let directive = |kind| ChangeKind::DirectiveEntered { kind, from_ms: 5, until_ms: None, reason: reason() };
+    let (ods, issuer, id) = ("RXX".to_owned(), "i".to_owned(), "u-2".to_owned());
+    let kinds = [
+        directive(DirectiveKind::OptOut),
+        directive(DirectiveKind::Dissent { source: SourceId("RRK".into()) }),
+        directive(DirectiveKind::Restriction(Restricted::Organisation { ods })),
+        directive(DirectiveKind::Restriction(Restricted::User { issuer, id })),
+        directive(DirectiveKind::Restriction(Restricted::Datasets(severn_trust::ALL_DATASETS.to_vec()))),
+        ChangeKind::RelationshipClaimed { reason: reason(), until_ms: 7 },
+        ChangeKind::OverrideOpened {
+            reason: OverrideReason::BestInterests,
+            text: reason(),
+            expires_ms: 7,
+            authenticated_s: 3,
+        },
+        ChangeKind::DirectiveWithdrawn { directive: Uuid::from_u128(20), reason: reason() },
+        ChangeKind::Reviewed { of: Uuid::from_u128(25), verdict: Verdict::FollowUp, note: reason() },
+    ];
+    let change = |(key, kind)| {
+        let is_later = matches!(kind, ChangeKind::DirectiveWithdrawn { .. } | ChangeKind::Reviewed { .. });
+        Change { key: Uuid::from_u128(key), by: by(), subject: (!is_later).then(subject), kind }
+    };
+    (20..).zip(kinds).map(change).collect()
 }
 
 fn feed(source: &str, cursor: u64) -> FeedPosition {
@@ -159,7 +201,7 @@ async fn check_store(place: &dyn Place) {
     store.append(&one).await.unwrap();
     let two = batch(one.mark(), &events[3..], &[feed("A", 4)]);
     store.append(&two).await.unwrap();
-    assert_eq!(two.mark(), Mark { sequence: 12, batch: 2 });
+    assert_eq!(two.mark(), Mark { sequence: 21, batch: 2 });
     let expected = (events.clone(), Loaded { mark: two.mark(), feeds: vec![feed("A", 4), feed("B", 1)] });
     assert_eq!(load(&*store).await, expected);
     let news = (events[3..].to_vec(), Loaded { mark: two.mark(), feeds: vec![feed("A", 4)] });
@@ -180,7 +222,7 @@ async fn check_store(place: &dyn Place) {
     let feed_only = batch(two.mark(), &[], &[feed("A", 5)]);
     store.append(&feed_only).await.unwrap();
     assert_eq!(load_after(&*store, two.mark()).await.1.feeds, [feed("A", 5)]);
-    let ahead = Mark { sequence: 12, batch: 4 };
+    let ahead = Mark { sequence: 21, batch: 4 };
     assert!(matches!(store.load(ahead, &mut |_| ()).await, Err(StoreError::Damaged(_))), "it holds less than was read");
     check_replace(&*store, feed_only.mark()).await;
 }
@@ -379,7 +421,7 @@ async fn one_broker_at_a_time_has_a_folder_and_others_may_read() {
     let reader = SqliteStore::open_to_read(folder).await.unwrap();
     assert_eq!(reader.count().await.unwrap(), Counts { events: 3, feeds: 0 });
     store.append(&batch(first.mark(), &events()[3..], &[])).await.unwrap();
-    assert_eq!(reader.count().await.unwrap(), Counts { events: 12, feeds: 0 });
+    assert_eq!(reader.count().await.unwrap(), Counts { events: 21, feeds: 0 });
     drop(store);
     let store = place.open().await;
     assert_eq!(load(&*store).await.0, events());
@@ -406,7 +448,7 @@ async fn an_export_moves_everything_between_all_stores() {
     let mut many = events();
     let about = || About::Registration(key("x"), What::Withdrawn);
     let withdrawn = |sequence| Event { sequence, at_ms: 6, about: about() };
-    many.extend((13..=2_500).map(withdrawn));
+    many.extend((22..=2_500).map(withdrawn));
     let source = places[0].open().await;
     source.append(&batch(Mark::default(), &many, &[feed("A", 3), feed("B", 4)])).await.unwrap();
     let counts = Counts { events: 2_500, feeds: 2 };
@@ -444,8 +486,8 @@ async fn a_damaged_export_is_refused_whatever_the_damage() {
         format!("{text}\n"),
         format!("{text}{}\n", lines[1]),
         text.replace("\"at_ms\":5", "\"at_ms\":6"),
-        text.replace("\"version\":2", "\"version\":1"),
-        text.replace("\"version\":2", "\"version\":3"),
+        text.replace("\"version\":3", "\"version\":1"),
+        text.replace("\"version\":3", "\"version\":4"),
         text.replace("\"superseded_by\":\"9", "\"superseded_by\":\"8"),
         text.replace("\"kind\":\"withdrawn\"", "\"kind\":\"forgotten\""),
         text.replace("\"local_id\"", "\"local\""),
@@ -476,7 +518,7 @@ async fn an_export_of_the_first_version_is_read() {
     store.append(&batch(Mark::default(), &events()[..8], &[])).await.unwrap();
     let new = folder.path().join("new");
     exported(&store, &new).await;
-    let text = std::fs::read_to_string(&new).unwrap().replace("\"version\":2", "\"version\":1");
+    let text = std::fs::read_to_string(&new).unwrap().replace("\"version\":3", "\"version\":1");
     let before_end = text.find("{\"end\"").unwrap();
     let digest = severn_trust::hex(&severn_trust::sha256(&[&text.as_bytes()[..before_end]]));
     let old = folder.path().join("old");

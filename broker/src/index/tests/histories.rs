@@ -109,7 +109,7 @@ fn is_elsewhere(world: &World, step: &Step, linked: usize) -> bool {
         Step::Register(place, _) => world.id(*place).is_none(),
         Step::Withdraw(place) | Step::Unlink(place) => !is_with(place),
         Step::Link(a, b) | Step::TellApart(a, b) => !is_with(a) && !is_with(b),
-        Step::Supersede(..) | Step::TakeModel(_) => true,
+        Step::Supersede(..) | Step::TakeModel(_) | Step::OptOut(_) => true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Steps of a history that is asked of a whole index, store and tasks and all.
 
-use super::*;
+use super::{facts::opt_out, *};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -11,6 +11,7 @@ pub enum Step {
     Link(usize, usize),
     Unlink(usize),
     TellApart(usize, usize),
+    OptOut(usize),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (place(), place()).prop_map(|(a, b)| Step::Link(a, b)),
         2 => place().prop_map(Step::Unlink),
         1 => (place(), place()).prop_map(|(a, b)| Step::TellApart(a, b)),
+        1 => place().prop_map(Step::OptOut),
     ]
 }
 
@@ -81,6 +83,11 @@ pub async fn take(index: &Index, n: usize, step: &Step) {
             }
             allowed(result.err());
         }
+        Step::OptOut(place) => {
+            if let Resolved::One(found) = find_at(index, PLACES[*place]) {
+                index.change_facts(opt_out(n as u128 + 1, found.person.id)).await.unwrap();
+            }
+        }
         Step::TellApart(a, b) => {
             let result = index.tell_apart(at(PLACES[*a]), at(PLACES[*b]), decision).await;
             if result.is_ok() {
@@ -92,9 +99,13 @@ pub async fn take(index: &Index, n: usize, step: &Step) {
     }
 }
 
-pub fn known_at_place(index: &Index, name: &str) -> Vec<String> {
+fn find_at(index: &Index, name: &str) -> Resolved {
     let RegistrationKey { source, local_id } = at(name);
-    match index.resolve(&Search::Registration { source, local_id }).unwrap() {
+    index.resolve(&Search::Registration { source, local_id }).unwrap()
+}
+
+pub fn known_at_place(index: &Index, name: &str) -> Vec<String> {
+    match find_at(index, name) {
         Resolved::One(found) => known_at(index, found.person.id),
         _ => vec![],
     }
@@ -115,6 +126,7 @@ pub fn everything(index: &Index, persons: &BTreeSet<EnterpriseId>) -> String {
         let found = index.locate(*person).unwrap();
         all += &format!("{person} is {:?} {:?}\n", found.as_ref().map(|p| p.id.to_string()), known_at(index, *person));
         all += &format!("{:?}\n{:?}\n", found.map(|p| p.golden), index.history(*person).unwrap());
+        all += &format!("{:?}\n", index.directives(*person).unwrap());
     }
     for birth_date in ["1980-02-01", "1990-03-03"] {
         for number in [ANNA, BETH] {

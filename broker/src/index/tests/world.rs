@@ -1,11 +1,11 @@
 //! An index without store and tasks, for histories by the thousands: what is asked is planned, and what is planned is
 //! applied.
 
-use super::*;
+use super::{facts::opt_out, *};
 use crate::index::{
     decide::Row,
     load::plan_load,
-    plan::{Announced, Means, Planned, plan_announced, plan_decision},
+    plan::{Announced, Means, Planned, plan_announced, plan_change, plan_decision},
     state::{Decided, State},
     upkeep::{Upkeep, plan_upkeep},
 };
@@ -22,6 +22,7 @@ pub enum Step {
     TellApart(usize, usize),
     Supersede(usize, usize),
     TakeModel(usize),
+    OptOut(usize),
 }
 
 /// What a registration says.
@@ -72,6 +73,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => (place(), place()).prop_map(|(a, b)| Step::TellApart(a, b)),
         1 => (1..4_usize, 1..4_usize).prop_map(|(old, new)| Step::Supersede(old, new)),
         1 => (0..MODELS.len()).prop_map(Step::TakeModel),
+        1 => place().prop_map(Step::OptOut),
     ]
 }
 
@@ -102,10 +104,16 @@ impl World {
                 self.upkeep(&Upkeep::Superseded(vec![numbers], "S1".into(), "the national list".into()))
             }
             Step::TakeModel(model) => self.upkeep(&Upkeep::Model(MODELS[*model].clone())),
+            Step::OptOut(place) => self.opted_out(*place),
         };
         let planned = match planned {
             Ok(planned) => planned,
-            Err(IndexError::Conflict(_) | IndexError::UnknownRegistration | IndexError::Invalid { .. }) => return,
+            Err(
+                IndexError::Conflict(_)
+                | IndexError::UnknownRegistration
+                | IndexError::Invalid { .. }
+                | IndexError::Facts(FactsError::UnknownPerson),
+            ) => return,
             Err(other) => panic!("{other}"),
         };
         self.apply(planned);
@@ -146,6 +154,18 @@ impl World {
 
     fn upkeep(&self, upkeep: &Upkeep) -> Result<Planned, IndexError> {
         plan_upkeep(&self.state, upkeep, self.means())
+    }
+
+    fn opted_out(&self, place: usize) -> Result<Planned, IndexError> {
+        let person = self.id(place).unwrap_or(EnterpriseId(Uuid::nil()));
+        let key = Uuid::from_u128(self.events.len() as u128 + 1);
+        plan_change(&self.state, &opt_out(key.as_u128(), person), NOW_MS)
+    }
+
+    /// The directives of a registration's person.
+    pub fn directives(&self, place: usize) -> BTreeSet<Uuid> {
+        let of = self.id(place).and_then(|person| self.state.directives(person)).unwrap_or_default();
+        of.into_iter().map(|directive| directive.id).collect()
     }
 
     fn means(&self) -> Means<'_> {

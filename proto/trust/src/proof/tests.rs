@@ -18,6 +18,7 @@ fn user(app: &RawKey) -> User {
         token_id: "t-1".into(),
         expires_s: NOW_S + 200,
         app_key: app.key().public().clone(),
+        authenticated_s: None,
     }
 }
 
