@@ -81,6 +81,8 @@ pub struct Question {
     pub datasets: Vec<Dataset>,
     /// The app's commitment to who is meant.
     pub commitments: Commitments,
+    /// The override that the app signed, if any.
+    pub opening: Option<Uuid>,
     /// Token and proof as they came, to be passed on to the adapters.
     pub context: RequestContext,
     /// How long the answer may take.
@@ -118,6 +120,8 @@ pub struct Plan {
     pub sources: Vec<PlannedSource>,
     /// Who is meant, to compare answers with.
     pub commitments: Commitments,
+    /// How the requester stands with the person.
+    pub standing: Standing,
     /// The policy by which it was planned.
     pub policy_version: String,
 }
@@ -135,8 +139,30 @@ pub struct PlannedSource {
     pub not_asked: Vec<(Dataset, Outcome, ReasonCode)>,
     /// What the region's policy says to the requester about sources of this kind.
     pub decisions: Arc<Decisions>,
+    /// How the requester stands with the person.
+    pub standing: Standing,
     /// Whether any source holds the person as restricted: then this one keeps back what locates them, too.
     pub restricted: bool,
+}
+
+/// How a requester stands with a person, as the statement to a source says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The best relationship, as a word; empty for none.
+    pub relationship: &'static str,
+    /// The override that the requester asks under, if it is in force.
+    pub opening: Option<Opening>,
+}
+
+/// An override in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Names it for ever.
+    pub id: Uuid,
+    /// Why, as a word.
+    pub reason: &'static str,
+    /// When it ends: milliseconds since 1970-01-01T00:00:00Z.
+    pub expires_ms: i64,
 }
 
 /// What one planned source said. Exactly one for each [`PlannedSource`] that was asked, whatever happened.

@@ -4,6 +4,7 @@
 use crate::{
     access::{Access, AccessError},
     audit::Audit,
+    facts::PersonFacts,
     fanout::Fanout,
     index::{Index, IndexError},
     merge::{self, Rules},
@@ -88,7 +89,8 @@ impl Broker {
         self.audit.intent("intent", &question).await?;
 
         let person = self.locate(&question).await?;
-        let plan = self.access.plan(&question, &person, |id| self.source(id));
+        let facts = self.facts(&question, &person)?;
+        let plan = self.access.plan(&question, (&person, &facts), |id| self.source(id));
         send(out, opened(&question, &person, &plan)).await?;
 
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;
@@ -136,6 +138,11 @@ impl Broker {
         };
         self.audit.not_answered(question, &refused.to_string()).await?;
         Err(refused)
+    }
+
+    /// What is known of the requester's standing with the person: relationships, directives, an override.
+    pub(crate) fn facts(&self, question: &Question, person: &Person) -> Result<PersonFacts, IndexError> {
+        self.index.facts(person, &question.user, |id| Some(self.source(id)?.ods.clone()))
     }
 
     pub(crate) fn source(&self, id: &SourceId) -> Option<Arc<Source>> {

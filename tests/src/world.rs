@@ -5,7 +5,7 @@
 
 use crate::{
     keys::{Gateway, Seeded, TokioClock, signing_key},
-    policies::in_force,
+    policies::written,
 };
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use severn_adapter_sdk::{
@@ -199,7 +199,7 @@ impl Drop for World {
     }
 }
 
-/// How a source's owner shares; the source's id to a table in TOML.
+/// How a source's owner shares; the source's id to a table in TOML, or to policies in Cedar.
 pub type Policies<'a> = &'a [(&'a str, &'a str)];
 
 impl World {
@@ -208,6 +208,14 @@ impl World {
     /// # Panics
     /// If a part of the federation cannot be built.
     pub async fn start(sources: Vec<MadeUp>, policies: Policies<'_>) -> World {
+        World::start_under(TABLE, sources, policies).await
+    }
+
+    /// The same under another policy of the region: a table in TOML, or policies in Cedar.
+    ///
+    /// # Panics
+    /// If a part of the federation cannot be built.
+    pub async fn start_under(region: &str, sources: Vec<MadeUp>, policies: Policies<'_>) -> World {
         let clock = TokioClock::start();
         let network = InMemory::new(Identity::Broker("broker-1".into()));
         let (gateway, statement_key, trail_key) = (Gateway::default(), signing_key(), signing_key());
@@ -215,7 +223,7 @@ impl World {
         let sources: BTreeMap<String, Arc<MadeUp>> =
             sources.into_iter().map(|source| (source.id.clone(), Arc::new(source))).collect();
         let stores = (&store, &disk, &trail_key);
-        let broker = broker(&sources, &gateway, stores, &statement_key, &clock).await;
+        let broker = broker((region, &sources), &gateway, stores, &statement_key, &clock).await;
         let mut world = World {
             network,
             broker,
@@ -253,10 +261,7 @@ impl World {
         let id = source.id.clone();
         let party = self.network.party(Identity::Source(id.clone()));
         let disk = MemoryDisk::default();
-        let policy = self
-            .policies
-            .entry(policy.to_owned())
-            .or_insert_with(|| in_force(&toml::from_str(policy).expect("the owner's table can be read")));
+        let policy = self.policies.entry(policy.to_owned()).or_insert_with(|| written(policy));
         let policy = Arc::clone(policy);
         let trail = Trail::open(Arc::new(disk.clone()), self.clock.clone(), signing_key()).expect("a new trail opens");
         let adapter = Adapter::new(Parts {
@@ -341,7 +346,7 @@ impl World {
 }
 
 async fn broker(
-    sources: &BTreeMap<String, Arc<MadeUp>>,
+    (region, sources): (&str, &BTreeMap<String, Arc<MadeUp>>),
     gateway: &Gateway,
     (store, disk, trail_key): (&MemoryStore, &MemoryDisk, &SigningKey),
     statement_key: &SigningKey,
@@ -357,7 +362,7 @@ async fn broker(
         ..AccessSettings::default()
     };
     settings.check().expect("the region's table makes sense");
-    let policy = in_force(&settings.policy.table());
+    let policy = written(region);
     let trail = Trail::open(Arc::new(disk.clone()), clock.clone(), trail_key.clone()).expect("a new trail opens");
     let audit = Audit::new(trail, b"the manifest secret of a test");
     let index = Index::open(Arc::new(store.clone()), clock.clone(), Arc::new(Seeded::new(7)));
@@ -365,7 +370,7 @@ async fn broker(
     let known = sources.keys().map(|id| model::Source {
         id: SourceId(id.as_str().into()),
         name: format!("Organisation {id}"),
-        kind: "made up".into(),
+        kind: if id.starts_with("PRISON") { "prison".into() } else { "made up".into() },
         ods: id.clone(),
     });
     let registry = Registry::new(known, limits.in_flight_max);

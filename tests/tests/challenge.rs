@@ -379,6 +379,7 @@ fn context(world: &World, person: &Demographics, datasets: Vec<Dataset>, challen
         purpose: PurposeOfUse::DirectCare,
         person: Commitments::new(&PersonKeys::of(person), &entropy),
         challenge: challenge.map(|bytes| sha256(&[bytes])),
+        opening: None,
     };
     let request_proof = proof.sign(&world.gateway.app_key).expect("the app's key signs");
     RequestContext { user_token: world.gateway.token("R8000", PurposeOfUse::DirectCare, clock, 1), request_proof }

@@ -53,6 +53,7 @@ fn context_for(world: &World, role: &str, datasets: Vec<Dataset>) -> Option<Requ
         purpose: PurposeOfUse::DirectCare,
         person: Commitments::new(&PersonKeys::of(&anne()), &entropy),
         challenge: None,
+        opening: None,
     };
     let request_proof = proof.sign(&world.gateway.app_key).expect("the app's key signs");
     let user_token = world.gateway.token(role, PurposeOfUse::DirectCare, clock, 1);

@@ -38,6 +38,7 @@ fn admitted(access: &Access, gateway: &Gateway) -> bool {
         purpose: PurposeOfUse::DirectCare,
         person: Commitments::default(),
         challenge: None,
+        opening: None,
     };
     let request_proof = proof.sign(&gateway.app_key).expect("the app's key signs");
     let user_token = gateway.token("R8000", PurposeOfUse::DirectCare, &SystemClock, 1);

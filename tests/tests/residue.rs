@@ -125,6 +125,7 @@ async fn ask_by_hand(world: &World, id: &str) -> [String; 2] {
         purpose: PurposeOfUse::DirectCare,
         person: Commitments::new(&PersonKeys::of(&anne()), &entropy),
         challenge: None,
+        opening: None,
     };
     let request_proof = proof.sign(&world.gateway.app_key).expect("the app's key signs");
     let user_token = world.gateway.token("R8000", PurposeOfUse::DirectCare, clock, 4711);

@@ -198,7 +198,10 @@ impl Adapter {
 
     /// What the owner's policy says at this moment to whoever asks about this person.
     fn decisions(&self, asked: &Asked, person: PersonFacts) -> Arc<Decisions> {
-        let asker = asked.asker(person, &self.about.ods);
+        let asker = asked.asker(person, &self.about.ods, self.clock.now_ms());
+        if asker.breaking_glass {
+            warn!(override_id = asked.statement.override_id, "glass is broken; the privacy officer must look at it");
+        }
         self.policy.at(self.clock.now_s()).decisions(&asker, "")
     }
 

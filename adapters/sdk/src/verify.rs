@@ -101,7 +101,7 @@ impl fmt::Debug for Asked {
 impl Asked {
     /// Who asks about `person`, as the owner's policy sees it. What the broker says of a relationship is its word; that
     /// the request comes from the owner's own organisation, `own_ods`, is in the user's token.
-    pub fn asker(&self, person: PersonFacts, own_ods: &str) -> Asker {
+    pub fn asker(&self, person: PersonFacts, own_ods: &str, now_ms: i64) -> Asker {
         let own = self.user.organisation_ods == own_ods;
         let said = RelationshipKind::from_word(&self.statement.relationship.replace('-', "_")).unwrap_or_default();
         let relationship = match said {
@@ -117,8 +117,15 @@ impl Asked {
             workgroups: self.user.workgroups.clone(),
             relationship,
             person,
+            breaking_glass: self.opening(now_ms),
             ..Asker::new(self.user.role_code.clone(), self.user.purpose)
         }
+    }
+
+    /// Whether the glass is broken: the app signed for the override that the broker finds in force, and it has not ended.
+    pub fn opening(&self, now_ms: i64) -> bool {
+        let signed = self.proof.opening.is_some_and(|id| id.to_string() == self.statement.override_id);
+        signed && now_ms < self.statement.override_expires_ms
     }
 
     /// An event of the trail that says who asked what about whom.
@@ -216,6 +223,10 @@ impl Known<'_> {
         }
         if let Some(statement) = self.statement {
             event.person = statement.local_id.clone();
+            if !statement.override_id.is_empty() {
+                event.details.set("override", &statement.override_id);
+                event.details.set("override_reason", &statement.override_reason);
+            }
             if !statement.relationship.is_empty() {
                 event.details.set("relationship", &statement.relationship);
             }

@@ -7,6 +7,7 @@ use crate::{
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use uuid::Uuid;
 
 /// Ask a Severn broker: what every source knows about one person, at this moment.
 ///
@@ -102,6 +103,9 @@ pub(crate) struct RecordArgs {
     /// Show source, dataset and id of every entry, too, to report one with `severn challenge`.
     #[arg(long)]
     pub(crate) ids: bool,
+    /// The override id that `severn break-glass` printed: opens what may be opened with a reason.
+    #[arg(long = "override", value_name = "OVERRIDE_ID")]
+    pub(crate) opening: Option<Uuid>,
     /// Milliseconds to wait for the sources, 1 to 10000.
     #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) deadline_ms: u32,

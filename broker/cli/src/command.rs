@@ -98,6 +98,7 @@ async fn record(cli: &Cli, client: &Client, style: &Style, args: &RecordArgs) ->
         Target::NotOne(found) => return Ok(say_found(cli, style, &found)),
     };
     let deadline = Duration::from_millis(args.deadline_ms.into());
+    let client = args.opening.map_or_else(|| client.clone(), |id| client.clone().opening(id));
     let answer = client.retrieve(&id, &person, &datasets, deadline).await?;
     let style = &Style { ids: args.ids, ..style.clone() };
     let exit = if answer.flaw().is_none() { Exit::Done } else { Exit::Incomplete };

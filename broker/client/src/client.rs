@@ -12,6 +12,7 @@ use severn_proto::{
 use severn_trust::{Clock, Commitments, Digest, Entropy, KeyError, PersonKeys, Proof, SigningKey, new_uuid};
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tonic::{Code, Status, transport::Channel};
+use uuid::Uuid;
 
 /// How long an answer in one message may take, connecting included.
 pub(crate) const CALL_MAX: Duration = Duration::from_secs(15);
@@ -27,6 +28,7 @@ pub struct Client {
     tokens: Arc<dyn TokenSource>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    opening: Option<Uuid>,
 }
 
 impl fmt::Debug for Client {
@@ -88,7 +90,13 @@ impl Client {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Client {
-        Client { channel, app_key, tokens: Arc::new(tokens), clock, entropy }
+        Client { channel, app_key, tokens: Arc::new(tokens), clock, entropy, opening: None }
+    }
+
+    /// The same, opening with this override what may be opened with a reason. Every question of it is looked at afterwards.
+    #[must_use]
+    pub fn opening(self, override_id: Uuid) -> Client {
+        Client { opening: Some(override_id), ..self }
     }
 
     /// The time by which it signs: milliseconds since 1970-01-01T00:00:00Z.
@@ -117,6 +125,7 @@ impl Client {
             purpose: purpose_of(&user_token)?,
             person: commitments.clone(),
             challenge,
+            opening: self.opening,
         };
         let request_proof = proof.sign(&self.app_key)?;
         let context = RequestContext { user_token, request_proof };

@@ -208,8 +208,8 @@ impl Access {
         if self.policy.at(self.clock.now_s()).role_name(&user.role_code).is_none() {
             return Err(AccessError::UnknownRole);
         }
-        let (query_id, commitments) = (proof.query_id, proof.person);
-        Ok(Question { query_id, user, person, datasets, commitments, context, deadline })
+        let (query_id, commitments, opening) = (proof.query_id, proof.person, proof.opening);
+        Ok(Question { query_id, user, person, datasets, commitments, opening, context, deadline })
     }
 
     /// Compares the person found with the one the proof commits to.

@@ -2,8 +2,11 @@
 //! that the requester may not know of is in no plan: the answer is as if it did not know the person.
 
 use super::Access;
-use crate::model::{Person, Plan, PlannedSource, Question, Source, SourceId};
-use severn_policy::{Asker, Decisions, Evidence, Missing, PersonFacts, Relationship, RelationshipKind, Verdict, Why};
+use crate::{
+    facts::{CareKind, PersonFacts},
+    model::{Opening, Person, Plan, PlannedSource, Question, Source, SourceId, Standing},
+};
+use severn_policy::{Asker, Decisions, Directive, Evidence, Missing, Relationship, RelationshipKind, Verdict, Why};
 use severn_proto::v1::{Dataset, Outcome, ReasonCode, SensitivityLabel};
 use std::sync::Arc;
 
@@ -13,70 +16,91 @@ impl Access {
     pub fn plan(
         &self,
         question: &Question,
-        person: &Person,
+        (person, facts): (&Person, &PersonFacts),
         source: impl Fn(&SourceId) -> Option<Arc<Source>>,
     ) -> Plan {
-        let located: Vec<(Arc<Source>, _)> = person
-            .located
-            .iter()
-            .map(|l| (source(&l.source).unwrap_or_else(|| unregistered(&l.source)), l.local_id.clone()))
-            .collect();
         let policy = self.policy.at(self.clock.now_s());
-        let asker = self.asker(question, person, located.iter().map(|(source, _)| &**source));
-        let planned = located.into_iter().filter_map(|(source, local_id)| {
-            let decisions = policy.decisions(&asker, &source.kind);
+        let standing = standing(question, facts);
+        let asker = Asker {
+            relationship: relationship(facts),
+            person: severn_policy::PersonFacts::of(&person.golden, self.clock.now_ms()),
+            breaking_glass: standing.opening.is_some(),
+            ..super::asker_of(&question.user)
+        };
+        let planned = person.located.iter().filter_map(|located| {
+            let source = source(&located.source).unwrap_or_else(|| unregistered(&located.source));
+            let under = |directive| policy.decisions(&Asker { directive, ..asker.clone() }, &source.kind);
+            let decisions = under(Directive::None);
             if !decisions.may_know() {
                 return None;
             }
-            let (ask, not_asked) = split(&decisions, &question.datasets);
-            Some(PlannedSource { source, local_id, ask, not_asked, decisions, restricted: person.golden.restricted })
+            let (mut ask, mut not_asked, mut strictest) = (Vec::new(), Vec::new(), Directive::None);
+            for dataset in question.datasets.iter().copied() {
+                let directive = kept_back(question, facts, &source.id, dataset);
+                match refusal(&under(directive), dataset) {
+                    None => {
+                        strictest = strictest.max(directive);
+                        ask.push(dataset);
+                    }
+                    Some((outcome, reason)) => not_asked.push((dataset, outcome, reason)),
+                }
+            }
+            let local_id = located.local_id.clone();
+            let (decisions, restricted) = (under(strictest), person.golden.restricted);
+            Some(PlannedSource { source, local_id, ask, not_asked, decisions, standing, restricted })
         });
         Plan {
             query_id: question.query_id,
             datasets: question.datasets.clone(),
             sources: planned.collect(),
             commitments: question.commitments.clone(),
+            standing,
             policy_version: policy.version().to_owned(),
-        }
-    }
-
-    fn asker<'s>(&self, question: &Question, person: &Person, mut located: impl Iterator<Item = &'s Source>) -> Asker {
-        let user = &question.user;
-        let registered = located.any(|source| source.ods == user.organisation_ods);
-        let known = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Feed };
-        Asker {
-            relationship: if registered { known } else { Relationship::default() },
-            person: PersonFacts::of(&person.golden, self.clock.now_ms()),
-            ..super::asker_of(user)
         }
     }
 }
 
-/// The datasets to ask for, and what the ledger says of the others.
-fn split(decisions: &Decisions, datasets: &[Dataset]) -> (Vec<Dataset>, Vec<(Dataset, Outcome, ReasonCode)>) {
-    let (mut ask, mut not_asked) = (Vec::new(), Vec::new());
-    for dataset in datasets.iter().copied() {
-        let ruling = decisions.of(dataset);
-        let (outcome, reason) = match (ruling.verdict, ruling.why) {
-            (Verdict::Permit, _) => {
-                ask.push(dataset);
-                continue;
-            }
-            (Verdict::MayBeOpened, _) => (Outcome::Withheld, ReasonCode::MayBeOpened),
-            (Verdict::Withheld, Why::Person) => (Outcome::Withheld, ReasonCode::ByPerson),
-            (Verdict::Withheld, _) => (Outcome::Withheld, ReasonCode::ByOwner),
-            (Verdict::Denied, Why::Unpermitted) => match decisions.missing(dataset, SensitivityLabel::Normal) {
-                Missing::Role => (Outcome::NotAsked, ReasonCode::Role),
-                Missing::Purpose => (Outcome::NotAsked, ReasonCode::Purpose),
-                Missing::Relationship => (Outcome::NotAsked, ReasonCode::NoRelationship),
-            },
-            // The broker cannot say what may be asked: whatever the sources hold is not known.
-            (Verdict::Denied, Why::Fault) => (Outcome::NoAnswer, ReasonCode::Internal),
-            (Verdict::Denied, _) => (Outcome::NotAsked, ReasonCode::Agreement),
-        };
-        not_asked.push((dataset, outcome, reason));
+/// How the requester stands with the person: an override holds only if the app signed that very one.
+fn standing(question: &Question, facts: &PersonFacts) -> Standing {
+    let signed = facts.override_in_force.filter(|held| question.opening == Some(held.id));
+    Standing {
+        relationship: facts.best_relationship().map_or("", CareKind::word),
+        opening: signed.map(|held| Opening { id: held.id, reason: held.reason.word(), expires_ms: held.expires_ms }),
     }
-    (ask, not_asked)
+}
+
+fn relationship(facts: &PersonFacts) -> Relationship {
+    let Some(kind) = facts.best_relationship() else { return Relationship::default() };
+    let evidence = if kind == CareKind::SelfClaimed { Evidence::Claimed } else { Evidence::Feed };
+    Relationship { kind: RelationshipKind::from_word(kind.word()).unwrap_or_default(), evidence }
+}
+
+/// What the person's own directives say of this dataset of this source, the strictest first.
+fn kept_back(question: &Question, facts: &PersonFacts, source: &SourceId, dataset: Dataset) -> Directive {
+    let said = facts.keeping_back(&question.user, source, dataset);
+    let strict =
+        said.map(|held| if held.kind.yields_to_override() { Directive::Restricted } else { Directive::Dissent });
+    strict.max().unwrap_or_default()
+}
+
+/// What the ledger says of a dataset that is not asked for; `None` for one that is.
+fn refusal(decisions: &Decisions, dataset: Dataset) -> Option<(Outcome, ReasonCode)> {
+    let ruling = decisions.of(dataset);
+    Some(match (ruling.verdict, ruling.why) {
+        (Verdict::Permit, _) => return None,
+        (Verdict::MayBeOpened, Why::Person) => (Outcome::Withheld, ReasonCode::ByPerson),
+        (Verdict::MayBeOpened, _) => (Outcome::Withheld, ReasonCode::MayBeOpened),
+        (Verdict::Withheld, Why::Person) => (Outcome::Withheld, ReasonCode::ByPerson),
+        (Verdict::Withheld, _) => (Outcome::Withheld, ReasonCode::ByOwner),
+        (Verdict::Denied, Why::Unpermitted) => match decisions.missing(dataset, SensitivityLabel::Normal) {
+            Missing::Role => (Outcome::NotAsked, ReasonCode::Role),
+            Missing::Purpose => (Outcome::NotAsked, ReasonCode::Purpose),
+            Missing::Relationship => (Outcome::NotAsked, ReasonCode::NoRelationship),
+        },
+        // The broker cannot say what may be asked: whatever the sources hold is not known.
+        (Verdict::Denied, Why::Fault) => (Outcome::NoAnswer, ReasonCode::Internal),
+        (Verdict::Denied, _) => (Outcome::NotAsked, ReasonCode::Agreement),
+    })
 }
 
 fn unregistered(id: &SourceId) -> Arc<Source> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::facts::PersonFacts;
 use crate::model::{LocalId, Located, Source, SourceId};
 use severn_proto::v1::{Demographics, HumanName, Outcome, PurposeOfUse, ReasonCode, SensitivityLabel};
 use severn_trust::{ALL_DATASETS, Commitments, SystemEntropy, TokenVerifier};
@@ -81,7 +82,7 @@ fn question(
 ) -> Result<Question, AccessError> {
     let commitments = Commitments::new(&PersonKeys::of(meant), &SystemEntropy::default());
     let (query_id, purpose) = (Uuid::from_u128(7), user.purpose);
-    let proof = Proof { query_id, issued_s: 0, datasets, purpose, person: commitments, challenge: None };
+    let proof = Proof { query_id, issued_s: 0, datasets, purpose, person: commitments, challenge: None, opening: None };
     access.question((user, proof), person().id, RequestContext::default(), Duration::from_secs(3))
 }
 
@@ -98,7 +99,7 @@ fn the_plan_covers_every_source_and_dataset_once() {
         ("R9100", PurposeOfUse::DirectCare, 0, Some(ReasonCode::Role)),
     ] {
         let question = question(&access, user(role, purpose), &anne(), ALL_DATASETS.to_vec()).unwrap();
-        let plan = access.plan(&question, &person(), registered);
+        let plan = access.plan(&question, (&person(), &PersonFacts::default()), registered);
         assert_eq!(plan.sources.len(), 2, "a source that is not registered is planned, too");
         for planned in &plan.sources {
             assert_eq!(planned.ask.len(), asked);
@@ -114,7 +115,7 @@ fn the_strictest_rule_wins_and_labels_follow_the_role() {
     let asker = user("R9001", PurposeOfUse::Safeguarding);
     let datasets = vec![Dataset::Alerts, Dataset::Risks, Dataset::Allergies];
     let question = question(&access, asker, &anne(), datasets).unwrap();
-    let plan = access.plan(&question, &person(), registered);
+    let plan = access.plan(&question, (&person(), &PersonFacts::default()), registered);
     assert_eq!(plan.datasets, vec![Dataset::Alerts, Dataset::Allergies, Dataset::Risks]);
     assert_eq!(plan.sources[0].ask, vec![Dataset::Alerts]);
     assert!(plan.sources[0].not_asked.contains(&(Dataset::Risks, Outcome::Withheld, ReasonCode::ByOwner)));

@@ -71,6 +71,8 @@ impl Audit {
             .with("sections", &sections)
             .with("asked", &asked)
             .with("policy", &plan.policy_version)
+            .with("relationship", &plan.standing.relationship)
+            .with("override", &plan.standing.opening.map(|opening| opening.id.to_string()))
             .with("outcomes", &outcomes(&merged.rows))
             .with("received_from", &received_from(&merged.rows))
             .with("received", &seal.received)

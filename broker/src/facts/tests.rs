@@ -19,8 +19,8 @@ fn user(id: &str, ods: &str) -> User {
         app_key: PublicKey::from_json(jwk).unwrap(),
         authenticated_s: None,
         assurance: 3,
-        activities: Default::default(),
-        workgroups: Default::default(),
+        activities: std::collections::BTreeSet::new(),
+        workgroups: std::collections::BTreeSet::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! kept or logged here.
 
 use super::{Fanout, Registered};
-use crate::model::{LocalId, PlannedSource, Question, SourceId};
+use crate::model::{LocalId, PlannedSource, Question, SourceId, Standing};
 use severn_policy::Decisions;
 use severn_proto::v1::{
     ListTakenRequest, ListTakenResponse, RequestContext, TakeChallengeRequest, TakeChallengeResponse,
@@ -53,6 +53,7 @@ impl Fanout {
             ask: Vec::new(),
             not_asked: Vec::new(),
             decisions: Decisions::nothing(),
+            standing: Standing::default(),
             restricted: false,
         };
         let statement = self.sign(&[&planned], (query_id, context), deadline).ok()?.pop();

@@ -8,7 +8,7 @@ mod ask;
 mod challenge;
 mod registry;
 
-use crate::model::{Plan, PlannedSource, Question, Reply};
+use crate::model::{Opening, Plan, PlannedSource, Question, Reply};
 use ask::Room;
 use futures::{
     StreamExt as _,
@@ -133,12 +133,19 @@ impl Fanout {
                 budget_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
                 issued_at_ms: self.clock.now_ms(),
                 proof_sha256: proof_sha256.clone(),
-                relationship: String::new(),
+                relationship: planned.standing.relationship.to_owned(),
                 restricted: planned.restricted,
+                override_id: opening(planned).map(|opening| opening.id.to_string()).unwrap_or_default(),
+                override_reason: opening(planned).map(|opening| opening.reason.to_owned()).unwrap_or_default(),
+                override_expires_ms: opening(planned).map(|opening| opening.expires_ms).unwrap_or_default(),
             })
             .collect();
         sign_statements(&statements, &self.statement_key, self.clock.as_ref())
     }
+}
+
+fn opening(planned: &PlannedSource) -> Option<Opening> {
+    planned.standing.opening
 }
 
 /// The reason that a failed call's status stands for.

@@ -41,7 +41,8 @@ pub(super) async fn document(broker: &Broker, request: FetchDocumentRequest) -> 
     let question = Question { datasets: vec![Dataset::Documents], ..question };
     broker.audit.intent("document", &question).await.map_err(audit_status)?;
     let found = broker.locate(&question).await.map_err(retrieve_status)?;
-    let plan = broker.access.plan(&question, &found, |id| broker.source(id));
+    let facts = broker.facts(&question, &found).map_err(|error| retrieve_status(error.into()))?;
+    let plan = broker.access.plan(&question, (&found, &facts), |id| broker.source(id));
     let (opened, bytes) = match begin(broker, &question, &plan, (&source, entry_id)).await {
         Ok(begun) => begun,
         Err(status) => {

@@ -1,4 +1,4 @@
-//! The asking app's signature over what it asks: query, person, datasets, purpose. Made with the key that the user's
+//! The asking app's signature over what it asks: query, person, datasets, purpose, override. Made with the key that the user's
 //! token is bound to, checked by the broker and again by every adapter, so that a broker cannot widen a question.
 
 use crate::{
@@ -58,6 +58,8 @@ pub struct Proof {
     pub person: Commitments,
     /// SHA-256 of the challenge that is to be passed on; `None` for every other call.
     pub challenge: Option<Digest>,
+    /// The override (broken glass) that is to open what may be opened with a reason; `None` to open nothing.
+    pub opening: Option<Uuid>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +72,8 @@ struct Payload {
     person: Commitments,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     challenge: Option<String>,
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    opening: Option<Uuid>,
 }
 
 impl Proof {
@@ -85,6 +89,7 @@ impl Proof {
             purpose: purpose_word(self.purpose),
             person: self.person.clone(),
             challenge: self.challenge.map(|digest| URL_SAFE_NO_PAD.encode(digest)),
+            opening: self.opening,
         };
         key.sign(TYPE, &payload)
     }
@@ -114,7 +119,8 @@ impl Proof {
             return Err(ProofError::WrongPurpose);
         }
         let challenge = payload.challenge.map(|text| read_digest(&text).ok_or(ProofError::WrongPayload)).transpose()?;
-        Ok(Proof { query_id: payload.qid, issued_s: payload.iat, datasets, purpose, person: payload.person, challenge })
+        let (person, opening) = (payload.person, payload.opening);
+        Ok(Proof { query_id: payload.qid, issued_s: payload.iat, datasets, purpose, person, challenge, opening })
     }
 }
 

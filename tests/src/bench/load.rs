@@ -95,6 +95,7 @@ impl<'a> Target<'a> {
             purpose: PurposeOfUse::DirectCare,
             person,
             challenge: None,
+            opening: None,
         };
         Ok(RequestContext { user_token: self.token.clone(), request_proof: proof.sign(&self.rig.gateway.app_key)? })
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use severn_broker::{
     merge::{self, Rules},
-    model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId},
+    model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId, Standing},
 };
 use severn_proto::{
     v1::{DatasetOutcome, FetchOpened, Outcome},
@@ -42,6 +42,7 @@ fn plan(sources: usize, commitments: &Commitments) -> Plan {
         ask: ALL_DATASETS.to_vec(),
         not_asked: Vec::new(),
         decisions: Arc::clone(&decisions),
+        standing: Standing::default(),
         restricted: false,
     };
     Plan {
@@ -49,6 +50,7 @@ fn plan(sources: usize, commitments: &Commitments) -> Plan {
         datasets: ALL_DATASETS.to_vec(),
         sources: (0..sources).map(planned).collect(),
         commitments: commitments.clone(),
+        standing: Standing::default(),
         policy_version: String::new(),
     }
 }

@@ -4,7 +4,7 @@ use super::told::Told;
 use crate::policies::everything_labelled;
 use bytes::Bytes;
 use prost::Message as _;
-use severn_broker::model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId};
+use severn_broker::model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId, Standing};
 use severn_proto::{
     v1::{
         AllergyDetail, Dataset, DatasetOutcome, Demographics, Entry, EntryBody, FetchOpened, Outcome, Reaction,
@@ -60,6 +60,7 @@ pub fn plan(datasets: &[Dataset]) -> Plan {
         ask: datasets.to_vec(),
         not_asked: Vec::new(),
         decisions: everything_labelled(&["mental_health"]),
+        standing: Standing::default(),
         restricted: false,
     };
     let telling = SOURCES[..TELLING].iter().flat_map(|source| LOCAL_IDS.map(|local_id| planned(source, local_id)));
@@ -73,6 +74,7 @@ pub fn plan(datasets: &[Dataset]) -> Plan {
         datasets: datasets.to_vec(),
         sources: telling.chain([silent]).collect(),
         commitments: MEANT.clone(),
+        standing: Standing::default(),
         policy_version: String::new(),
     }
 }

@@ -151,6 +151,14 @@ pub struct Question {
     pub restricted: bool,
     /// What is passed on, in the proof by its digest: a serialised Challenge.
     pub challenge: Option<Vec<u8>>,
+    /// The override, in the proof.
+    pub opening: Option<Uuid>,
+    /// The relationship, in the statement.
+    pub relationship: String,
+    /// The override, in the statement.
+    pub override_id: String,
+    /// When that ends, in the statement: milliseconds since 1970.
+    pub override_expires_ms: i64,
 }
 
 impl fmt::Debug for Question {
@@ -235,6 +243,10 @@ impl Bench {
             budget_ms: 3000,
             restricted: false,
             challenge: None,
+            opening: None,
+            relationship: String::new(),
+            override_id: String::new(),
+            override_expires_ms: 0,
         })
     }
 
@@ -257,6 +269,7 @@ impl Bench {
             purpose: question.purpose,
             person: Commitments::new(&question.person, &self.entropy),
             challenge: question.challenge.as_ref().map(|bytes| sha256(&[bytes])),
+            opening: question.opening,
         };
         let request_proof = proof.sign(&self.keys.app)?;
         let statement = BrokerStatement {
@@ -267,8 +280,11 @@ impl Bench {
             budget_ms: question.budget_ms,
             issued_at_ms: self.clock.now_ms(),
             proof_sha256: sha256(&[request_proof.as_bytes()]).to_vec(),
-            relationship: String::new(),
+            relationship: question.relationship.clone(),
             restricted: question.restricted,
+            override_id: question.override_id.clone(),
+            override_reason: String::new(),
+            override_expires_ms: question.override_expires_ms,
         };
         let signed = sign_statements(&[statement], &self.keys.broker, &*self.clock)?;
         let statement = signed.into_iter().next().unwrap_or_default();

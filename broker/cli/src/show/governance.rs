@@ -87,8 +87,12 @@ pub(crate) fn render_broken(
     );
     page.put(4, Ink::Warn, "The person sees it in their access report, with your name and your reason.");
     page.put(4, Ink::Plain, "What the law or the person's practice keeps back stays closed.");
-    page.put(0, Ink::Plain, &format!("Then: severn record {enterprise_id} --family … --born … (or --nhs …)"));
-    page.put(0, Ink::Quiet, &format!("override id {}", opened.override_id));
+    let id = &opened.override_id;
+    page.put(
+        0,
+        Ink::Plain,
+        &format!("Then: severn record {enterprise_id} --family … --born … (or --nhs …) --override {id}"),
+    );
     page.finish()
 }
 

@@ -38,8 +38,8 @@ fn user(id: &str) -> User {
         app_key: severn_trust::PublicKey::from_json(jwk).unwrap(),
         authenticated_s: None,
         assurance: 3,
-        activities: Default::default(),
-        workgroups: Default::default(),
+        activities: std::collections::BTreeSet::new(),
+        workgroups: std::collections::BTreeSet::new(),
     }
 }
 
@@ -71,9 +71,6 @@ fn glass(key: u128, by: &str, person: EnterpriseId, text: &str) -> Wish {
         text: text.into(),
         minutes: 60,
         authenticated_s: Some(NOW_MS / 1000),
-        assurance: 3,
-        activities: Default::default(),
-        workgroups: Default::default(),
         per_day_max: 3,
     };
     wish(key, by, Some(person), what)

@@ -1,7 +1,7 @@
 //! Makes plans, replies and entries for tests: by hand for the rules, at random for the laws.
 
 use crate::merge::Rules;
-use crate::model::{LocalId, Plan, PlannedSource, Source, SourceId};
+use crate::model::{LocalId, Plan, PlannedSource, Source, SourceId, Standing};
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::select};
 use prost::Message as _;
@@ -111,6 +111,7 @@ pub(super) fn plan(sources: &[(&str, &str)], datasets: &[Dataset]) -> Plan {
         ask: datasets.to_vec(),
         not_asked: Vec::new(),
         decisions: Arc::clone(&DECISIONS),
+        standing: Standing::default(),
         restricted: false,
     });
     Plan {
@@ -118,6 +119,7 @@ pub(super) fn plan(sources: &[(&str, &str)], datasets: &[Dataset]) -> Plan {
         datasets: datasets.to_vec(),
         sources: planned.collect(),
         commitments: MEANT.1.clone(),
+        standing: Standing::default(),
         policy_version: String::new(),
     }
 }

@@ -290,7 +290,7 @@ proptest! {
         within("a restriction", seen(&Asker { person, ..asker.clone() }, &labels))?;
         within("leaving a workgroup", seen(&Asker { workgroups: BTreeSet::new(), ..asker.clone() }, &labels))?;
         within("losing a role", seen(&Asker { role_code: String::new(), ..asker.clone() }, &labels))?;
-        within("not breaking the glass", seen(&Asker { breaking_glass: false, ..asker.clone() }, &labels))?;
+        within("not breaking the glass", seen(&Asker { breaking_glass: false, ..asker }, &labels))?;
     }
 
     #[test]

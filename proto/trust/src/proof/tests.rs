@@ -12,8 +12,8 @@ fn user(app: &RawKey) -> User {
         role_code: "R8000".into(),
         organisation_ods: "RRK".into(),
         assurance: 3,
-        activities: Default::default(),
-        workgroups: Default::default(),
+        activities: std::collections::BTreeSet::new(),
+        workgroups: std::collections::BTreeSet::new(),
         purpose: PurposeOfUse::DirectCare,
         token_id: "t-1".into(),
         expires_s: NOW_S + 200,
@@ -30,6 +30,7 @@ fn proof() -> Proof {
         purpose: PurposeOfUse::DirectCare,
         person: Commitments { salt: "AAAAAAAAAAAAAAAAAAAAAA".into(), nhs: Some("n".into()), ..Commitments::default() },
         challenge: None,
+        opening: None,
     }
 }
 

@@ -1,0 +1,156 @@
+//! Who sees what of a person over the whole way: the person's own directives, broken glass, an owner's policy in Cedar,
+//! and a source that nobody may know of.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
+
+use severn_client::{Answer, Client, Glass, Record};
+use severn_proto::v1::{Dataset, DirectiveKind, DirectiveTerms, Outcome, OverrideReason, ReasonCode};
+use std::time::Duration;
+use tests::{
+    records::{anne, plain},
+    world::{MadeUp, TABLE, World},
+};
+use uuid::Uuid;
+
+/// Clinicians see everything of whom their organisation cares for, and open the rest with a reason; the risks never.
+const REGION: &str = r#"
+    @id("care") permit (principal in Role::"clinician", action == Action::"read", resource in Group::"all")
+    when { context.purpose == "direct_care" };
+    @id("no relationship") @outcome("may_be_opened") forbid (principal, action == Action::"read", resource)
+    when { context.relationship.kind == "none" } unless { context.breaking_glass };
+    @id("statute") @outcome("withheld") forbid (principal, action == Action::"read", resource == Dataset::"risks");
+    @id("prisons") forbid (principal, action == Action::"know", resource) when { context.source_kind == "prison" };
+"#;
+
+/// Plans are opened with a reason.
+const OWNER: &str = r#"
+    @id("all") permit (principal in Role::"clinician", action == Action::"read", resource in Group::"all");
+    @id("plans") @outcome("may_be_opened") forbid (principal, action == Action::"read", resource == Dataset::"crisis_plans")
+    unless { context.breaking_glass };
+"#;
+
+fn source(id: &str) -> MadeUp {
+    let entries = [(Dataset::Allergies, "a1"), (Dataset::CrisisPlans, "c1"), (Dataset::Risks, "r1")];
+    MadeUp::new(id).knowing("1", anne(), entries.map(|(dataset, entry)| plain(id, entry, dataset, "noted")).to_vec())
+}
+
+async fn retrieve(client: &Client, id: &str) -> Record {
+    match client.retrieve(id, &anne(), &[], Duration::from_secs(3)).await.expect("an answer") {
+        Answer::Complete(record) => *record,
+        Answer::Incomplete(incomplete) => panic!("not complete: {:?}", incomplete.flaw()),
+    }
+}
+
+fn row(record: &Record, source: &str, dataset: Dataset) -> (Outcome, Option<ReasonCode>) {
+    let rows = &record.ledger().rows;
+    let row = rows.iter().find(|row| row.source_id == source && row.dataset() == dataset).expect("a row");
+    (row.outcome(), row.reasons.first().map(|reason| reason.code()))
+}
+
+async fn break_glass(client: &Client, id: &str) -> Client {
+    let glass = Glass { reason: OverrideReason::EmergencyTreatment, text: "unconscious on arrival".into(), minutes: 0 };
+    let opened = client.open_override(id, &anne(), &glass, &client.new_act()).await.expect("opened");
+    client.clone().opening(opened.override_id.parse::<Uuid>().expect("an id"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_glass_opens_what_may_be_opened_at_broker_and_owner_and_nothing_else() {
+    let world = World::start_under(REGION, vec![source("A"), source("B")], &[("B", OWNER)]).await;
+    let (id, doctor) = (world.id_of(&anne()).await, world.client("R8000"));
+    let closed = retrieve(&doctor, &id).await;
+    for dataset in [Dataset::Allergies, Dataset::CrisisPlans] {
+        assert_eq!(row(&closed, "A", dataset), (Outcome::Withheld, Some(ReasonCode::MayBeOpened)));
+    }
+    assert_eq!(row(&closed, "A", Dataset::Risks), (Outcome::Withheld, Some(ReasonCode::ByOwner)));
+
+    let opening = break_glass(&doctor, &id).await;
+    let open = retrieve(&opening, &id).await;
+    for (source, dataset) in [("A", Dataset::Allergies), ("B", Dataset::Allergies), ("B", Dataset::CrisisPlans)] {
+        assert_eq!(row(&open, source, dataset), (Outcome::Answered, None), "{source} {dataset:?}");
+    }
+    assert_eq!(row(&open, "B", Dataset::Risks).0, Outcome::Withheld, "statute is no glass");
+    assert_eq!(
+        row(&retrieve(&doctor, &id).await, "A", Dataset::Allergies).0,
+        Outcome::Withheld,
+        "only if asked under it"
+    );
+    let another = doctor.clone().opening(Uuid::from_u128(7));
+    assert_eq!(
+        row(&retrieve(&another, &id).await, "A", Dataset::Allergies).0,
+        Outcome::Withheld,
+        "only under that one"
+    );
+    tokio::time::advance(Duration::from_secs(3601)).await;
+    let late = retrieve(&world.client("R8000").opening(Uuid::nil()), &id).await;
+    assert_eq!(row(&late, "A", Dataset::Allergies).0, Outcome::Withheld, "an hour is over");
+
+    let text = |disk: &severn_trust::MemoryDisk| String::from_utf8_lossy(&disk.files()["audit.log"]).into_owned();
+    assert!(text(&world.disk).contains("\"override\":\""), "the manifest names the override");
+    assert!(
+        text(&world.adapter_disks["B"]).contains("\"override_reason\":\"emergency_treatment\""),
+        "and so does the owner's trail"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_keeps_back_is_withheld_from_the_next_query_on() {
+    let world = World::start(vec![source("A"), source("B")], &[]).await;
+    let (id, clerk, doctor) = (world.id_of(&anne()).await, world.client("R9100"), world.client("R8000"));
+    assert_eq!(row(&retrieve(&doctor, &id).await, "A", Dataset::Risks).0, Outcome::Answered);
+    let enter = async |kind: DirectiveKind, source: &str, datasets: &[Dataset]| {
+        let terms = DirectiveTerms {
+            kind: kind.into(),
+            source_id: source.into(),
+            datasets: datasets.iter().map(|dataset| (*dataset).into()).collect(),
+            reason: "asked for it by letter".into(),
+            ..DirectiveTerms::default()
+        };
+        clerk.enter_directive(&id, &anne(), terms, &clerk.new_act()).await.expect("entered")
+    };
+    let restricted = enter(DirectiveKind::Datasets, "", &[Dataset::Risks]).await;
+    enter(DirectiveKind::Dissent, "B", &[]).await;
+    let by_person = (Outcome::Withheld, Some(ReasonCode::ByPerson));
+    let kept = retrieve(&doctor, &id).await;
+    assert_eq!(row(&kept, "A", Dataset::Risks), by_person);
+    assert_eq!(row(&kept, "A", Dataset::Allergies).0, Outcome::Answered, "nothing else");
+    assert_eq!(row(&kept, "B", Dataset::Allergies), by_person);
+
+    let opened = retrieve(&break_glass(&doctor, &id).await, &id).await;
+    assert_eq!(row(&opened, "A", Dataset::Risks).0, Outcome::Answered, "a restriction yields to a reason");
+    assert_eq!(row(&opened, "B", Dataset::Allergies), by_person, "dissent at a practice yields to none");
+    clerk
+        .withdraw_directive(&restricted.id, "changed her mind by telephone", &clerk.new_act())
+        .await
+        .expect("withdrawn");
+    assert_eq!(row(&retrieve(&doctor, &id).await, "A", Dataset::Risks).0, Outcome::Answered);
+}
+
+/// An answer without what is different in every answer: the query, and the moments.
+fn normalised(record: &Record) -> String {
+    let mut ledger = record.ledger().clone();
+    for row in &mut ledger.rows {
+        (row.as_of_ms, row.waited_ms) = (0, 0);
+    }
+    format!("{:?} {:?}", record.sections(), ledger)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_a_hidden_source_is_that_of_a_world_without_it() {
+    let mut seen = Vec::new();
+    for hidden in [true, false] {
+        let prison = if hidden { source("PRISON") } else { MadeUp::new("PRISON") };
+        let region = format!(
+            "{REGION}{}",
+            r#"@id("anybody") permit (principal in Role::"clinician", action == Action::"read", resource);"#
+        );
+        let world = World::start_under(&region, vec![source("A"), prison], &[]).await;
+        let id = world.id_of(&anne()).await;
+        let record = retrieve(&break_glass(&world.client("R8000"), &id).await, &id).await;
+        assert!(!format!("{:?}", record.ledger()).contains("PRISON"));
+        seen.push(normalised(&record));
+    }
+    assert_eq!(seen[0], seen[1]);
+    let world = World::start_under(TABLE, vec![source("A"), source("PRISON")], &[]).await;
+    let open = retrieve(&world.client("R8000"), &world.id_of(&anne()).await).await;
+    assert_eq!(row(&open, "PRISON", Dataset::Allergies).0, Outcome::Answered, "where no policy hides it, it is there");
+}
