@@ -159,7 +159,7 @@ pub fn link_all(
     key: &(dyn Fn(u32) -> u128 + Sync),
 ) -> LinkedAll {
     let mut pairs = Vec::new();
-    let wanted = |pair: &ScoredPair| is_of_concern(model, pair, policy);
+    let wanted = |pair: &ScoredPair| is_of_concern(population, model, pair, policy);
     let scored = score_all(population, model, threads, &wanted, &mut |batch, _| pairs.extend(batch));
     let decided = Deciding { population, model, policy, threads, key }.decide_all(&pairs);
     LinkedAll { decided, scored }

@@ -28,6 +28,10 @@ static GROUPS: LazyLock<FxHashMap<&'static str, [u16; GROUPS_MAX]>> = LazyLock::
 static OWN: LazyLock<FxHashSet<&'static str>> =
     LazyLock::new(|| lines_of(include_str!("../data/names.txt")).flatten().collect());
 
+/// The first name of each line of familiar forms.
+static FORMAL: LazyLock<FxHashSet<&'static str>> =
+    LazyLock::new(|| lines_of(include_str!("../data/nicknames.txt")).map(|line| line[0]).collect());
+
 fn lines_of(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split_whitespace().collect())
 }
@@ -43,8 +47,13 @@ pub(crate) fn groups_of(name: &str) -> [u16; GROUPS_MAX] {
 }
 
 /// Whether the name is one of those that are a letter from another, and no slip of the keyboard.
-pub(crate) fn is_name_of_its_own(name: &str) -> bool {
-    OWN.contains(name)
+pub(crate) fn is_name_of_its_own(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| OWN.contains(name))
+}
+
+/// Whether both names are familiar forms, neither of them a formal name of which the other may be short.
+pub(crate) fn are_both_familiar(one: &[u8], two: &[u8]) -> bool {
+    [one, two].into_iter().all(|name| std::str::from_utf8(name).is_ok_and(|name| !FORMAL.contains(name)))
 }
 
 #[cfg(test)]
@@ -61,7 +70,7 @@ mod tests {
         assert_eq!(root_of("MUHAMMAD"), root_of("MD"));
         assert_eq!(root_of("NOBODYSNAME"), "NOBODYSNAME");
         assert!(share_a_group("WILLIAM", "BILL") && share_a_group("CHRIS", "CHRISTOPHER"));
-        assert!(is_name_of_its_own("AMELIE") && !is_name_of_its_own("AMLIE"));
+        assert!(is_name_of_its_own(b"AMELIE") && !is_name_of_its_own(b"AMLIE"));
         assert!(share_a_group("CHRIS", "CHRISTINE") && !share_a_group("CHRISTOPHER", "CHRISTINE"));
     }
 

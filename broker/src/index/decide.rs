@@ -7,7 +7,8 @@
 //! 2. What a person took out is never again with those it was taken from, and joins nobody by score for as long as it
 //!    says what misled.
 //! 3. What a person told apart is never one person either, and whoever fits both of the two is left to a person.
-//! 4. Who changed into somebody else under one local id stands alone until a person decides, or it changes back.
+//! 4. Who changed into somebody else under one local id stands alone until a person decides, or it changes back; and
+//!    again once the link by which a person decided is undone.
 //! 5. Everything else by score, with the engine's rules.
 //!
 //! **Invariant:** no person has two different verified NHS numbers.

@@ -123,7 +123,7 @@ fn inspect(people: &Path, superseded: &Path, model: &Path, [pairs, links, review
     let policy = Policy { automatic_min: AUTOMATIC_FROM, ..Policy::default() };
     let (mut told, mut of_concern): (Vec<ScoredPair>, Vec<ScoredPair>) = Default::default();
     let is_told = |pair: &ScoredPair| pair.score.probability >= TOLD_FROM;
-    let concerns = |pair: &ScoredPair| is_of_concern(&model, pair, &policy);
+    let concerns = |pair: &ScoredPair| is_of_concern(&population, &model, pair, &policy);
     score_all(&population, &model, THREADS, &|pair| is_told(pair) || concerns(pair), &mut |batch, _| {
         told.extend(batch.iter().filter(|pair| is_told(pair)));
         of_concern.extend(batch.iter().filter(|pair| concerns(pair)));

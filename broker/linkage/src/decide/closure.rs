@@ -32,7 +32,7 @@ pub fn closure(
     while let Some(row) = open.pop() {
         for other in population.candidates(row).rows {
             let pair = ScoredPair::of(population, model, row, other);
-            if is_of_concern(model, &pair, policy) {
+            if is_of_concern(population, model, &pair, policy) {
                 pairs.push(pair);
                 if pair.score.probability >= policy.automatic_min && reached.insert(other) {
                     open.push(other);

@@ -1,12 +1,14 @@
 //! Scored pairs → who is one person, and what a steward must look at. Pure: a function of the set of registrations and
 //! of what people decided; the order in which anything arrived never matters, and neither do row numbers.
 //!
-//! The order of rank: what a person decided; then the hard rules ([`rules`]); then the score, with a lead over the
-//! second-best person; and nothing joins two persons unless all of their registrations agree to it.
+//! The order of rank: what a person decided; then the hard rules ([`rules`], those on one home in `home`); then the
+//! score, with a lead over the second-best person; and nothing joins two persons unless all of their registrations agree
+//! to it.
 
 pub mod rules;
 mod changed;
 mod closure;
+mod home;
 mod persons;
 mod trace;
 
@@ -27,7 +29,7 @@ use rules::{Verdict, judge};
 pub struct Policy {
     /// Linked automatically from this probability on.
     pub automatic_min: f64,
-    /// Reviewed from this probability on.
+    /// Reviewed from this probability on; a possible change of name from half of it, where one side holds a number.
     pub review_min: f64,
     /// Two with one NHS number are a number overlaid if the rest makes them less likely than this to be one person.
     /// Far below even: who marries and moves at once still has her birth date, given name and number.

@@ -1,11 +1,10 @@
 //! The hard rules on one pair, which no score outweighs.
 
-use crate::atoms::hash_of_word;
 use crate::bulk::ScoredPair;
+use crate::decide::home::Two;
 use crate::decide::{Corroboration, Policy, ReviewReason};
-use crate::levels::{Field, Levels, birth, contact, email, family, given, middle, nhs, place};
+use crate::levels::{Field, Levels, birth, contact, email, family, given, middle, nhs, place, sex};
 use crate::model::Model;
-use crate::names::is_name_of_its_own;
 use crate::normalise::date::Date;
 use crate::population::Population;
 
@@ -24,12 +23,38 @@ pub enum Verdict {
 
 /// Whether a pair is of concern: it may link, or a rule must speak of it.
 #[must_use]
-pub fn is_of_concern(model: &Model, pair: &ScoredPair, policy: &Policy) -> bool {
+pub fn is_of_concern(population: &Population, model: &Model, pair: &ScoredPair, policy: &Policy) -> bool {
     let number = pair.comparison.levels.get(Field::Nhs);
-    pair.score.probability >= policy.review_min
+    is_worth_a_question(population, pair, policy)
         || matches!(number, nhs::VERIFIED | nhs::SAME)
         || (number == nhs::VERIFIED_DIFFERENT
             && model.score_without_number(&pair.comparison).probability >= policy.automatic_min)
+}
+
+/// Whether a pair is likely enough for a person to look. Of whoever may have changed her name, that is half as likely:
+/// marriage and a move together leave little else, and the number that one side holds lets a steward find out.
+fn is_worth_a_question(population: &Population, pair: &ScoredPair, policy: &Policy) -> bool {
+    let probability = pair.score.probability;
+    probability >= policy.review_min
+        || (probability >= policy.review_min * NAME_CHANGED_SHARE
+            && may_have_changed_name(pair.comparison.levels)
+            && one_holds_a_number(population, pair))
+}
+
+/// Of the probability from which pairs are reviewed: from so much of it on whoever may have changed her name is.
+const NAME_CHANGED_SHARE: f64 = 0.5;
+
+/// Whether a woman's given name and birth date agree, and her family name is another.
+fn may_have_changed_name(levels: Levels) -> bool {
+    levels.get(Field::Family) == family::DIFFERENT
+        && levels.get(Field::Birth) == birth::EXACT
+        && levels.get(Field::Sex) == sex::BOTH_FEMALE
+        && matches!(levels.get(Field::Given), given::EXACT | given::SPELLING)
+}
+
+/// Whether one side holds an NHS number and the other does not.
+fn one_holds_a_number(population: &Population, pair: &ScoredPair) -> bool {
+    population.nhs_number(pair.one).is_some() != population.nhs_number(pair.two).is_some()
 }
 
 /// Whether both registrations hold one NHS number.
@@ -42,7 +67,6 @@ fn has_one_number(pair: &ScoredPair) -> bool {
 pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: &Policy) -> Verdict {
     let levels = pair.comparison.levels;
     let number = levels.get(Field::Nhs);
-    let likely = pair.score.probability >= policy.review_min;
     let without_number = || model.score_without_number(&pair.comparison).probability;
     if number == nhs::VERIFIED_DIFFERENT {
         // Two verified numbers say two people: only what would link without them is worth a question.
@@ -53,22 +77,26 @@ pub fn judge(population: &Population, model: &Model, pair: &ScoredPair, policy: 
     if same_number && without_number() < policy.overlaid_below {
         return Verdict::Never(ReviewReason::NumberOverlaid);
     }
-    if !likely {
+    if !is_worth_a_question(population, pair, policy) {
         return Verdict::Nothing;
     }
     if !deaths_fit(population, pair) {
         return Verdict::Never(ReviewReason::DatesOfDeath);
     }
-    if !same_number && may_be_twins(population, model, pair) {
+    let two = Two::of_rows(population, model, pair);
+    if !same_number && two.may_be_twins() {
         return Verdict::Never(ReviewReason::PossibleTwins);
     }
-    if !same_number && may_be_parent_and_child(population, model, pair) {
+    if !same_number && (two.may_be_parent_and_child() || two.may_be_cousins()) {
         return Verdict::Review(ReviewReason::Possible);
     }
     if pair.score.probability < policy.automatic_min {
         let overlaid = same_number && without_number() < policy.review_min;
         let reason = if overlaid { ReviewReason::NumberOverlaid } else { ReviewReason::Possible };
         return Verdict::Review(reason);
+    }
+    if policy.corroboration == Corroboration::Needed && is_under_another_name_elsewhere(levels) {
+        return Verdict::Review(ReviewReason::Possible);
     }
     if policy.corroboration == Corroboration::Needed && !is_corroborated(levels) {
         return Verdict::Review(ReviewReason::NamesAndBirthOnly);
@@ -89,7 +117,7 @@ pub fn objection(
     if verified_numbers_differ(population, pair.one, pair.two) {
         return Some(ReviewReason::NumbersDiffer);
     }
-    if !has_one_number(pair) && may_be_twins(population, model, pair) {
+    if !has_one_number(pair) && Two::of_rows(population, model, pair).may_be_twins() {
         return Some(ReviewReason::PossibleTwins);
     }
     (pair.score.probability < policy.joined_min).then_some(ReviewReason::PersonsDisagree)
@@ -100,93 +128,25 @@ pub(crate) fn verified_numbers_differ(population: &Population, one: u32, two: u3
     matches!((population.nhs_number(one), population.nhs_number(two)), (Some((a, true)), Some((b, true))) if a != b)
 }
 
-/// First names that brothers may all bear before the name by which each is called.
-const NAMES_OF_MANY: [&str; 3] = ["MOHAMMED", "ABDUL", "SYED"];
-
-fn bears_name_of_many(population: &Population, row: u32) -> bool {
-    let root = population.atoms().get(population.record(row).name.given).root;
-    NAMES_OF_MANY.iter().any(|name| hash_of_word(name) == root)
-}
-
-/// Whether a pair may be twins: born on one day, at one address or with one telephone, of one family; and the given
-/// names leave room for two people.
-pub(crate) fn may_be_twins(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
-    let levels = pair.comparison.levels;
-    let birth = matches!(levels.get(Field::Birth), birth::EXACT | birth::SWAPPED);
-    let family =
-        matches!(levels.get(Field::Family), family::EXACT..=family::SLIP) || levels.get(Field::Given) == given::SWAPPED;
-    model.knows_households() && birth && share_home(levels) && family && names_leave_room(population, model, pair)
-}
-
-/// Whether both are reached at one address or by one telephone.
-fn share_home(levels: Levels) -> bool {
-    matches!(levels.get(Field::Place), place::SAME..=place::NEARLY_POSTCODE)
-        || levels.get(Field::Phone) == contact::SAME
-}
-
-/// Years between parent and child, at least.
-const GENERATION_YEARS: u32 = 14;
-
-/// Whether a pair may be parent and child of one name: at one home, and a generation apart, though one mistyped digit
-/// (1963 and 1993) would explain their birth dates as well; or the birth date of one of them is not known. Not where
-/// nobody's family is registered.
-fn may_be_parent_and_child(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
-    if model.rules_out_households() {
-        return false;
-    }
-    let (one, two) = (population.record(pair.one).birth, population.record(pair.two).birth);
-    let unknown = pair.comparison.levels.get(Field::Birth) == 0;
-    // Whoever is only asked about stands in no row.
-    let known = !one.is_missing() && !two.is_missing();
-    let generation = known && one.year().abs_diff(two.year()) >= GENERATION_YEARS;
-    share_home(pair.comparison.levels) && (unknown || generation)
-}
-
-/// Whether the given names leave room for two people of one family.
-fn names_leave_room(population: &Population, model: &Model, pair: &ScoredPair) -> bool {
-    let middle = pair.comparison.levels.get(Field::Middle);
-    if matches!(middle, middle::OTHER_INITIAL | middle::DIFFERENT) {
-        return true;
-    }
-    let many = || [pair.one, pair.two].iter().any(|row| bears_name_of_many(population, *row));
-    // Whoever is only asked about stands in no row: whether the name is a slip is not known.
-    let unseen = [pair.one, pair.two].iter().any(|row| population.record(*row).name.given == 0);
-    let two_names = |ratio| are_two_names(population, model, pair, ratio);
-    match pair.comparison.levels.get(Field::Given) {
-        given::EXACT | given::SPELLING | given::SWAPPED => middle != middle::EXACT && many(),
-        given::DIFFERENT => true,
-        _ if middle == middle::EXACT => false,
-        given::NICKNAME => middle != middle::INITIAL && two_names(FAMILIAR_RATIO),
-        given::SLIP => unseen || two_names(SLIP_RATIO) || are_names_of_their_own(population, pair),
-        given::INITIAL => middle != middle::INITIAL,
-        _ => true,
-    }
-}
-
-/// A slip of the keyboard is so much rarer than the name it was made of, or else a name of its own (Carl and Karl).
-const SLIP_RATIO: f64 = 200.0;
-/// A familiar form that so few bear beside the formal one is hardly ever what twins are christened.
-const FAMILIAR_RATIO: f64 = 40.0;
-
-/// Whether both given names are listed, neither so many times rarer than the other.
-fn are_two_names(population: &Population, model: &Model, pair: &ScoredPair, ratio: f64) -> bool {
-    let name = |row| population.atoms().get(population.record(row).name.given).whole;
-    model.rarity.given_ratio(name(pair.one), name(pair.two)).is_some_and(|own| own < ratio)
-}
-
-/// Whether both given names are known to be names, and no slip of the keyboard.
-fn are_names_of_their_own(population: &Population, pair: &ScoredPair) -> bool {
-    let is_one = |row| is_name_of_its_own(&population.words_of(population.record(row).name.given));
-    is_one(pair.one) && is_one(pair.two)
-}
-
 /// Whether anything beside first and family name, birth date and sex agrees.
 fn is_corroborated(levels: Levels) -> bool {
-    matches!(levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME | nhs::SLIP)
+    is_reached_alike(levels)
         || matches!(levels.get(Field::Place), place::SAME..=place::DISTRICT)
+        || matches!(levels.get(Field::Middle), middle::EXACT..=middle::INITIAL)
+}
+
+/// Whether family name and address are others, so that given names and birth date alone are left to tell. So it is
+/// after an adoption, which must not be undone by a link, and after a marriage and a move, of which a person may judge.
+fn is_under_another_name_elsewhere(levels: Levels) -> bool {
+    let elsewhere = matches!(levels.get(Field::Place), place::SECTOR..=place::DIFFERENT);
+    levels.get(Field::Family) == family::DIFFERENT && elsewhere && !is_reached_alike(levels)
+}
+
+/// Whether a number, telephone or e-mail address agrees, if only but for one digit.
+fn is_reached_alike(levels: Levels) -> bool {
+    matches!(levels.get(Field::Nhs), nhs::VERIFIED | nhs::SAME | nhs::SLIP)
         || matches!(levels.get(Field::Phone), contact::SAME | contact::SLIP)
         || levels.get(Field::Email) == email::SAME
-        || matches!(levels.get(Field::Middle), middle::EXACT..=middle::INITIAL)
 }
 
 /// Days by which two sources may differ on one death: the day found, the day registered.

@@ -148,7 +148,9 @@ fn a_number_on_two_people_is_an_overlay() {
 
 #[test]
 fn twins_stay_two() {
-    for (one, two) in [("Amelia", "Amelie"), ("Jon", "Joan"), ("Mohammed", "Ahmed")] {
+    for (one, two) in
+        [("Amelia", "Amelie"), ("Jon", "Joan"), ("Mohammed", "Ahmed"), ("Nell", "Ellie"), ("Carol", "Carole")]
+    {
         let decided = decided(&[Told { given: one, ..ROSE }, Told { given: two, ..ROSE }], &[]);
         assert_eq!(decided.persons, [[0], [1]], "{one} {two}");
     }
@@ -175,6 +177,34 @@ fn father_and_son_whose_birth_dates_differ_in_one_digit_stay_two() {
     // Nobody has a child at six.
     let slip = self::decided(&[father, Told { born: "1969-05-12", ..father }], &[]);
     assert_eq!(slip.persons, [[0, 1]]);
+}
+
+#[test]
+fn cousins_of_one_name_under_one_roof_are_left_to_a_person() {
+    let born = |born| Told { given: "Araminta", born, ..ROSE };
+    let cousins = decided(&[born("1963-05-12"), born("1969-05-12")], &[]);
+    assert_eq!((cousins.persons.len(), reasons(&cousins)), (2, vec![ReviewReason::Possible]));
+    // Two digits exchanged are a slip.
+    assert_eq!(decided(&[born("1963-05-12"), born("1963-05-21")], &[]).persons, [[0, 1]]);
+}
+
+#[test]
+fn who_has_another_family_name_elsewhere_is_left_to_a_person() {
+    let before = Told { given: "Araminta", middle: "Philippa", ..ROSE };
+    let after = Told { family: "Iqbal", line: "3 Mill Lane", postcode: "HU1 1AA", phone: "", ..before };
+    let likely = |one, two| Model::default_uk().score(&population(&[one, two]).compare(0, 1)).probability;
+    assert!(likely(before, after) >= 0.999, "or the rule is not asked");
+    let adopted = decided(&[before, after], &[]);
+    assert_eq!((adopted.persons.len(), reasons(&adopted)), (2, vec![ReviewReason::Possible]));
+    assert_eq!(decided(&[before, Told { phone: before.phone, ..after }], &[]).persons, [[0, 1]]);
+    // Of a change of name and address a steward is told where a number lets him find out.
+    let (before, after) = (
+        Told { given: "Anna", middle: "", ..before },
+        Told { given: "Anna", middle: "", phone: "07700900777", ..after },
+    );
+    assert!((0.25..0.5).contains(&likely(before, after)), "or the rule is not asked");
+    assert_eq!(reasons(&decided(&[before, after], &[])), []);
+    assert_eq!(reasons(&decided(&[Told { nhs: ONE, ..before }, after], &[])), [ReviewReason::Possible]);
 }
 
 #[test]
@@ -267,6 +297,7 @@ fn a_trace_finds_one_person_and_neither_a_twin_nor_one_of_two() {
     let maiden = Told { middle: "Rosamund", ..ROSE };
     assert_eq!(traced(&[maiden], &maiden), Some(0));
     assert_eq!(traced(&[maiden], &Told { given: "Tara", ..maiden }), None);
+    assert_eq!(traced(&[Told { given: "Elsie", ..ROSE }], &Told { given: "Ellie", ..ROSE }), None);
 }
 
 /// People made of few words, so that names, dates and houses meet in every way.

@@ -137,7 +137,7 @@ pub fn link(
     let mut of_concern: Vec<ScoredPair> = Vec::new();
     let mut written = Ok(());
     let total = population.len();
-    let (is_told, concerns) = (pairs.is_some(), |pair: &ScoredPair| is_of_concern(&model, pair, &policy));
+    let (is_told, concerns) = (pairs.is_some(), |pair: &ScoredPair| is_of_concern(&population, &model, pair, &policy));
     let wanted = |pair: &ScoredPair| is_told || concerns(pair);
     let scored = score_all(&population, &model, options.threads, &wanted, &mut |batch, rows| {
         progress(Progress::Scored(rows, total));

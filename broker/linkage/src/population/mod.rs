@@ -212,7 +212,7 @@ impl Population {
         Side { record, former, words: Words { base: &self.atoms, layer: None } }
     }
 
-    fn side_of<'a>(&'a self, probe: &'a Probe) -> Side<'a> {
+    pub(crate) fn side_of<'a>(&'a self, probe: &'a Probe) -> Side<'a> {
         let words = Words { base: &self.atoms, layer: Some(&probe.words) };
         Side { record: &probe.record, former: probe.former.as_ref(), words }
     }

@@ -51,6 +51,16 @@ impl Suspended {
     }
 }
 
+/// Of a registration that its source changed into somebody else: what stood before a link settled whose it is. It
+/// stands again once that link is undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Settled {
+    row: Row,
+    was: Suspended,
+    /// What it said when a score had misled, if it had.
+    disputed: Option<Said>,
+}
+
 /// What one event does to what was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
@@ -135,6 +145,8 @@ pub struct Decisions {
     suspended: HashMap<Row, Suspended>,
     /// For each registration, those that had to do with it before they were changed into somebody else.
     suspended_with: HashMap<Row, BTreeSet<Row>>,
+    /// For each link that said whose a registration is: what it settled.
+    settled: BTreeMap<u64, Vec<Settled>>,
 }
 
 impl Decisions {
@@ -200,6 +212,7 @@ impl Decisions {
             for sequence in self.links_of.get(row).into_iter().flatten() {
                 if let Some(link) = self.links.get(sequence) {
                     own.add_link(*sequence, link.clone());
+                    own.settled.extend(self.settled.get(sequence).map(|settled| (*sequence, settled.clone())));
                 }
             }
             own.apart.extend(self.apart.get(row).map(|others| (*row, others.clone())));
@@ -221,6 +234,8 @@ impl Decisions {
             self.different.remove(row);
             self.disputed.remove(row);
         }
+        self.settled.retain(|_, settled| !settled.iter().any(|settled| rows.contains(&settled.row)));
+        self.settled.extend(other.settled);
         self.apart.extend(other.apart);
         self.different.extend(other.different);
         self.disputed.extend(other.disputed);
@@ -231,7 +246,8 @@ impl Decisions {
     /// Puts the number in use in the place of each that links have seen.
     pub fn renumber(&mut self, current: impl Fn(NhsNumber) -> NhsNumber) {
         let resting = self.suspended.values_mut().flat_map(|suspended| suspended.links.values_mut());
-        for link in self.links.values_mut().chain(resting) {
+        let settled = self.settled.values_mut().flatten().flat_map(|settled| settled.was.links.values_mut());
+        for link in self.links.values_mut().chain(resting).chain(settled) {
             link.seen = link.seen.iter().map(|number| current(*number)).collect();
         }
     }
@@ -241,6 +257,11 @@ impl Decisions {
         match effect {
             Effect::Link { link, separations, resumed, dismissed } => {
                 self.take_back(separations);
+                let settles = resumed.iter().map(|(row, _)| row).chain(dismissed);
+                let settled: Vec<Settled> = settles.filter_map(|row| self.settles(*row)).collect();
+                if !settled.is_empty() {
+                    self.settled.insert(sequence, settled);
+                }
                 for (row, said) in resumed {
                     self.resume(*row);
                     self.disputed.insert(*row, *said);
@@ -249,13 +270,14 @@ impl Decisions {
                 self.add_link(sequence, link.clone());
             }
             Effect::Unlink { row, misled } => {
-                self.drop_links(*row);
+                let undone = self.drop_links(*row);
                 for other in self.suspended_with.get(row).cloned().unwrap_or_default() {
                     if let Some(mut suspended) = self.lift(other) {
                         suspended.links.retain(|_, link| !link.joins(*row));
                         self.add_suspended(other, suspended);
                     }
                 }
+                undone.keys().for_each(|link| self.unsettle(*link, *row));
                 if let Some(said) = misled {
                     self.disputed.insert(*row, *said);
                 }
@@ -294,6 +316,28 @@ impl Decisions {
             for other in others {
                 forget(&mut self.different, *other, &BTreeSet::from([*row]));
             }
+        }
+    }
+
+    /// What a link settles by saying whose this one is.
+    fn settles(&self, row: Row) -> Option<Settled> {
+        let was = self.suspended.get(&row)?.clone();
+        Some(Settled { row, was, disputed: self.disputed.get(&row).copied() })
+    }
+
+    /// Nobody says any more whose those are about whom a link had said it. Of links with `unlinked` none comes back to
+    /// another.
+    fn unsettle(&mut self, link: u64, unlinked: Row) {
+        for Settled { row, mut was, disputed } in self.settled.remove(&link).unwrap_or_default() {
+            // What its source changed since is a task already.
+            if self.suspended.contains_key(&row) {
+                continue;
+            }
+            was.links.extend(self.drop_links(row));
+            was.links.retain(|_, link| row == unlinked || !link.joins(unlinked));
+            self.disputed.remove(&row);
+            self.disputed.extend(disputed.map(|said| (row, said)));
+            self.add_suspended(row, was);
         }
     }
 

@@ -98,7 +98,7 @@ impl State {
     }
 
     fn is_near(&self, one: Row, two: Row) -> bool {
-        is_of_concern(self.scoring.model(), &self.scored(one, two), &self.policy)
+        is_of_concern(&self.population, self.scoring.model(), &self.scored(one, two), &self.policy)
     }
 
     fn scored(&self, one: Row, two: Row) -> ScoredPair {

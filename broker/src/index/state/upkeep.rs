@@ -164,7 +164,7 @@ impl State {
         let Means { population, model, policy } = means;
         let threads = if population.len() < ALONE_MAX { 1 } else { available_parallelism().map_or(1, usize::from) };
         let mut pairs = Vec::new();
-        let wanted = |pair: &ScoredPair| is_of_concern(model, pair, policy);
+        let wanted = |pair: &ScoredPair| is_of_concern(population, model, pair, policy);
         score_all(population, model, threads, &wanted, &mut |scored, _| pairs.extend(scored));
         let links: Vec<(u32, u32)> = self.decisions.bonds().map(|(one, two)| (one.0, two.0)).collect();
         let components = components(&pairs, &links, self.held.len());

@@ -108,6 +108,26 @@ async fn a_link_says_who_it_is_now() {
 }
 
 #[tokio::test]
+async fn undoing_the_link_that_said_who_it_is_sets_the_task_again() {
+    // Whichever of the two is taken out.
+    for (with, taken_out) in [("E/1", "B/1"), ("E/1", "E/1")] {
+        let (store, index) = changed().await;
+        let before = queue(&index);
+        index.link(at("B/1"), at(with), decision(1)).await.unwrap();
+        assert_eq!(queue(&index), Vec::<String>::new(), "{with}");
+        index.unlink(at(taken_out), decision(2)).await.unwrap();
+        assert_eq!(known_at(&index, who(&index, "B/1")), ["B/1"], "{with} {taken_out}");
+        assert_eq!(known_at(&index, who(&index, "A/1")), ["A/1", "C/1"], "{with} {taken_out}");
+        assert_eq!(known_at(&index, who(&index, "D/1")), ["D/1", "E/1"], "{with} {taken_out}");
+        // To those whom it was parted from it is not proposed again.
+        let task = if taken_out == "B/1" { &before[..1] } else { &before[..] };
+        assert_eq!(queue(&index), task, "{with} {taken_out}");
+        index.shared.read().unwrap().check_whole();
+        assert_eq!(queue(&open(Arc::new(store), 9).await), task);
+    }
+}
+
+#[tokio::test]
 async fn telling_it_apart_from_whom_it_was_lets_the_scores_speak() {
     let (_, index) = changed().await;
     index.tell_apart(at("A/1"), at("B/1"), decision(1)).await.unwrap();
