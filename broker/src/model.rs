@@ -10,7 +10,7 @@ use severn_proto::{
     v1_passing::EntryBatch,
 };
 use severn_trust::{Commitments, Digest, User};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// The broker's name for a person.
@@ -120,6 +120,8 @@ pub struct Plan {
     pub sources: Vec<PlannedSource>,
     /// Who is meant, to compare answers with.
     pub commitments: Commitments,
+    /// Sources of which the requester may not know that they know the person: nothing that leaves may show it.
+    pub hidden: BTreeSet<SourceId>,
     /// How the requester stands with the person.
     pub standing: Standing,
     /// The policy by which it was planned.

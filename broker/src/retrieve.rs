@@ -91,6 +91,7 @@ impl Broker {
         let person = self.locate(&question).await?;
         let facts = self.facts(&question, &person)?;
         let plan = self.access.plan(&question, (&person, &facts), |id| self.source(id));
+        let person = self.index.locate_without(person, &plan.hidden)?;
         send(out, opened(&question, &person, &plan)).await?;
 
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;

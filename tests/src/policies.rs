@@ -46,6 +46,7 @@ pub fn everything_labelled(labels: &[&str]) -> Arc<Decisions> {
             purposes: words(&["direct_care"]),
             datasets: words(&["*"]),
             withhold: false,
+            reason_opens: false,
         }],
     };
     in_force(&table).at(0).decisions(&Asker::new("R8000", PurposeOfUse::DirectCare), "")

@@ -99,6 +99,7 @@ fn who_may_see_what_is_as_signed() {
     let mut actual = format!(
         "Who may see what in the demo's federation. Both tables must say yes: the region's, at the broker, and the\n\
          owner's, at the adapter.\n\n  yes       seen\n  withheld  not seen; the reader is told that it exists and is withheld\n  \
+         reason    the same, and may be opened with a reason\n  \
          -         not for this purpose\n  .         not for this role\n\nThe region\n\n{}",
         table_of(&region)
     );

@@ -8,7 +8,8 @@ use crate::{
 };
 use severn_policy::{Asker, Decisions, Directive, Evidence, Missing, Relationship, RelationshipKind, Verdict, Why};
 use severn_proto::v1::{Dataset, Outcome, ReasonCode, SensitivityLabel};
-use std::sync::Arc;
+use severn_trust::User;
+use std::{collections::BTreeSet, sync::Arc};
 
 impl Access {
     /// Plans what is asked of every source that knows the person. `source` gives what the registry knows of a source;
@@ -27,12 +28,14 @@ impl Access {
             breaking_glass: standing.opening.is_some(),
             ..super::asker_of(&question.user)
         };
-        let planned = person.located.iter().filter_map(|located| {
+        let (mut planned, mut hidden) = (Vec::new(), BTreeSet::new());
+        for located in &person.located {
             let source = source(&located.source).unwrap_or_else(|| unregistered(&located.source));
             let under = |directive| policy.decisions(&Asker { directive, ..asker.clone() }, &source.kind);
             let decisions = under(Directive::None);
             if !decisions.may_know() {
-                return None;
+                hidden.insert(located.source.clone());
+                continue;
             }
             let (mut ask, mut not_asked, mut strictest) = (Vec::new(), Vec::new(), Directive::None);
             for dataset in question.datasets.iter().copied() {
@@ -47,16 +50,32 @@ impl Access {
             }
             let local_id = located.local_id.clone();
             let (decisions, restricted) = (under(strictest), person.golden.restricted);
-            Some(PlannedSource { source, local_id, ask, not_asked, decisions, standing, restricted })
-        });
+            planned.push(PlannedSource { source, local_id, ask, not_asked, decisions, standing, restricted });
+        }
         Plan {
             query_id: question.query_id,
             datasets: question.datasets.clone(),
-            sources: planned.collect(),
+            sources: planned,
+            hidden,
             commitments: question.commitments.clone(),
             standing,
             policy_version: policy.version().to_owned(),
         }
+    }
+
+    /// The sources of which the user may not know that they know the person, where nothing is known of the user's standing.
+    pub fn hidden(
+        &self,
+        user: &User,
+        person: &Person,
+        source: impl Fn(&SourceId) -> Option<Arc<Source>>,
+    ) -> BTreeSet<SourceId> {
+        let policy = self.policy.at(self.clock.now_s());
+        let person_facts = severn_policy::PersonFacts::of(&person.golden, self.clock.now_ms());
+        let asker = Asker { person: person_facts, ..super::asker_of(user) };
+        let kind = |id: &SourceId| source(id).map(|source| source.kind.clone()).unwrap_or_default();
+        let sources = person.located.iter().map(|located| &located.source);
+        sources.filter(|id| !policy.decisions(&asker, &kind(id)).may_know()).cloned().collect()
     }
 }
 

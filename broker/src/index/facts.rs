@@ -6,7 +6,9 @@ use crate::{
     facts::{Change, Directive, PersonFacts, Queued, Waiting, WhoseQueue, Wish, in_force},
     model::{EnterpriseId, Person, SourceId},
 };
+use severn_proto::v1::Demographics;
 use severn_trust::User;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Entries of the queue in one answer, at most.
@@ -36,6 +38,18 @@ impl Index {
     ) -> Result<PersonFacts, IndexError> {
         let now_ms = self.shared.clock.now_ms();
         Ok(self.shared.read()?.facts_of(person, user, now_ms, own_ods))
+    }
+
+    /// The person as all sources but these know them; nobody's demographics if no other does.
+    ///
+    /// # Errors
+    /// As [`Index::locate`].
+    pub fn locate_without(&self, person: Person, hidden: &BTreeSet<SourceId>) -> Result<Person, IndexError> {
+        if hidden.is_empty() {
+            return Ok(person);
+        }
+        let nobody = Person { id: person.id, golden: Demographics::default(), located: Vec::new() };
+        Ok(self.shared.read()?.person_without(person.id, hidden).unwrap_or(nobody))
     }
 
     /// Every directive of a person, in the order in which they were entered, and whether it holds now; those that are

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     access::Act,
-    index::{Found, Resolved, Search, is_birth_date},
+    index::{Found, IndexError, Resolved, Search, is_birth_date},
     model::{LocalId, SourceId},
     retrieve::{Asked, Broker, GIVEN_UP_AFTER, RetrieveError},
 };
@@ -22,7 +22,7 @@ use severn_proto::{
         retrieve_record_response::Part,
     },
 };
-use severn_trust::{Details, NhsNumber};
+use severn_trust::{Details, NhsNumber, User};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status};
@@ -67,7 +67,7 @@ impl RecordBroker for Records {
         let by = Details::default().with("by", &kind_of(&search));
         let who = self.broker.admit_act(&context, Act::Find, "find", ("", by)).await?;
         let resolved = self.broker.index.resolve(&search).map_err(index_status)?;
-        let response = found(resolved);
+        let response = found(self.broker.seen_by(&who.0, resolved).map_err(index_status)?);
         let person = match response.candidates.as_slice() {
             [one] => one.enterprise_id.as_str(),
             _ => "",
@@ -272,6 +272,26 @@ fn by_demographics(request: &FindPersonRequest) -> Result<Search, Status> {
 
 fn is_whole_postcode(text: &str) -> bool {
     !text.is_empty() && PostcodePart::parse(text).is_none()
+}
+
+impl Broker {
+    /// Whom a search found, as the sources give them that the user may know of; whoever is known to no other is not found.
+    fn seen_by(&self, user: &User, resolved: Resolved) -> Result<Resolved, IndexError> {
+        let seen = |found: Found| -> Result<Option<Found>, IndexError> {
+            let hidden = self.access.hidden(user, &found.person, |id| self.source(id));
+            let person = self.index.locate_without(found.person, &hidden)?;
+            Ok((!person.located.is_empty()).then_some(Found { person, ..found }))
+        };
+        Ok(match resolved {
+            Resolved::One(found) => seen(*found)?.map_or(Resolved::Nobody, |found| Resolved::One(Box::new(found))),
+            Resolved::Possible(found) => {
+                let seen = found.into_iter().map(seen).collect::<Result<Vec<_>, _>>()?;
+                let seen: Vec<Found> = seen.into_iter().flatten().collect();
+                if seen.is_empty() { Resolved::Nobody } else { Resolved::Possible(seen) }
+            }
+            other => other,
+        })
+    }
 }
 
 fn found(resolved: Resolved) -> FindPersonResponse {

@@ -155,6 +155,7 @@ The federation stays up until Ctrl-C. Things to try in another terminal:
   her record again                  {severn} record {who}
   the same in an emergency, which
   opens what was withheld           {severn} --purpose emergency record {who}
+  breaks the glass, with a reason   {severn} break-glass {who} --code emergency_treatment --reason 'found in the street'
   the sources and their feeds       {severn} sources
   who looked at her record          {severn} --role {PRIVACY_OFFICER} --purpose audit report {who}
   pairs that a human should decide  {severn} --role {STEWARD} review

@@ -281,12 +281,13 @@ datasets = [{SOCIAL_DATASETS}]
         let withheld = truth::WITHHELD.map(|dataset| format!("\"{}\"", dataset_word(dataset))).join(", ");
         text.push_str(&format!(
             r#"
-# Withheld from clinicians in direct care, and the reader is told so; an emergency opens it.
+# Withheld from clinicians in direct care, and the reader is told so; an emergency opens it, and so does broken glass.
 [[policy.rules]]
 roles = ["clinician"]
 purposes = ["direct_care"]
 datasets = [{withheld}]
 withhold = true
+reason_opens = true
 "#
         ));
     }

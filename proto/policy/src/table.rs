@@ -43,6 +43,9 @@ pub struct Rule {
     /// `true` to say that these datasets exist here and are withheld, where no rule allows them; for an owner's table.
     #[serde(default)]
     pub withhold: bool,
+    /// `true` beside `withhold`: broken glass opens it.
+    #[serde(default)]
+    pub reason_opens: bool,
 }
 
 /// What is wrong with a table.
@@ -87,6 +90,12 @@ impl AccessTable {
             if let Some(unknown) = rule.purposes.iter().find(|p| purpose_from_word(p).is_none()) {
                 return fault(format!("rules[{at}].purposes"), format!("{unknown:?} is no purpose of use"));
             }
+            if rule.reason_opens && !rule.withhold {
+                return fault(
+                    format!("rules[{at}].reason_opens"),
+                    "only what is withheld can be opened; write withhold = true".into(),
+                );
+            }
             if let Some(unknown) = rule.datasets.iter().find(|d| *d != ALL && dataset_from_word(d).is_none()) {
                 return fault(format!("rules[{at}].datasets"), format!("{unknown:?} is no dataset"));
             }
@@ -113,7 +122,11 @@ impl AccessTable {
 impl Rule {
     fn policy(&self, id: &str, role: &RoleDefinition) -> String {
         let quoted = |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(", ");
-        let effect = if self.withhold { "@outcome(\"withheld\")\nforbid" } else { "permit" };
+        let (effect, unless) = match (self.withhold, self.reason_opens) {
+            (false, _) => ("permit", ""),
+            (true, false) => ("@outcome(\"withheld\")\nforbid", ""),
+            (true, true) => ("@outcome(\"may_be_opened\")\nforbid", " unless { context.breaking_glass }"),
+        };
         let datasets = match self.datasets.iter().any(|word| word == ALL) {
             true => "resource in Group::\"all\"".to_owned(),
             false if self.datasets.is_empty() => "false".to_owned(),
@@ -134,7 +147,7 @@ impl Rule {
             }
         };
         format!(
-            "@id({})\n{effect} (principal in Role::{}, action == Action::\"read\", resource)\nwhen {{ {datasets} && {purposes}{labels} }};\n\n",
+            "@id({})\n{effect} (principal in Role::{}, action == Action::\"read\", resource)\nwhen {{ {datasets} && {purposes}{labels} }}{unless};\n\n",
             quote(id),
             quote(&role.name),
         )

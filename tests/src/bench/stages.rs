@@ -13,7 +13,7 @@ use severn_proto::{
     v1_passing::EntryBatch,
 };
 use severn_trust::{ALL_DATASETS, Commitments, PersonKeys, RecordDigest, SystemEntropy};
-use std::{hint::black_box, io::Write as _, sync::Arc};
+use std::{collections::BTreeSet, hint::black_box, io::Write as _, sync::Arc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -50,6 +50,7 @@ fn plan(sources: usize, commitments: &Commitments) -> Plan {
         datasets: ALL_DATASETS.to_vec(),
         sources: (0..sources).map(planned).collect(),
         commitments: commitments.clone(),
+        hidden: BTreeSet::new(),
         standing: Standing::default(),
         policy_version: String::new(),
     }

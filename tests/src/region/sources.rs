@@ -13,7 +13,10 @@ use severn_proto::{
     v1_passing::EntryBatch,
 };
 use severn_trust::{Commitments, PersonKeys, SystemEntropy};
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 use uuid::Uuid;
 
 /// Id and name of every source. The last knows the person and never answers.
@@ -74,6 +77,7 @@ pub fn plan(datasets: &[Dataset]) -> Plan {
         datasets: datasets.to_vec(),
         sources: telling.chain([silent]).collect(),
         commitments: MEANT.clone(),
+        hidden: BTreeSet::new(),
         standing: Standing::default(),
         policy_version: String::new(),
     }

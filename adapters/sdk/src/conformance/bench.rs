@@ -90,6 +90,7 @@ pub fn everything_for(role_code: &str) -> AccessTable {
             purposes: vec![purpose_word(PurposeOfUse::DirectCare)],
             datasets: vec!["*".into()],
             withhold: false,
+            reason_opens: false,
         }],
     }
 }

@@ -99,6 +99,7 @@ async fn the_owners_table_decides() {
             purposes: vec![purpose.into()],
             datasets: vec![dataset.into()],
             withhold,
+            reason_opens: false,
         };
         parts.policy.rules = vec![
             rule("allergies", "direct_care", false),

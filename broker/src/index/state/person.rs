@@ -8,12 +8,18 @@ use crate::{
         golden::{Member, golden},
         normalise::Facts,
     },
-    model::{EnterpriseId, Located, Person},
+    model::{EnterpriseId, Located, Person, SourceId},
 };
 use prost::Message as _;
 use severn_proto::v1::Registration;
 use severn_trust::NhsNumber;
 use std::collections::BTreeSet;
+
+fn person_of(id: EnterpriseId, mut members: Vec<(Located, Member)>) -> Person {
+    members.sort_unstable_by(|(a, _), (b, _)| (&a.source, &a.local_id).cmp(&(&b.source, &b.local_id)));
+    let (located, members): (Vec<Located>, Vec<Member>) = members.into_iter().unzip();
+    Person { id, golden: golden(&members), located }
+}
 
 impl State {
     /// The person an id stands for, though it forwards to another; `None` if no source knows the person any more.
@@ -24,10 +30,18 @@ impl State {
     /// The person a registration belongs to.
     pub fn person_at(&self, row: Row) -> Option<Person> {
         let id = self.id_of(row)?;
+        Some(person_of(id, self.members(row).iter().map(|row| self.member(*row)).collect()))
+    }
+
+    /// The person as all sources but these know them, but restricted if any source says so: `None` if no other knows them.
+    pub fn person_without(&self, id: EnterpriseId, hidden: &BTreeSet<SourceId>) -> Option<Person> {
+        let row = *self.carriers.get(&id)?;
+        let id = self.id_of(row)?;
         let mut members: Vec<(Located, Member)> = self.members(row).iter().map(|row| self.member(*row)).collect();
-        members.sort_unstable_by(|(a, _), (b, _)| (&a.source, &a.local_id).cmp(&(&b.source, &b.local_id)));
-        let (located, members): (Vec<Located>, Vec<Member>) = members.into_iter().unzip();
-        Some(Person { id, golden: golden(&members), located })
+        let restricted = members.iter().any(|(_, member)| member.demographics.restricted);
+        members.retain(|(located, _)| !hidden.contains(&located.source));
+        members.iter_mut().for_each(|(_, member)| member.demographics.restricted = restricted);
+        (!members.is_empty()).then(|| person_of(id, members))
     }
 
     fn member(&self, row: Row) -> (Located, Member) {

@@ -11,7 +11,10 @@ use severn_proto::v1::{
     Field, Ledger, OriginIdentifier, Outcome, Provenance, PurposeOfUse, Reason, ReasonCode, Seal, Section,
 };
 use severn_trust::{Commitments, PersonKeys, SystemEntropy};
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 use uuid::Uuid;
 
 /// A reply with its entries open, for tests to make and to change.
@@ -51,7 +54,13 @@ static DECISIONS: LazyLock<Arc<Decisions>> = LazyLock::new(|| {
     let word = |word: &str| vec![word.to_owned()];
     let table = AccessTable {
         roles: vec![RoleDefinition { name: "r".into(), codes: word("r"), labels: word("mental_health") }],
-        rules: vec![Rule { roles: word("r"), purposes: word("direct_care"), datasets: word("*"), withhold: false }],
+        rules: vec![Rule {
+            roles: word("r"),
+            purposes: word("direct_care"),
+            datasets: word("*"),
+            withhold: false,
+            reason_opens: false,
+        }],
     };
     table.policy().unwrap().decisions(&Asker::new("r", PurposeOfUse::DirectCare), "")
 });
@@ -119,6 +128,7 @@ pub(super) fn plan(sources: &[(&str, &str)], datasets: &[Dataset]) -> Plan {
         datasets: datasets.to_vec(),
         sources: planned.collect(),
         commitments: MEANT.1.clone(),
+        hidden: BTreeSet::new(),
         standing: Standing::default(),
         policy_version: String::new(),
     }

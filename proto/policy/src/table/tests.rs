@@ -23,11 +23,17 @@ fn role(name: &str, codes: &[&str], labels: &[&str]) -> RoleDefinition {
 }
 
 fn allow(roles: &[&str], purposes: &[&str], datasets: &[&str]) -> Rule {
-    Rule { roles: words(roles), purposes: words(purposes), datasets: words(datasets), withhold: false }
+    Rule {
+        roles: words(roles),
+        purposes: words(purposes),
+        datasets: words(datasets),
+        withhold: false,
+        reason_opens: false,
+    }
 }
 
 fn withhold(roles: &[&str], purposes: &[&str], datasets: &[&str]) -> Rule {
-    Rule { withhold: true, ..allow(roles, purposes, datasets) }
+    Rule { withhold: true, reason_opens: false, ..allow(roles, purposes, datasets) }
 }
 
 fn table() -> AccessTable {
@@ -203,11 +209,24 @@ fn a_misspelt_table_is_refused_by_key() {
     with("rules[0].roles", |t| t.rules[0].roles = words(&["*"]));
     with("rules[1].purposes", |t| t.rules[1].purposes = words(&["directcare"]));
     with("rules[1].purposes", |t| t.rules[1].purposes = words(&["*"]));
+    with("rules[1].reason_opens", |t| t.rules[1].reason_opens = true);
     with("rules[2].datasets", |t| t.rules[2].datasets = words(&["Alerts"]));
     with("rules[2].datasets", |t| t.rules[2].datasets = words(&["unspecified"]));
     for (key, table) in cases {
         assert_eq!(table.check().map_err(|e| e.key), Err(key.to_owned()));
     }
+}
+
+#[test]
+fn what_a_reason_opens_is_withheld_without_one() {
+    let mut table = table();
+    table.rules[2].reason_opens = true;
+    table.check().unwrap();
+    let policy = table.policy().unwrap();
+    let asker = Asker::new("R8000", DirectCare);
+    let closed = policy.decisions(&asker, "").of(Safeguarding);
+    assert_eq!(closed.verdict, Verdict::MayBeOpened);
+    assert!(policy.decisions(&Asker { breaking_glass: true, ..asker }, "").of(Safeguarding).permits());
 }
 
 #[test]
