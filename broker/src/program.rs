@@ -21,7 +21,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
-use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen, read_private};
+use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen, no_core_files, read_private};
 use severn_policy::{CurrentPolicy, Workbench};
 use severn_trust::{Clock, Disk, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail};
 use std::{
@@ -101,6 +101,7 @@ fn serve(file: &Path) -> Result<()> {
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .init();
     hush_panics();
+    no_core_files().context("core files cannot be switched off")?;
     let config = Config::load(file)?;
     let mut runtime = match config.runtime.threads {
         1 => tokio::runtime::Builder::new_current_thread(),

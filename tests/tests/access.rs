@@ -53,10 +53,10 @@ fn row(record: &Record, source: &str, dataset: Dataset) -> (Outcome, Option<Reas
     (row.outcome(), row.reasons.first().map(|reason| reason.code()))
 }
 
-async fn break_glass(client: &Client, id: &str) -> Client {
-    let glass = Glass { reason: OverrideReason::EmergencyTreatment, text: "unconscious on arrival".into(), minutes: 0 };
+async fn break_glass(client: &Client, id: &str, text: &str) -> Uuid {
+    let glass = Glass { reason: OverrideReason::EmergencyTreatment, text: text.into(), minutes: 0 };
     let opened = client.open_override(id, &anne(), &glass, &client.new_act()).await.expect("opened");
-    client.clone().opening(opened.override_id.parse::<Uuid>().expect("an id"))
+    opened.override_id.parse().expect("an id")
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,8 +69,9 @@ async fn broken_glass_opens_what_may_be_opened_at_broker_and_owner_and_nothing_e
     }
     assert_eq!(row(&closed, "A", Dataset::Risks), (Outcome::Withheld, Some(ReasonCode::ByOwner)));
 
-    let opening = break_glass(&doctor, &id).await;
-    let open = retrieve(&opening, &id).await;
+    let glass = break_glass(&doctor, &id, "unconscious on arrival").await;
+    break_glass(&doctor, &id, "and still unconscious").await;
+    let open = retrieve(&doctor.clone().opening(glass), &id).await;
     for (source, dataset) in [("A", Dataset::Allergies), ("B", Dataset::Allergies), ("B", Dataset::CrisisPlans)] {
         assert_eq!(row(&open, source, dataset), (Outcome::Answered, None), "{source} {dataset:?}");
     }
@@ -87,8 +88,11 @@ async fn broken_glass_opens_what_may_be_opened_at_broker_and_owner_and_nothing_e
         "only under that one"
     );
     tokio::time::advance(Duration::from_secs(3601)).await;
-    let late = retrieve(&world.client("R8000").opening(Uuid::nil()), &id).await;
-    assert_eq!(row(&late, "A", Dataset::Allergies).0, Outcome::Withheld, "an hour is over");
+    assert_eq!(
+        row(&retrieve(&world.client("R8000").opening(glass), &id).await, "A", Dataset::Allergies).0,
+        Outcome::Withheld,
+        "an hour is over"
+    );
 
     let text = |disk: &severn_trust::MemoryDisk| String::from_utf8_lossy(&disk.files()["audit.log"]).into_owned();
     assert!(text(&world.disk).contains("\"override\":\""), "the manifest names the override");
@@ -121,7 +125,8 @@ async fn what_a_person_keeps_back_is_withheld_from_the_next_query_on() {
     assert_eq!(row(&kept, "A", Dataset::Allergies).0, Outcome::Answered, "nothing else");
     assert_eq!(row(&kept, "B", Dataset::Allergies), by_person);
 
-    let opened = retrieve(&break_glass(&doctor, &id).await, &id).await;
+    let opened =
+        retrieve(&doctor.clone().opening(break_glass(&doctor, &id, "unconscious on arrival").await), &id).await;
     assert_eq!(row(&opened, "A", Dataset::Risks).0, Outcome::Answered, "a restriction yields to a reason");
     assert_eq!(row(&opened, "B", Dataset::Allergies), by_person, "dissent at a practice yields to none");
     clerk
@@ -157,7 +162,8 @@ async fn an_answer_without_a_hidden_source_is_that_of_a_world_without_it() {
         let search = Search::NhsNumber { nhs_number: anne().nhs_number, birth_date: anne().birth_date };
         let Found::One(found) = client.find(search).await.expect("a search") else { panic!("one person") };
         let id = &found.enterprise_id;
-        let record = retrieve(&break_glass(&client, id).await, id).await;
+        let record =
+            retrieve(&client.clone().opening(break_glass(&client, id, "unconscious on arrival").await), id).await;
         seen.push(format!("{} {:?} {}", found.sources, found.golden, normalised(&record)));
     }
     assert_eq!(seen[0], seen[1]);

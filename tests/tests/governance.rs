@@ -87,7 +87,7 @@ async fn broken_glass_is_in_force_at_once_in_the_queue_and_in_the_report() {
     let opened = doctor.open_override(&id, &anne(), &glass(TEXT), &key).await.expect("opened");
     assert_eq!(opened.expires_ms, world.clock.now_ms() + 3_600_000);
     assert_eq!(doctor.open_override(&id, &anne(), &glass(TEXT), &key).await.expect("a retry"), opened);
-    let known = standing(&world).await.override_in_force.expect("in force");
+    let known = standing(&world).await.overrides[0];
     assert_eq!((known.id.to_string(), known.expires_ms), (opened.override_id.clone(), opened.expires_ms));
 
     let officer = officer(&world);
@@ -110,7 +110,7 @@ async fn broken_glass_is_in_force_at_once_in_the_queue_and_in_the_report() {
     assert_eq!(seen[0].registrations.len(), 1, "the source's own officer is told whom it concerns");
 
     officer.record_review(&entry.id, wrong, "nobody was brought in", &officer.new_act()).await.expect("reviewed");
-    assert_eq!(standing(&world).await.override_in_force, None, "closed at once");
+    assert_eq!(standing(&world).await.overrides, vec![], "closed at once");
     assert_eq!(officer.oversight_queue(false, 0).await.expect("a queue").entries.len(), 0);
     assert_eq!(officer.oversight_queue(true, 0).await.expect("a queue").entries[0].reviews.len(), 1);
 
@@ -146,7 +146,7 @@ async fn whoever_may_not_break_the_glass_is_refused_in_the_same_detail() {
     refused(break_glass(&doctor, &id, &nobody, TEXT).await, Code::InvalidArgument, "commits to nobody");
     let stranger = "0190b5b0-0000-7000-8000-000000000009";
     refused(break_glass(&doctor, stranger, &anne(), TEXT).await, Code::NotFound, "does not know this person");
-    assert_eq!(standing(&world).await.override_in_force, None);
+    assert_eq!(standing(&world).await.overrides, vec![]);
     let report = officer(&world).access_report(&id, &anne()).await.expect("a report");
     let refusals = report.accesses.iter().filter(|access| access.action == "refused").count();
     assert_eq!(refusals, 7, "every refusal about her is told: {:?}", report.accesses);

@@ -10,7 +10,7 @@ use severn_adapter_sdk::{
     source::Source,
     witness::{WITNESS_EVERY, Witness, WitnessParts},
 };
-use severn_link::{Identity, Tls, TlsDialler, listen};
+use severn_link::{Identity, Tls, TlsDialler, listen, no_core_files};
 use severn_policy::{CurrentPolicy, Policy};
 use severn_trust::{Clock, Disk, SystemClock, SystemEntropy, Trail};
 use std::{fs::File, sync::Arc, time::Duration};
@@ -28,6 +28,7 @@ pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(5);
 pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()> {
     // From here on a signal is not lost, however long the source takes to open.
     let told = told_to_stop()?;
+    no_core_files().context("core files cannot be switched off")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tls = own_tls(&config)?;
     let _lock = only_one(&config)?;

@@ -231,7 +231,7 @@ pub(crate) async fn break_glass(
     };
     let opened = client.open_override(&id, &person, &glass, &client.new_act()).await?;
     let view = json!({ "override_id": opened.override_id, "expires_ms": opened.expires_ms, "enterprise_id": id });
-    Ok(Said::either(cli, Exit::Done, &view, || show::render_broken(&opened, (&id, &person), style)))
+    Ok(Said::either(cli, Exit::Done, &view, || show::render_broken(&opened, &person, style)))
 }
 
 fn read_code(word: &str) -> Result<OverrideReason, Failure> {

@@ -81,7 +81,7 @@ impl Access {
 
 /// How the requester stands with the person: an override holds only if the app signed that very one.
 fn standing(question: &Question, facts: &PersonFacts) -> Standing {
-    let signed = facts.override_in_force.filter(|held| question.opening == Some(held.id));
+    let signed = facts.overrides.iter().find(|held| question.opening == Some(held.id));
     Standing {
         relationship: facts.best_relationship().map_or("", CareKind::word),
         opening: signed.map(|held| Opening { id: held.id, reason: held.reason.word(), expires_ms: held.expires_ms }),

@@ -266,7 +266,7 @@ impl Facts {
         PersonFacts {
             directives,
             relationships: claims.collect(),
-            override_in_force: overrides.filter(|o| now_ms < o.expires_ms).max_by_key(|o| (o.expires_ms, o.id)),
+            overrides: overrides.filter(|o| now_ms < o.expires_ms).collect(),
         }
     }
 

@@ -232,8 +232,8 @@ pub struct PersonFacts {
     pub directives: Vec<Directive>,
     /// What joins the person to the user's organisation now; the best first, which is the order of [`CareKind`].
     pub relationships: Vec<Relationship>,
-    /// The user's own override for this person, if one is in force: the one that lasts longest.
-    pub override_in_force: Option<Override>,
+    /// The user's own overrides for this person that are in force, oldest first.
+    pub overrides: Vec<Override>,
 }
 
 impl PersonFacts {

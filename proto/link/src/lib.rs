@@ -7,11 +7,13 @@
 mod conn;
 mod dial;
 mod listen;
+mod memory;
 mod server;
 mod tls;
 
 pub use conn::{Conn, Identity, Peer};
 pub use dial::{DialError, Dialler, InMemory, TlsDialler};
 pub use listen::{ListenLimits, listen};
+pub use memory::no_core_files;
 pub use server::{RefuseMalformedTimeout, ServerLimits, server};
 pub use tls::{Tls, TlsError, TlsFiles, read_private};

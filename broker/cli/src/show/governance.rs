@@ -71,11 +71,7 @@ pub(crate) fn render_claimed(claimed: &ClaimRelationshipResponse, style: &Style)
 }
 
 /// The banner over broken glass.
-pub(crate) fn render_broken(
-    opened: &OpenOverrideResponse,
-    (enterprise_id, person): (&str, &Demographics),
-    style: &Style,
-) -> String {
+pub(crate) fn render_broken(opened: &OpenOverrideResponse, person: &Demographics, style: &Style) -> String {
     let mut page = Page::new(style);
     let until = show_moment(opened.expires_ms, &style.zone);
     page.put(0, Ink::Loud, &format!("THE GLASS IS BROKEN for this one person, for you alone, until {until}."));
@@ -87,12 +83,8 @@ pub(crate) fn render_broken(
     );
     page.put(4, Ink::Warn, "The person sees it in their access report, with your name and your reason.");
     page.put(4, Ink::Plain, "What the law or the person's practice keeps back stays closed.");
-    let id = &opened.override_id;
-    page.put(
-        0,
-        Ink::Plain,
-        &format!("Then: severn record {enterprise_id} --family … --born … (or --nhs …) --override {id}"),
-    );
+    page.put(0, Ink::Plain, "Then ask for the record again, with --override and this id:");
+    page.put(4, Ink::Strong, &opened.override_id);
     page.finish()
 }
 

@@ -244,13 +244,16 @@ fn put_source(page: &mut Page<'_>, rows: &[&LedgerRow]) {
     let seen = |row: &LedgerRow| row.shown > 0 || row.grouped > 0 || row.outcome() == Outcome::AnsweredPartial;
     let counted: Vec<_> = rows.iter().filter(|row| seen(row)).map(|row| counted(row)).collect();
     let no_answer = [with(Outcome::NoAnswer), with(Outcome::Unspecified)].concat();
+    let may_be_opened = |row: &&LedgerRow| row.reasons.iter().any(|r| r.code() == ReasonCode::MayBeOpened);
+    let (opens, closed): (Vec<_>, Vec<_>) = with(Outcome::Withheld).into_iter().partition(may_be_opened);
     let told =
         |of: &[&LedgerRow]| if of.len() == rows.len() { "everything that was asked".into() } else { headings(of) };
     for (words, text) in [
         ("DID NOT ANSWER", told(&no_answer)),
         ("answer rejected", told(&with(Outcome::Rejected))),
         ("answered", counted.join(", ")),
-        ("withheld", headings(&with(Outcome::Withheld))),
+        ("withheld", headings(&closed)),
+        ("withheld, may be opened with a reason", headings(&opens)),
         ("nothing recorded", headings(&with(Outcome::AnsweredNone))),
         ("not kept there", headings(&with(Outcome::NotHeld))),
     ] {

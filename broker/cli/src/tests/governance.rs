@@ -152,7 +152,7 @@ async fn broken_glass_has_a_banner_that_nobody_overlooks() {
     let said = run(SOUND, &format!("{line} best_interests")).await.unwrap();
     let first = said.text.lines().next().unwrap();
     assert_eq!(first, "THE GLASS IS BROKEN for this one person, for you alone, until 20-Mar-2026 12:00.");
-    for words in ["BRIGGS, Alice", "privacy officers", "access report, with your name", "severn record"] {
+    for words in ["BRIGGS, Alice", "privacy officers", "access report, with your name", "with --override and this id"] {
         assert!(said.text.contains(words), "{words}: {}", said.text);
     }
     let wrong = run(SOUND, &format!("{line} court_order")).await.unwrap_err();

@@ -198,7 +198,7 @@ async fn a_retry_changes_nothing_and_a_restart_or_another_broker_knows_everythin
     let known = standing(&index, "A/1", "u1");
     assert_eq!(standing(&beside, "A/1", "u1"), known);
     assert_eq!(known.directives.len() + known.relationships.len(), 2);
-    assert!(known.override_in_force.is_some());
+    assert!(known.overrides.len() == 1);
     // What one broker writes the other follows, at once or when it writes itself.
     beside.change_facts(opt_out(4, anna)).await.unwrap();
     index.change_facts(opt_out(5, anna)).await.unwrap();
@@ -290,10 +290,10 @@ async fn an_override_is_for_one_person_one_user_and_an_hour_and_within_limits() 
         assert!(told.contains(why), "{why}: {told}");
     }
     index.change_facts(glass(1, "u1", anna, "unconscious in resus")).await.unwrap();
-    let opened = standing(&index, "A/1", "u1").override_in_force.unwrap();
+    let opened = standing(&index, "A/1", "u1").overrides[0];
     assert_eq!((opened.id.as_u128(), opened.reason.word()), (1, "emergency_treatment"));
-    assert_eq!(standing(&index, "A/1", "u2").override_in_force, None, "for one user");
-    assert_eq!(standing(&index, "B/1", "u1").override_in_force, None, "for one person");
+    assert_eq!(standing(&index, "A/1", "u2").overrides, vec![], "for one user");
+    assert_eq!(standing(&index, "B/1", "u1").overrides, vec![], "for one person");
     assert!(refused(index.change_facts(glass(2, "u1", beth, "Unconscious, in RESUS!")).await).contains("very words"));
     for (key, text) in [(2, "found in the street"), (3, "brought in by police")] {
         index.change_facts(glass(key, "u1", beth, text)).await.unwrap();
@@ -303,9 +303,9 @@ async fn an_override_is_for_one_person_one_user_and_an_hour_and_within_limits() 
     );
     index.change_facts(glass(5, "u2", beth, "no relatives known")).await.unwrap();
     clock.advance(60 * 60_000 - 1);
-    assert!(standing(&index, "A/1", "u1").override_in_force.is_some());
+    assert!(standing(&index, "A/1", "u1").overrides.len() == 1);
     clock.advance(1);
-    assert_eq!(standing(&index, "A/1", "u1").override_in_force, None, "an hour is over");
+    assert_eq!(standing(&index, "A/1", "u1").overrides, vec![], "an hour is over");
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn what_widens_ends_where_the_person_goes_by_another_id() {
     assert_eq!(known.best_relationship(), Some(CareKind::SelfClaimed), "a claim is for the organisation");
     index.link(at("A/1"), at("B/1"), decision(1)).await.unwrap();
     let known = standing(&index, "B/1", "u1");
-    assert_eq!((known.override_in_force, known.relationships), (None, vec![]), "Anna was never meant");
+    assert_eq!((known.overrides, known.relationships), (vec![], vec![]), "Anna was never meant");
 }
 
 #[tokio::test]
@@ -345,12 +345,12 @@ async fn claims_and_overrides_are_reviewed_by_somebody_else_and_what_was_wrong_e
     index.change_facts(review(4, 1, Verdict::FollowUp)).await.unwrap();
     index.change_facts(review(5, 2, Verdict::Justified)).await.unwrap();
     assert_eq!(queue(&all, Waiting::Only), [3, 1]);
-    assert!(standing(&index, "A/1", "u1").override_in_force.is_some());
+    assert!(standing(&index, "A/1", "u1").overrides.len() == 1);
     index.change_facts(review(6, 2, Verdict::NotJustified)).await.unwrap();
     index.change_facts(review(7, 1, Verdict::NotJustified)).await.unwrap();
     assert_eq!((queue(&all, Waiting::Only), queue(&all, Waiting::And).len()), (vec![3], 3));
     let known = standing(&index, "A/1", "u1");
-    assert_eq!((known.override_in_force, known.relationships), (None, vec![]));
+    assert_eq!((known.overrides, known.relationships), (vec![], vec![]));
 }
 
 /// A registration with relationships.
