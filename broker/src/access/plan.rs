@@ -40,7 +40,11 @@ impl Access {
             let (mut ask, mut not_asked, mut strictest) = (Vec::new(), Vec::new(), Directive::None);
             for dataset in question.datasets.iter().copied() {
                 let directive = kept_back(question, facts, &source.id, dataset);
-                match refusal(&under(directive), dataset) {
+                let refused = match directive {
+                    Directive::None => refusal(&decisions, dataset),
+                    _ => refusal(&under(directive), dataset),
+                };
+                match refused {
                     None => {
                         strictest = strictest.max(directive);
                         ask.push(dataset);
@@ -49,7 +53,8 @@ impl Access {
                 }
             }
             let local_id = located.local_id.clone();
-            let (decisions, restricted) = (under(strictest), person.golden.restricted);
+            let decisions = if strictest == Directive::None { decisions } else { under(strictest) };
+            let restricted = person.golden.restricted;
             planned.push(PlannedSource { source, local_id, ask, not_asked, decisions, standing, restricted });
         }
         Plan {

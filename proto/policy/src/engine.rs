@@ -170,6 +170,8 @@ pub struct Decisions {
     entities: OnceLock<Option<Entities>>,
     /// By number of dataset, then label.
     rulings: Vec<OnceLock<Ruling>>,
+    /// The same of what is missing.
+    lacks: Vec<OnceLock<Missing>>,
     known: OnceLock<bool>,
 }
 
@@ -198,6 +200,7 @@ impl Decisions {
             user: uid(&TYPES.user, "asker"),
             entities: OnceLock::new(),
             rulings: (0..cells).map(|_| OnceLock::new()).collect(),
+            lacks: (0..cells).map(|_| OnceLock::new()).collect(),
             known: OnceLock::new(),
         }
     }
@@ -238,6 +241,11 @@ impl Decisions {
 
     /// What would have to be otherwise for a rule to permit entries of a dataset and a label that no rule permits.
     pub fn missing(&self, dataset: Dataset, label: SensitivityLabel) -> Missing {
+        let cell = self.lacks.get(place(dataset, label));
+        cell.map_or(Missing::Role, |cell| *cell.get_or_init(|| self.what_is_missing(dataset, label)))
+    }
+
+    fn what_is_missing(&self, dataset: Dataset, label: SensitivityLabel) -> Missing {
         let resource = uid(&TYPES.dataset, &dataset_word(dataset));
         let moment = self.moment(label);
         let permits =
@@ -252,9 +260,8 @@ impl Decisions {
     }
 
     fn of_label(&self, dataset: Dataset, label: SensitivityLabel) -> Ruling {
-        let place = usize::try_from(dataset as i32).unwrap_or(0) * LABELS.len() + label as usize - 1;
-        let known = dataset != Dataset::Unspecified;
-        match self.rulings.get(place).filter(|_| known) {
+        let known = dataset != Dataset::Unspecified && label != SensitivityLabel::Unspecified;
+        match self.rulings.get(place(dataset, label)).filter(|_| known) {
             Some(cell) => *cell.get_or_init(|| self.decide(dataset, label)),
             None => Ruling::new(Verdict::Denied, Why::Fault),
         }
@@ -344,6 +351,11 @@ impl Decisions {
             Entity::new(self.user.clone(), attributes, HashSet::from([uid(&TYPES.role, &asker.role_code)])).ok()?;
         standing.clone().add_entities([user], None).ok()
     }
+}
+
+/// Where a dataset and a label stand among the answers.
+fn place(dataset: Dataset, label: SensitivityLabel) -> usize {
+    dataset as usize * LABELS.len() + (label as usize).saturating_sub(1)
 }
 
 /// What can be otherwise from one question of a decision to the next.
