@@ -301,6 +301,4 @@ impl ChallengeInbox for Door {
 }
 
 #[cfg(test)]
-mod hostile;
-#[cfg(test)]
 mod tests;

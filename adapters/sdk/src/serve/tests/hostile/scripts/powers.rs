@@ -2,7 +2,7 @@
 //! challenges, where it mixes one kind of question with another.
 
 use super::{Attempt, Call, Ends, Loot, Script, bytes, fetch};
-use crate::serve::hostile::{
+use crate::serve::tests::hostile::{
     weakened::Defence,
     world::{Ask, HIDDEN, Held, OKAFOR, REFUGE, SOURCE, Scene},
 };

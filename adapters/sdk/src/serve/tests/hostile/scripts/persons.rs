@@ -1,7 +1,7 @@
 //! Another person, more than was asked, and the same question again.
 
 use super::{Attempt, Call, Ends, Loot, Script, bytes, fetch};
-use crate::serve::hostile::{
+use crate::serve::tests::hostile::{
     weakened::Defence,
     world::{ANNA, Ask, OKAFOR, Scene, TWIN},
 };

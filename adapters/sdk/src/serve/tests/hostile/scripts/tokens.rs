@@ -1,7 +1,7 @@
 //! Who asks: the peer, tokens and proofs that are not what they should be.
 
 use super::{Attempt, Call, Ends, Loot, Script, fetch};
-use crate::serve::hostile::{
+use crate::serve::tests::hostile::{
     weakened::Defence,
     world::{AUDIENCE, Ask, CLINICIAN, Held, ISSUER, OKAFOR, SOURCE, Scene, jws_payload},
 };

@@ -1,7 +1,7 @@
 //! What the broker says of a call: its statement, the tree it is signed in, and which query it belongs to.
 
 use super::{Attempt, Call, Ends, Loot, Script, fetch, mangled};
-use crate::serve::hostile::{
+use crate::serve::tests::hostile::{
     weakened::Defence,
     world::{Ask, Scene},
 };
