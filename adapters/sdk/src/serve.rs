@@ -142,6 +142,8 @@ impl Adapter {
             broker_key: parts.broker_key,
             verifier: parts.verifier,
             replays: Replays::default(),
+            #[cfg(test)]
+            stand_in: None,
         };
         Arc::new(Adapter {
             about: parts.about,

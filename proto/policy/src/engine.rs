@@ -149,7 +149,7 @@ impl Policy {
             assurance: if has("principal.assurance") { asker.assurance } else { 0 },
             activities: of("principal.activities", &asker.activities),
             workgroups: of("principal.workgroups", &asker.workgroups),
-            relationship: if has("context.relationship") || has("context.relationship.kind") {
+            relationship: if has("context.relationship.kind") || has("context.relationship.evidence") {
                 asker.relationship
             } else {
                 Relationship::default()

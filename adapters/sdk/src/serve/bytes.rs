@@ -41,7 +41,7 @@ pub(super) async fn fetch_bytes(
     let until = received + adapter.limits.budget(asked.statement.budget_ms);
     let (echo, facts) = match adapter.person(&asked, until).await? {
         Person::Agrees { opened, facts } => (opened, facts),
-        Person::Unknown(ReasonCode::UnknownLocalId) => return Err(no_such_document()),
+        Person::Unknown(ReasonCode::UnknownLocalId) => return Err(adapter.no_such_entry(&asked).await),
         Person::Unknown(why) => return Err(not_read(why)),
     };
     adapter.may_leave((&asked, facts), &request.entry_id, until).await?;
@@ -80,7 +80,7 @@ impl Adapter {
                 Err(self.refused(Refused::of(asked, Refusal::DocumentNotShared)).await)
             }
             Outcome::NoAnswer => Err(not_read(ReasonCode::SourceFailed)),
-            _ => Err(no_such_document()),
+            _ => Err(self.no_such_entry(asked).await),
         }
     }
 
@@ -90,7 +90,7 @@ impl Adapter {
         let mut running = Running::start(async move { source.document(&local_id, &entry_id).await });
         let document = match running.by(until).await {
             Some(Ok(Some(document))) => document,
-            Some(Ok(None)) => return Err(no_such_document()),
+            Some(Ok(None)) => return Err(self.no_such_entry(asked).await),
             Some(Err(why)) => return Err(not_read(why)),
             None => return Err(not_read(ReasonCode::Timeout)),
         };
@@ -101,10 +101,6 @@ impl Adapter {
         }
         Ok(document)
     }
-}
-
-fn no_such_document() -> Status {
-    Status::not_found("the source lists no such document; retrieve the record again")
 }
 
 fn not_read(why: ReasonCode) -> Status {

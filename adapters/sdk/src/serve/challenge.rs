@@ -106,7 +106,8 @@ impl Adapter {
         Err(self.no_such_entry(asked).await)
     }
 
-    async fn no_such_entry(&self, asked: &Asked) -> Status {
+    /// Refuses, on record, what the user is not shown, whether there is such a thing or not.
+    pub(super) async fn no_such_entry(&self, asked: &Asked) -> Status {
         self.refused(Refused::of(asked, Refusal::NoSuchEntry)).await
     }
 

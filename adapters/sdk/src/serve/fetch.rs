@@ -2,7 +2,7 @@
 
 use super::{Adapter, Person};
 use crate::{
-    answer::{Shaper, message, messages},
+    answer::{Answer, Shaper, message, messages},
     policy::{Ruling, rule},
     reading::Group,
     release::record_release,
@@ -78,6 +78,10 @@ impl Delivery {
         let shaper = Shaper::new(&decisions, &adapter.limits, adapter.clock.now_ms());
         let mut shaper = shaper.of_person(facts.restricted);
         let local_id = asked.statement.local_id.clone();
+        if rulings.is_empty() {
+            // Nothing will be released, but whether the person is known here is an answer too.
+            self.record(&[]).await?;
+        }
         let opened = match person {
             Person::Agrees { opened, .. } => opened,
             Person::Unknown(why) => {
@@ -113,15 +117,20 @@ impl Delivery {
         read: Result<Vec<Reading>, ReasonCode>,
     ) -> Result<u32, Ended> {
         let answers = shaper.shape(rulings, read);
-        if let Err(status) = record_release(&self.adapter.trail, self.asked.event("release"), &answers).await {
-            drop(self.parts.send(Err(status)).await);
-            return Err(Ended);
-        }
+        self.record(&answers).await?;
         let sent = answers.iter().map(|answer| answer.outcome.entries).sum();
         for part in messages(answers, self.adapter.limits.batch_bytes_max) {
             self.send(part).await?;
         }
         Ok(sent)
+    }
+
+    async fn record(&self, answers: &[Answer]) -> Result<(), Ended> {
+        if let Err(status) = record_release(&self.adapter.trail, self.asked.event("release"), answers).await {
+            drop(self.parts.send(Err(status)).await);
+            return Err(Ended);
+        }
+        Ok(())
     }
 
     async fn end(&self, entries: u32) -> Result<(), Ended> {

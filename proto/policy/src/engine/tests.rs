@@ -189,6 +189,21 @@ fn who_differs_in_what_no_policy_speaks_of_is_decided_once() {
 }
 
 #[test]
+fn how_a_relationship_is_known_counts_where_a_policy_speaks_of_nothing_else() {
+    let policy = policy(&format!(
+        "{EVERYTHING}{}",
+        r#"@id("claims") forbid (principal, action == Action::"read", resource)
+           when { context.relationship.evidence == "claimed" };"#
+    ));
+    let known = |evidence| {
+        let relationship = Relationship { kind: RelationshipKind::SelfClaimed, evidence };
+        policy.decisions(&Asker { relationship, ..clinician() }, "").of(Dataset::Allergies).permits()
+    };
+    assert!(known(Evidence::None) && known(Evidence::Feed));
+    assert!(!known(Evidence::Claimed), "a claim is not taken for nothing");
+}
+
+#[test]
 fn the_version_changes_with_every_change() {
     let version = |text: &str, roles: Vec<BundleRole>| Policy::read("RXT/3", roles, text).unwrap().version().to_owned();
     let first = version(EVERYTHING, roles());
