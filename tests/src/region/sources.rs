@@ -5,6 +5,7 @@ use crate::policies::everything_labelled;
 use bytes::Bytes;
 use prost::Message as _;
 use severn_broker::model::{LocalId, Plan, PlannedSource, Reply, Source, SourceId, Standing};
+use severn_policy::Decisions;
 use severn_proto::{
     v1::{
         AllergyDetail, Dataset, DatasetOutcome, Demographics, Entry, EntryBody, FetchOpened, Outcome, Reaction,
@@ -49,6 +50,9 @@ const LOCAL_IDS: [&str; 2] = ["1", "2"];
 static MEANT: LazyLock<Commitments> =
     LazyLock::new(|| Commitments::new(&PersonKeys::of(&person()), &SystemEntropy::default()));
 
+/// What the reader may see.
+static SEEN: LazyLock<Arc<Decisions>> = LazyLock::new(|| everything_labelled(&["mental_health"]));
+
 /// What is asked: `datasets`, of every source under both its local ids; but not about research at the silent one.
 #[must_use]
 pub fn plan(datasets: &[Dataset]) -> Plan {
@@ -62,7 +66,7 @@ pub fn plan(datasets: &[Dataset]) -> Plan {
         local_id: LocalId(local_id.into()),
         ask: datasets.to_vec(),
         not_asked: Vec::new(),
-        decisions: everything_labelled(&["mental_health"]),
+        decisions: Arc::clone(&SEEN),
         standing: Standing::default(),
         restricted: false,
     };
