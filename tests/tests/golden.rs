@@ -11,10 +11,10 @@ use demo::{
 use serde::Deserialize;
 use severn_broker::config::Config;
 use severn_policy::{
-    Asker, Evidence, LABELS, Missing, Policy, PolicySettings, Relationship, RelationshipKind, Verdict, label_word,
+    Asker, Evidence, LABELS, Missing, Policy, PolicySettings, Relationship, RelationshipKind, Verdict,
 };
 use severn_proto::v1::{Dataset, PurposeOfUse, SensitivityLabel};
-use severn_trust::{ALL_DATASETS, dataset_word, purpose_word};
+use severn_trust::{ALL_DATASETS, dataset_word, label_word, purpose_word};
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 const PURPOSES: [PurposeOfUse; 5] = [

@@ -6,7 +6,7 @@ use severn_adapter_sdk::{
     Answer,
     preview::{Preview, Previewer},
 };
-use severn_policy::{Asker, Evidence, Relationship, RelationshipKind};
+use severn_policy::{Asker, Relationship};
 use severn_proto::v1::{EntryHead, EntryStatus, Outcome, Reason};
 use severn_trust::{Clock, SystemClock, dataset_word, purpose_from_word};
 use std::{io::Write, sync::Arc};
@@ -29,8 +29,7 @@ pub(crate) async fn preview(config: Config, asked: &PreviewArguments, out: &mut 
     let datasets = source.datasets();
     let previewer = Previewer { source, policy, limits: config.limits, clock };
     // As for the owner's own staff: what a policy gives to those alone is shown, too.
-    let relationship = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own };
-    let asker = Asker { relationship, ..Asker::new(&role_code, purpose) };
+    let asker = Asker { relationship: Relationship::OWN, ..Asker::new(&role_code, purpose) };
     let found = previewer.preview(&asked.local_id, &asker, &datasets).await;
     writeln!(out, "{} · {}", config.source.name, config.source.id)?;
     writeln!(out, "what {role} ({role_code}) is shown for {}\n", asked.purpose)?;

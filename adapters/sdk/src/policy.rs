@@ -1,7 +1,7 @@
 //! Applies the owner's policy: what may be read for this asker, before reading, and which entries may leave, after.
 //! Pure. What the policy does not permit is denied.
 
-use severn_policy::{Decisions, Verdict, Why};
+use severn_policy::{Decisions, Verdict};
 use severn_proto::v1::{Dataset, Entry, ReasonCode};
 
 /// What is to be done about one dataset.
@@ -24,12 +24,10 @@ pub(crate) fn rule(decisions: &Decisions, held: &[Dataset], datasets: &[Dataset]
             return Ruling::NotHeld;
         }
         let ruling = decisions.of(dataset);
-        match (ruling.verdict, ruling.why) {
-            (Verdict::Permit, _) => Ruling::Read,
-            (Verdict::MayBeOpened, _) => Ruling::Withheld(ReasonCode::MayBeOpened),
-            (Verdict::Withheld, Why::Person) => Ruling::Withheld(ReasonCode::ByPerson),
-            (Verdict::Withheld, _) => Ruling::Withheld(ReasonCode::ByOwner),
-            (Verdict::Denied, _) => Ruling::NotShared,
+        match ruling.verdict {
+            Verdict::Permit => Ruling::Read,
+            Verdict::MayBeOpened | Verdict::Withheld => Ruling::Withheld(ruling.why_withheld()),
+            Verdict::Denied => Ruling::NotShared,
         }
     };
     datasets.iter().map(|dataset| (*dataset, ruling(*dataset))).collect()

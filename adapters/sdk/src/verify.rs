@@ -112,21 +112,12 @@ impl Asked {
         let own = self.user.organisation_ods == own_ods;
         let said = RelationshipKind::from_word(&self.statement.relationship.replace('-', "_")).unwrap_or_default();
         let relationship = match said {
-            _ if own => Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own },
+            _ if own => Relationship::OWN,
             RelationshipKind::None => Relationship::default(),
             RelationshipKind::SelfClaimed => Relationship { kind: said, evidence: Evidence::Claimed },
             kind => Relationship { kind, evidence: Evidence::Feed },
         };
-        Asker {
-            organisation: self.user.organisation_ods.clone(),
-            assurance: self.user.assurance,
-            activities: self.user.activities.clone(),
-            workgroups: self.user.workgroups.clone(),
-            relationship,
-            person,
-            breaking_glass: self.opening(now_ms),
-            ..Asker::new(self.user.role_code.clone(), self.user.purpose)
-        }
+        Asker { relationship, person, breaking_glass: self.opening(now_ms), ..Asker::from(&self.user) }
     }
 
     /// Whether the glass is broken: the app signed for the override that the broker finds in force, and it has not ended.

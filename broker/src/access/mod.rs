@@ -8,9 +8,7 @@ mod plan;
 use crate::model::{EnterpriseId, Person, Question};
 use limits::Searches;
 use serde::Deserialize;
-use severn_policy::{
-    Asker, CurrentPolicy, Evidence, Policy, PolicySettings, Relationship, RelationshipKind, SettingsError,
-};
+use severn_policy::{Asker, CurrentPolicy, Policy, PolicySettings, Relationship, SettingsError};
 use severn_proto::v1::{Dataset, PurposeOfUse, RequestContext};
 use severn_trust::{ALL_DATASETS, Clock, PersonKeys, Proof, ProofError, Replays, TokenError, User};
 use std::{sync::Arc, time::Duration};
@@ -267,21 +265,9 @@ fn is_care(purpose: PurposeOfUse) -> bool {
     matches!(purpose, PurposeOfUse::DirectCare | PurposeOfUse::Emergency | PurposeOfUse::Safeguarding)
 }
 
-/// The user, as policies see them, of whose relationship to anybody nothing is known.
-fn asker_of(user: &User) -> Asker {
-    Asker {
-        organisation: user.organisation_ods.clone(),
-        assurance: user.assurance,
-        activities: user.activities.clone(),
-        workgroups: user.workgroups.clone(),
-        ..Asker::new(user.role_code.clone(), user.purpose)
-    }
-}
-
 /// Whether the user may read anything of anybody, were it of somebody registered with their own organisation.
 fn reads_anything(policy: &Policy, user: &User) -> bool {
-    let relationship = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own };
-    policy.decisions(&Asker { relationship, ..asker_of(user) }, "").permits_anything()
+    policy.decisions(&Asker { relationship: Relationship::OWN, ..Asker::from(user) }, "").permits_anything()
 }
 
 #[cfg(test)]

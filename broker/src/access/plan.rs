@@ -26,7 +26,7 @@ impl Access {
             relationship: relationship(facts),
             person: severn_policy::PersonFacts::of(&person.golden, self.clock.now_ms()),
             breaking_glass: standing.opening.is_some(),
-            ..super::asker_of(&question.user)
+            ..Asker::from(&question.user)
         };
         let (mut planned, mut hidden) = (Vec::new(), BTreeSet::new());
         for located in &person.located {
@@ -77,7 +77,7 @@ impl Access {
     ) -> BTreeSet<SourceId> {
         let policy = self.policy.at(self.clock.now_s());
         let person_facts = severn_policy::PersonFacts::of(&person.golden, self.clock.now_ms());
-        let asker = Asker { person: person_facts, ..super::asker_of(user) };
+        let asker = Asker { person: person_facts, ..Asker::from(user) };
         let kind = |id: &SourceId| source(id).map(|source| source.kind.clone()).unwrap_or_default();
         let sources = person.located.iter().map(|located| &located.source);
         sources.filter(|id| !policy.decisions(&asker, &kind(id)).may_know()).cloned().collect()
@@ -112,10 +112,7 @@ fn refusal(decisions: &Decisions, dataset: Dataset) -> Option<(Outcome, ReasonCo
     let ruling = decisions.of(dataset);
     Some(match (ruling.verdict, ruling.why) {
         (Verdict::Permit, _) => return None,
-        (Verdict::MayBeOpened, Why::Person) => (Outcome::Withheld, ReasonCode::ByPerson),
-        (Verdict::MayBeOpened, _) => (Outcome::Withheld, ReasonCode::MayBeOpened),
-        (Verdict::Withheld, Why::Person) => (Outcome::Withheld, ReasonCode::ByPerson),
-        (Verdict::Withheld, _) => (Outcome::Withheld, ReasonCode::ByOwner),
+        (Verdict::MayBeOpened | Verdict::Withheld, _) => (Outcome::Withheld, ruling.why_withheld()),
         (Verdict::Denied, Why::Unpermitted) => match decisions.missing(dataset, SensitivityLabel::Normal) {
             Missing::Role => (Outcome::NotAsked, ReasonCode::Role),
             Missing::Purpose => (Outcome::NotAsked, ReasonCode::Purpose),

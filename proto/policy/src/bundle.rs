@@ -101,3 +101,18 @@ impl Bundle {
         Policy::read(&format!("{}/{}", self.owner, self.version), self.roles.clone(), &self.policies)
     }
 }
+
+/// That each role and each of its codes has a name, and no other has the same.
+pub(crate) fn check_roles(roles: &[BundleRole]) -> Result<(), PolicyError> {
+    for (at, role) in roles.iter().enumerate() {
+        let place = || format!("roles[{at}]");
+        if role.name.trim().is_empty() || role.codes.iter().any(|code| code.trim().is_empty()) {
+            return Err(PolicyError::new(place(), "a role and each of its codes needs a name"));
+        }
+        let twice = |other: &BundleRole| other.name == role.name || other.codes.iter().any(|c| role.codes.contains(c));
+        if roles[..at].iter().any(twice) {
+            return Err(PolicyError::new(place(), format!("the name or a code of {:?} is used twice", role.name)));
+        }
+    }
+    Ok(())
+}

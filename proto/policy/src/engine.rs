@@ -6,8 +6,8 @@
 //! reason opens only what the policies, without it, say may be opened with one.
 
 use crate::{
-    bundle::BundleRole,
-    facts::{Asker, Directive, Evidence, LABELS, PersonFacts, Relationship, RelationshipKind, label_word},
+    bundle::{BundleRole, check_roles},
+    facts::{Asker, Directive, LABELS, PersonFacts, Relationship},
     laws::{Brings, Mentions, PolicyError, read},
     ruling::{Missing, Obligation, Obligations, Ruling, Verdict, Why},
 };
@@ -16,7 +16,7 @@ use cedar_policy::{
     PrincipalConstraint, Request, Response, RestrictedExpression,
 };
 use severn_proto::v1::{Dataset, PurposeOfUse, SensitivityLabel};
-use severn_trust::{ALL_DATASETS, dataset_word, hex, is_crisis_dataset, purpose_word, sha256};
+use severn_trust::{ALL_DATASETS, dataset_word, hex, is_crisis_dataset, label_word, purpose_word, sha256};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
@@ -108,10 +108,9 @@ impl Policy {
     pub fn shares(&self, dataset: Dataset) -> bool {
         let codes = self.rules.roles.iter().filter_map(|role| role.codes.first());
         let purposes = || (1..).map_while(|number| PurposeOfUse::try_from(number).ok());
-        let related = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own };
         let mut askers = codes.flat_map(|code| purposes().map(move |purpose| Asker::new(code, purpose)));
         askers.any(|asker| {
-            let asker = Asker { relationship: related, breaking_glass: true, ..asker };
+            let asker = Asker { relationship: Relationship::OWN, breaking_glass: true, ..asker };
             self.decisions(&asker, "").of(dataset).permits()
         })
     }
@@ -250,12 +249,11 @@ impl Decisions {
         let moment = self.moment(label);
         let permits =
             |moment: &Moment| self.ask("read", &resource, moment).is_some_and(|r| r.decision() == Decision::Allow);
-        let related = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own };
-        if permits(&Moment { relationship: related, ..moment }) {
+        if permits(&Moment { relationship: Relationship::OWN, ..moment }) {
             return Missing::Relationship;
         }
         let purposes = (1..).map_while(|number| PurposeOfUse::try_from(number).ok());
-        let mut otherwise = purposes.map(|purpose| Moment { purpose, relationship: related, ..moment });
+        let mut otherwise = purposes.map(|purpose| Moment { purpose, relationship: Relationship::OWN, ..moment });
         if otherwise.any(|moment| permits(&moment)) { Missing::Purpose } else { Missing::Role }
     }
 
@@ -473,20 +471,6 @@ fn group(dataset: Dataset) -> &'static str {
         D::AboutMe | D::IndividualRequirements | D::Research => "person",
         _ => "clinical",
     }
-}
-
-fn check_roles(roles: &[BundleRole]) -> Result<(), PolicyError> {
-    for (at, role) in roles.iter().enumerate() {
-        let place = || format!("roles[{at}]");
-        if role.name.trim().is_empty() || role.codes.iter().any(|code| code.trim().is_empty()) {
-            return Err(PolicyError::new(place(), "a role and each of its codes needs a name"));
-        }
-        let twice = |other: &BundleRole| other.name == role.name || other.codes.iter().any(|c| role.codes.contains(c));
-        if roles[..at].iter().any(twice) {
-            return Err(PolicyError::new(place(), format!("the name or a code of {:?} is used twice", role.name)));
-        }
-    }
-    Ok(())
 }
 
 mod diff;

@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use severn_proto::v1::{Demographics, PurposeOfUse, SensitivityLabel};
+use severn_trust::User;
 use std::collections::BTreeSet;
 
 /// Who asks about whom and why, as far as a policy may care.
@@ -47,6 +48,19 @@ impl Asker {
     }
 }
 
+impl From<&User> for Asker {
+    /// A user whose token was checked, and of whose relationship to anybody nothing is known.
+    fn from(user: &User) -> Asker {
+        Asker {
+            organisation: user.organisation_ods.clone(),
+            assurance: user.assurance,
+            activities: user.activities.clone(),
+            workgroups: user.workgroups.clone(),
+            ..Asker::new(user.role_code.clone(), user.purpose)
+        }
+    }
+}
+
 /// A legitimate relationship, and how it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Relationship {
@@ -54,6 +68,11 @@ pub struct Relationship {
     pub kind: RelationshipKind,
     /// How it is known.
     pub evidence: Evidence,
+}
+
+impl Relationship {
+    /// That of a source's own organisation with whoever is registered there: the most that a policy can ask for.
+    pub const OWN: Relationship = Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own };
 }
 
 /// Which relationship.
@@ -217,11 +236,6 @@ pub const LABELS: [SensitivityLabel; 9] = [
     SensitivityLabel::Sealed,
 ];
 
-/// `mental_health` for [`SensitivityLabel::MentalHealth`].
-pub fn label_word(label: SensitivityLabel) -> String {
-    label.as_str_name().trim_start_matches("SENSITIVITY_LABEL_").to_ascii_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +277,6 @@ mod tests {
     fn every_label_has_its_place() {
         let known = (1..200).filter_map(|number| SensitivityLabel::try_from(number).ok());
         assert_eq!(known.collect::<Vec<_>>(), LABELS);
-        assert_eq!(label_word(SensitivityLabel::Sealed), "sealed");
+        assert_eq!(severn_trust::label_word(SensitivityLabel::Sealed), "sealed");
     }
 }

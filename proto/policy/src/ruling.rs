@@ -1,5 +1,6 @@
 //! What a decision says. Shapes only.
 
+use severn_proto::v1::ReasonCode;
 use std::fmt;
 
 /// What may be done with entries, the mildest first: of two, the greater is the more restrictive and holds.
@@ -122,6 +123,15 @@ impl Ruling {
     /// Whether it permits.
     pub fn permits(self) -> bool {
         self.verdict == Verdict::Permit
+    }
+
+    /// What the ledger says of what is withheld: a person's own wish before that a reason would open it.
+    pub fn why_withheld(self) -> ReasonCode {
+        match (self.why, self.verdict) {
+            (Why::Person, _) => ReasonCode::ByPerson,
+            (_, Verdict::MayBeOpened) => ReasonCode::MayBeOpened,
+            _ => ReasonCode::ByOwner,
+        }
     }
 
     /// The stricter of the two, with the obligations of both.

@@ -4,6 +4,7 @@ use crate::{
     bundle::{BUNDLE_BYTES_MAX, BundleError},
     current::{CurrentPolicy, SEEN},
     engine::Policy,
+    laws::PolicyError,
     table::{AccessTable, RoleDefinition, Rule},
 };
 use serde::Deserialize;
@@ -51,6 +52,12 @@ impl SettingsError {
     }
 }
 
+impl From<PolicyError> for SettingsError {
+    fn from(error: PolicyError) -> SettingsError {
+        SettingsError { key: error.place, message: error.message }
+    }
+}
+
 impl PolicySettings {
     /// Checks what can be checked without opening a file.
     ///
@@ -66,7 +73,7 @@ impl PolicySettings {
             None if !self.keys.is_empty() => {
                 Err(SettingsError::new("keys", "keys are for a bundle; name it, or leave them out"))
             }
-            _ => self.table().check().map_err(|fault| SettingsError::new(fault.key, fault.message)),
+            _ => Ok(self.table().check()?),
         }
     }
 
@@ -83,8 +90,7 @@ impl PolicySettings {
     pub fn open(&self, owner: &str, disk: Arc<dyn Disk>) -> Result<CurrentPolicy, SettingsError> {
         self.check()?;
         if self.bundle.is_none() {
-            let policy = self.table().policy().map_err(|fault| SettingsError::new(fault.place, fault.message))?;
-            return Ok(CurrentPolicy::fixed(policy));
+            return Ok(CurrentPolicy::fixed(self.table().policy()?));
         }
         let keys = self.keys.iter().map(|file| public_key(file)).collect::<Result<Vec<_>, _>>()?;
         Ok(CurrentPolicy::of_bundles(owner, keys, disk))

@@ -1,7 +1,11 @@
 //! The short form of a policy, for a configuration file: role × purpose × dataset. It is written out in Cedar, and decides
 //! as that does. What the table does not allow is denied.
 
-use crate::{bundle::BundleRole, engine::Policy, laws::PolicyError};
+use crate::{
+    bundle::{BundleRole, check_roles},
+    engine::Policy,
+    laws::PolicyError,
+};
 use serde::Deserialize;
 use severn_trust::{dataset_from_word, label_from_word, purpose_from_word};
 
@@ -48,35 +52,17 @@ pub struct Rule {
     pub reason_opens: bool,
 }
 
-/// What is wrong with a table.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {message}")]
-pub struct TableError {
-    /// The key at fault, such as `rules[2].datasets`.
-    pub key: String,
-    /// What to do.
-    pub message: String,
-}
-
 const ALL: &str = "*";
 
 impl AccessTable {
     /// Checks every word, so that a misspelt rule is refused at start and does not silently deny or allow.
     ///
     /// # Errors
-    /// [`TableError`] names the first key at fault.
-    pub fn check(&self) -> Result<(), TableError> {
-        let fault = |key: String, message: String| Err(TableError { key, message });
+    /// [`PolicyError`] names the first key at fault, such as `rules[2].datasets`.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        check_roles(&self.bundle_roles())?;
+        let fault = |place: String, message: String| Err(PolicyError::new(place, message));
         for (at, role) in self.roles.iter().enumerate() {
-            let twice = self.roles[..at]
-                .iter()
-                .any(|other| other.name == role.name || other.codes.iter().any(|code| role.codes.contains(code)));
-            if twice {
-                return fault(format!("roles[{at}]"), format!("the name or a code of {:?} is used twice", role.name));
-            }
-            if role.name.trim().is_empty() || role.codes.iter().any(|code| code.trim().is_empty()) {
-                return fault(format!("roles[{at}]"), "a role and each of its codes needs a name".into());
-            }
             for label in role.labels.iter().filter(|label| *label != ALL) {
                 if label_from_word(label).is_none() {
                     return fault(format!("roles[{at}].labels"), format!("{label:?} is no sensitivity label"));
@@ -108,14 +94,18 @@ impl AccessTable {
     /// # Errors
     /// [`PolicyError`] if a word is not understood; [`AccessTable::check`] says which key it stands at.
     pub fn policy(&self) -> Result<Policy, PolicyError> {
-        let roles = self.roles.iter().map(|role| BundleRole { name: role.name.clone(), codes: role.codes.clone() });
         let mut policies = String::new();
         for (at, rule) in self.rules.iter().enumerate() {
             for role in self.roles.iter().filter(|role| rule.roles.contains(&role.name)) {
                 policies.push_str(&rule.policy(&format!("rules[{at}] for {}", role.name), role));
             }
         }
-        Policy::read("table", roles.collect(), &policies)
+        Policy::read("table", self.bundle_roles(), &policies)
+    }
+
+    fn bundle_roles(&self) -> Vec<BundleRole> {
+        let role = |role: &RoleDefinition| BundleRole { name: role.name.clone(), codes: role.codes.clone() };
+        self.roles.iter().map(role).collect()
     }
 }
 

@@ -45,8 +45,8 @@ pub use trail::{
 };
 pub use witness::{Cosigned, read_trail_key, sign_trail_key};
 pub use words::{
-    ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, outcome_word, purpose_from_word,
-    purpose_word, reason_word,
+    ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, label_word, outcome_word,
+    purpose_from_word, purpose_word, reason_word,
 };
 
 /// Seconds by which two clocks of the federation may differ before a message is refused.

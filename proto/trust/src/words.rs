@@ -64,6 +64,11 @@ pub fn purpose_from_word(text: &str) -> Option<PurposeOfUse> {
     PurposeOfUse::from_str_name(&name(text, "PURPOSE_OF_USE_")).filter(|p| *p != PurposeOfUse::Unspecified)
 }
 
+/// `mental_health` for [`SensitivityLabel::MentalHealth`].
+pub fn label_word(label: SensitivityLabel) -> String {
+    word(label.as_str_name(), "SENSITIVITY_LABEL_")
+}
+
 /// [`SensitivityLabel::MentalHealth`] for `mental_health`; `None` for anything unknown.
 pub fn label_from_word(text: &str) -> Option<SensitivityLabel> {
     SensitivityLabel::from_str_name(&name(text, "SENSITIVITY_LABEL_")).filter(|l| *l != SensitivityLabel::Unspecified)

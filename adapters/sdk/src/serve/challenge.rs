@@ -8,7 +8,7 @@ use crate::{
     verify::{Asked, Call, Refusal, Refused},
 };
 use severn_link::Peer;
-use severn_policy::PersonFacts;
+use severn_policy::{Decisions, PersonFacts};
 use severn_proto::v1::{
     Challenge, ListTakenRequest, ListTakenResponse, Outcome, ReasonCode, TakeChallengeRequest, TakeChallengeResponse,
     TakenChallenge,
@@ -69,7 +69,9 @@ pub(super) async fn list(
     let inbox = adapter.inbox.clone();
     let contents = spawn_blocking(move || inbox.contents()).await.map_err(|_| not_kept())?;
     let contents = contents.map_err(|fault| unwritable(&fault.into()))?;
-    let mut shown: Vec<&Held> = contents.held.iter().rev().filter(|held| adapter.may_read(&asked, held)).collect();
+    // Who was meant is not read again: they reported it, about a person they were shown.
+    let decisions = adapter.decisions(&asked, PersonFacts::default());
+    let mut shown: Vec<&Held> = contents.held.iter().rev().filter(|held| may_read(&decisions, &asked, held)).collect();
     let truncated = shown.len() > LISTED_MAX;
     shown.truncate(LISTED_MAX);
     let states: BTreeMap<String, String> =
@@ -119,15 +121,13 @@ impl Adapter {
             _ => unwritable(&fault),
         })
     }
+}
 
-    /// Whether the user belongs to the reporter's organisation and may see what was challenged.
-    fn may_read(&self, asked: &Asked, held: &Held) -> bool {
-        let (user, taken) = (&asked.user, &held.taken);
-        let of_organisation = (&taken.issuer, &taken.organisation) == (&user.issuer, &user.organisation_ods);
-        // Who was meant is not read again: they reported it, about a person they were shown.
-        let decisions = self.decisions(asked, PersonFacts::default());
-        of_organisation && decisions.of_entry(taken.dataset(), &taken.labels).permits()
-    }
+/// Whether the user belongs to the reporter's organisation and may see what was challenged.
+fn may_read(decisions: &Decisions, asked: &Asked, held: &Held) -> bool {
+    let (user, taken) = (&asked.user, &held.taken);
+    let of_organisation = (&taken.issuer, &taken.organisation) == (&user.issuer, &user.organisation_ods);
+    of_organisation && decisions.of_entry(taken.dataset(), &taken.labels).permits()
 }
 
 fn taken_of(asked: &Asked, challenge: &Challenge, labels: Vec<i32>, at_ms: i64) -> Taken {

@@ -2,12 +2,12 @@
 
 use super::Policy;
 use crate::{
-    facts::{Asker, Directive, Evidence, LABELS, Relationship, RelationshipKind, label_word},
+    facts::{Asker, Directive, Evidence, LABELS, Relationship, RelationshipKind},
     laws::Mentions,
     ruling::Verdict,
 };
 use severn_proto::v1::{PurposeOfUse, SensitivityLabel};
-use severn_trust::{ALL_DATASETS, dataset_word, purpose_word};
+use severn_trust::{ALL_DATASETS, dataset_word, label_word, purpose_word};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one role sees otherwise for one purpose.
@@ -131,7 +131,7 @@ fn circumstances(old: &Policy, new: &Policy) -> Vec<Circumstances> {
     };
     let (workgroups, activities) = (groups("principal.workgroups"), groups("principal.activities"));
     let open = Asker {
-        relationship: Relationship { kind: RelationshipKind::Registered, evidence: Evidence::Own },
+        relationship: Relationship::OWN,
         assurance: 3,
         workgroups: workgroups.clone(),
         activities: activities.clone(),

@@ -1,5 +1,8 @@
 use super::*;
-use crate::laws::SCHEMA;
+use crate::{
+    facts::{Evidence, RelationshipKind},
+    laws::SCHEMA,
+};
 use cedar_policy::Schema;
 use proptest::prelude::*;
 

@@ -213,7 +213,7 @@ fn a_misspelt_table_is_refused_by_key() {
     with("rules[2].datasets", |t| t.rules[2].datasets = words(&["Alerts"]));
     with("rules[2].datasets", |t| t.rules[2].datasets = words(&["unspecified"]));
     for (key, table) in cases {
-        assert_eq!(table.check().map_err(|e| e.key), Err(key.to_owned()));
+        assert_eq!(table.check().map_err(|e| e.place), Err(key.to_owned()));
     }
 }
 
