@@ -381,8 +381,9 @@ fn context(world: &World, person: &Demographics, datasets: Vec<Dataset>, challen
         challenge: challenge.map(|bytes| sha256(&[bytes])),
         opening: None,
     };
-    let request_proof = proof.sign(&world.gateway.app_key).expect("the app's key signs");
-    RequestContext { user_token: world.gateway.token("R8000", PurposeOfUse::DirectCare, clock, 1), request_proof }
+    let user_token = world.gateway.token("R8000", PurposeOfUse::DirectCare, clock, 1);
+    let request_proof = proof.sign(&world.gateway.app_key, &user_token).expect("the app's key signs");
+    RequestContext { user_token, request_proof }
 }
 
 fn status_of<T>(result: Result<T, Status>, code: Code, says: &str, what: &str) {

@@ -55,8 +55,8 @@ fn context_for(world: &World, role: &str, datasets: Vec<Dataset>) -> Option<Requ
         challenge: None,
         opening: None,
     };
-    let request_proof = proof.sign(&world.gateway.app_key).expect("the app's key signs");
     let user_token = world.gateway.token(role, PurposeOfUse::DirectCare, clock, 1);
+    let request_proof = proof.sign(&world.gateway.app_key, &user_token).expect("the app's key signs");
     Some(RequestContext { user_token, request_proof })
 }
 

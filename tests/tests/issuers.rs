@@ -40,8 +40,8 @@ fn admitted(access: &Access, gateway: &Gateway) -> bool {
         challenge: None,
         opening: None,
     };
-    let request_proof = proof.sign(&gateway.app_key).expect("the app's key signs");
     let user_token = gateway.token("R8000", PurposeOfUse::DirectCare, &SystemClock, 1);
+    let request_proof = proof.sign(&gateway.app_key, &user_token).expect("the app's key signs");
     access.admit(&RequestContext { user_token, request_proof }).is_ok()
 }
 

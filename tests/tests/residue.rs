@@ -127,8 +127,8 @@ async fn ask_by_hand(world: &World, id: &str) -> [String; 2] {
         challenge: None,
         opening: None,
     };
-    let request_proof = proof.sign(&world.gateway.app_key).expect("the app's key signs");
     let user_token = world.gateway.token("R8000", PurposeOfUse::DirectCare, clock, 4711);
+    let request_proof = proof.sign(&world.gateway.app_key, &user_token).expect("the app's key signs");
     let context = RequestContext { user_token: user_token.clone(), request_proof: request_proof.clone() };
     let broker = Identity::Broker("broker-1".into());
     let channel = world.network.party(Identity::App("epr".into())).dial("", &broker).expect("a channel in memory");

@@ -127,7 +127,7 @@ impl Client {
             challenge,
             opening: self.opening,
         };
-        let request_proof = proof.sign(&self.app_key)?;
+        let request_proof = proof.sign(&self.app_key, &user_token)?;
         let context = RequestContext { user_token, request_proof };
         Ok(Signed { context, query_id: proof.query_id.to_string(), commitments })
     }

@@ -58,6 +58,7 @@ fn user(role_code: &str, purpose: PurposeOfUse) -> User {
         workgroups: BTreeSet::new(),
         purpose,
         token_id: "t1".into(),
+        token_sha256: [0; 32],
         expires_s: 0,
         app_key: severn_trust::PublicKey::from_json(jwk).unwrap(),
         authenticated_s: None,

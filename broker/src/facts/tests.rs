@@ -15,6 +15,7 @@ fn user(id: &str, ods: &str) -> User {
         organisation_ods: ods.into(),
         purpose: PurposeOfUse::DirectCare,
         token_id: "t1".into(),
+        token_sha256: [0; 32],
         expires_s: 0,
         app_key: PublicKey::from_json(jwk).unwrap(),
         authenticated_s: None,

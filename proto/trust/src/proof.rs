@@ -1,10 +1,12 @@
-//! The asking app's signature over what it asks: query, person, datasets, purpose, override. Made with the key that the user's
-//! token is bound to, checked by the broker and again by every adapter, so that a broker cannot widen a question.
+//! The asking app's signature over what it asks: token, query, person, datasets, purpose, override. Made with the key that
+//! the user's token is bound to, checked by the broker and again by every adapter, so that a broker cannot widen a
+//! question. It names the token as RFC 9449 does, by `ath`: apps that serve several users have one key, and a broker that
+//! holds the tokens of two must not ask in the name of one what the other asked.
 
 use crate::{
     SKEW_MAX_S,
     commitment::Commitments,
-    digest::Digest,
+    digest::{Digest, sha256},
     keys::{KeyError, SigningKey},
     token::User,
     words::{dataset_from_word, dataset_word, purpose_from_word, purpose_word},
@@ -32,11 +34,16 @@ pub enum ProofError {
         "the request proof was signed more than 30 s ago or in the future; sign the request again and check the clock"
     )]
     WrongTime,
+    /// Signed for another token.
+    #[error("the request proof was signed for another user token; sign the request with the token that goes with it")]
+    OtherToken,
     /// Another purpose than the token's.
     #[error("the request proof names another purpose than the user token")]
     WrongPurpose,
     /// An unknown or repeated dataset, a query id that is no UUID, or a digest that is none.
-    #[error("the request proof names an unknown or repeated dataset, its qid is no UUID, or its challenge no digest")]
+    #[error(
+        "the request proof names an unknown or repeated dataset, its qid is no UUID, or its ath or challenge no digest"
+    )]
     WrongPayload,
     /// Seen before.
     #[error("this request was answered before; sign a new one")]
@@ -65,6 +72,7 @@ pub struct Proof {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
+    ath: String,
     qid: Uuid,
     iat: i64,
     datasets: Vec<String>,
@@ -77,12 +85,13 @@ struct Payload {
 }
 
 impl Proof {
-    /// Signs this question with the app's key.
+    /// Signs this question with the app's key, to go with `user_token` and no other.
     ///
     /// # Errors
     /// [`KeyError`] if the key cannot sign.
-    pub fn sign(&self, key: &SigningKey) -> Result<String, KeyError> {
+    pub fn sign(&self, key: &SigningKey, user_token: &str) -> Result<String, KeyError> {
         let payload = Payload {
+            ath: URL_SAFE_NO_PAD.encode(sha256(&[user_token.as_bytes()])),
             qid: self.query_id,
             iat: self.issued_s,
             datasets: self.datasets.iter().copied().map(dataset_word).collect(),
@@ -94,7 +103,7 @@ impl Proof {
         key.sign(TYPE, &payload)
     }
 
-    /// Checks a proof against the key of `user`'s token, the token's purpose and the time. Replay is checked apart.
+    /// Checks a proof against `user`'s token, its key and purpose, and the time. Replay is checked apart.
     ///
     /// # Errors
     /// [`ProofError`] says what is wrong, in words that may be shown to the caller.
@@ -105,6 +114,9 @@ impl Proof {
         let payload: Payload = user.app_key.verify(&[TYPE], jws)?;
         if payload.iat.abs_diff(now_s) > SKEW_MAX_S.unsigned_abs() {
             return Err(ProofError::WrongTime);
+        }
+        if read_digest(&payload.ath).ok_or(ProofError::WrongPayload)? != user.token_sha256 {
+            return Err(ProofError::OtherToken);
         }
         let mut datasets = Vec::with_capacity(payload.datasets.len());
         for word in &payload.datasets {

@@ -3,6 +3,7 @@
 
 use crate::{
     SKEW_MAX_S,
+    digest::{Digest, sha256},
     keys::{KeyError, PublicKey, SigningKey, named_kid},
     words::purpose_from_word,
 };
@@ -97,6 +98,8 @@ pub struct User {
     pub purpose: PurposeOfUse,
     /// The token's own id.
     pub token_id: String,
+    /// SHA-256 of the token as it was sent: what a proof that goes with it names.
+    pub token_sha256: Digest,
     /// When the token expires, seconds since 1970.
     pub expires_s: i64,
     /// The asking app's key.
@@ -185,7 +188,7 @@ impl TokenVerifier {
         let mut refused = TokenError::UnknownIssuer;
         for ((issuer, _), key) in named {
             match key.verify::<UserClaims>(&TYPES, token) {
-                Ok(claims) if claims.iss == *issuer => return self.check_claims(claims, now_s),
+                Ok(claims) if claims.iss == *issuer => return self.check_claims(claims, token, now_s),
                 Ok(_) => refused = TokenError::UnknownIssuer,
                 Err(error) => refused = error.into(),
             }
@@ -193,7 +196,7 @@ impl TokenVerifier {
         Err(refused)
     }
 
-    fn check_claims(&self, claims: UserClaims, now_s: i64) -> Result<User, TokenError> {
+    fn check_claims(&self, claims: UserClaims, token: &str, now_s: i64) -> Result<User, TokenError> {
         if claims.aud != self.audience {
             return Err(TokenError::WrongAudience);
         }
@@ -219,6 +222,7 @@ impl TokenVerifier {
             workgroups: claims.workgroups,
             purpose,
             token_id: claims.jti,
+            token_sha256: sha256(&[token.as_bytes()]),
             expires_s: claims.exp,
             app_key,
             authenticated_s: claims.auth_time,

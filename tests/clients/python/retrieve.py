@@ -102,11 +102,12 @@ def commit(nhs, demographics):
     return person
 
 
-def make_proof(options, query_id, datasets, person):
-    """The app's signature over query, person, datasets and purpose."""
+def make_proof(options, token, query_id, datasets, person):
+    """The app's signature over the user's token, query, person, datasets and purpose."""
     key, algorithm = read_key(options.app_key)
     payload = {
-        "qid": query_id, "iat": int(time.time()), "datasets": datasets, "purpose": options.purpose, "person": person,
+        "ath": base64url(hashlib.sha256(token.encode()).digest()), "qid": query_id, "iat": int(time.time()),
+        "datasets": datasets, "purpose": options.purpose, "person": person,
     }
     headers = {"typ": "severn-proof+jwt", "kid": thumbprint(public_jwk(key))}
     return jwt.encode(payload, key, algorithm, headers=headers)
@@ -172,7 +173,7 @@ def words(error):
 
 
 def find(stub, broker, options, token):
-    proof = make_proof(options, str(uuid.uuid4()), [], {"salt": base64url(secrets.token_bytes(16))})
+    proof = make_proof(options, token, str(uuid.uuid4()), [], {"salt": base64url(secrets.token_bytes(16))})
     context = broker.RequestContext(user_token=token, request_proof=proof)
     request = broker.FindPersonRequest(context=context, nhs_number=options.nhs, birth_date=options.born)
     answer = stub.FindPerson(request, timeout=15)
@@ -187,7 +188,8 @@ def find(stub, broker, options, token):
 def retrieve(stub, broker, asked, token):
     """What came, part by part: the order of the parts, the parts, and the error that ended them, if one did."""
     options, person = asked["options"], asked["person"]
-    proof = make_proof(options, asked["query_id"], asked["datasets"], commit(person.golden.nhs_number, person.golden))
+    meant = commit(person.golden.nhs_number, person.golden)
+    proof = make_proof(options, token, asked["query_id"], asked["datasets"], meant)
     context = broker.RequestContext(user_token=token, request_proof=proof)
     request = broker.RetrieveRecordRequest(
         context=context, enterprise_id=person.enterprise_id, deadline_ms=options.deadline_ms

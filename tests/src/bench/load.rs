@@ -97,7 +97,8 @@ impl<'a> Target<'a> {
             challenge: None,
             opening: None,
         };
-        Ok(RequestContext { user_token: self.token.clone(), request_proof: proof.sign(&self.rig.gateway.app_key)? })
+        let request_proof = proof.sign(&self.rig.gateway.app_key, &self.token)?;
+        Ok(RequestContext { user_token: self.token.clone(), request_proof })
     }
 
     /// Renews the token, which lives for 300 s.

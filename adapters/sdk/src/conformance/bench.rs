@@ -272,7 +272,7 @@ impl Bench {
             challenge: question.challenge.as_ref().map(|bytes| sha256(&[bytes])),
             opening: question.opening,
         };
-        let request_proof = proof.sign(&self.keys.app)?;
+        let request_proof = proof.sign(&self.keys.app, &user_token)?;
         let statement = BrokerStatement {
             query_id: question.statement_query.clone(),
             source_id: question.statement_source.clone(),

@@ -34,6 +34,7 @@ fn user(id: &str) -> User {
         organisation_ods: "RRK".into(),
         purpose: PurposeOfUse::DirectCare,
         token_id: "t1".into(),
+        token_sha256: [0; 32],
         expires_s: 0,
         app_key: severn_trust::PublicKey::from_json(jwk).unwrap(),
         authenticated_s: None,

@@ -3,6 +3,7 @@ use crate::keys::tests::RawKey;
 use serde_json::{Value, json};
 
 const NOW_S: i64 = 1_800_000_000;
+const TOKEN: &str = "the token";
 
 fn user(app: &RawKey) -> User {
     User {
@@ -16,6 +17,7 @@ fn user(app: &RawKey) -> User {
         workgroups: std::collections::BTreeSet::new(),
         purpose: PurposeOfUse::DirectCare,
         token_id: "t-1".into(),
+        token_sha256: sha256(&[TOKEN.as_bytes()]),
         expires_s: NOW_S + 200,
         app_key: app.key().public().clone(),
         authenticated_s: None,
@@ -36,7 +38,7 @@ fn proof() -> Proof {
 
 fn payload() -> Value {
     json!({
-        "qid": Uuid::from_u128(7), "iat": NOW_S, "datasets": ["allergies"], "purpose": "direct_care",
+        "ath": URL_SAFE_NO_PAD.encode(sha256(&[TOKEN.as_bytes()])), "qid": Uuid::from_u128(7), "iat": NOW_S, "datasets": ["allergies"], "purpose": "direct_care",
         "person": { "salt": "AAAAAAAAAAAAAAAAAAAAAA", "nhs": "n" },
     })
 }
@@ -46,7 +48,7 @@ const HEADER: &str = r#"{"alg":"ES256","typ":"severn-proof+jwt"}"#;
 #[test]
 fn what_was_signed_is_what_is_read() {
     let app = RawKey::new();
-    let jws = proof().sign(&app.key()).unwrap();
+    let jws = proof().sign(&app.key(), TOKEN).unwrap();
     assert_eq!(Proof::verify(&jws, &user(&app), NOW_S), Ok(proof()));
     let by_hand = app.sign(HEADER, &payload().to_string());
     assert!(Proof::verify(&by_hand, &user(&app), NOW_S).is_ok());
@@ -56,9 +58,9 @@ fn what_was_signed_is_what_is_read() {
 fn a_proof_of_another_key_or_kind_is_refused() {
     let (app, other) = (RawKey::new(), RawKey::new());
     let verify = |jws: &str| Proof::verify(jws, &user(&app), NOW_S).err();
-    let good = proof().sign(&app.key()).unwrap();
+    let good = proof().sign(&app.key(), TOKEN).unwrap();
     assert_eq!(verify(""), Some(ProofError::Missing));
-    assert_eq!(verify(&proof().sign(&other.key()).unwrap()), Some(ProofError::Key(KeyError::WrongSignature)));
+    assert_eq!(verify(&proof().sign(&other.key(), TOKEN).unwrap()), Some(ProofError::Key(KeyError::WrongSignature)));
     let token = app.sign(r#"{"alg":"ES256","typ":"JWT"}"#, &payload().to_string());
     assert_eq!(verify(&token), Some(ProofError::Key(KeyError::WrongHeader)));
     let unsigned = crate::keys::tests::encode(r#"{"alg":"none","typ":"severn-proof+jwt"}"#, &payload().to_string());
@@ -71,7 +73,7 @@ fn a_proof_of_another_key_or_kind_is_refused() {
 
 #[test]
 fn payloads_that_do_not_hold_are_refused() {
-    use ProofError::{Key, WrongPayload, WrongPurpose, WrongTime};
+    use ProofError::{Key, OtherToken, WrongPayload, WrongPurpose, WrongTime};
     let app = RawKey::new();
     let unreadable = Key(KeyError::WrongPayload);
     for (name, value, expected) in [
@@ -81,6 +83,10 @@ fn payloads_that_do_not_hold_are_refused() {
         ("iat", json!(i64::MAX), WrongTime),
         ("iat", json!("1800000000"), unreadable),
         ("iat", Value::Null, unreadable),
+        ("ath", json!(""), WrongPayload),
+        ("ath", json!("%"), WrongPayload),
+        ("ath", Value::Null, unreadable),
+        ("ath", json!(URL_SAFE_NO_PAD.encode(sha256(&[b"another token"]))), OtherToken),
         ("qid", json!("7"), unreadable),
         ("qid", json!(""), unreadable),
         ("datasets", json!(["allergies", "everything"]), WrongPayload),
@@ -111,12 +117,23 @@ fn payloads_that_do_not_hold_are_refused() {
 #[test]
 fn a_proof_holds_for_the_skew_and_no_longer() {
     let app = RawKey::new();
-    let jws = proof().sign(&app.key()).unwrap();
+    let jws = proof().sign(&app.key(), TOKEN).unwrap();
     for (off_s, accepted) in
         [(-SKEW_MAX_S - 1, false), (-SKEW_MAX_S, true), (SKEW_MAX_S, true), (SKEW_MAX_S + 1, false)]
     {
         assert_eq!(Proof::verify(&jws, &user(&app), NOW_S + off_s).is_ok(), accepted, "{off_s}");
     }
+}
+
+#[test]
+fn a_proof_goes_with_one_token() {
+    let app = RawKey::new();
+    let jws = proof().sign(&app.key(), "a colleague's token").unwrap();
+    assert_eq!(Proof::verify(&jws, &user(&app), NOW_S), Err(ProofError::OtherToken));
+    let mut nameless = payload();
+    nameless.as_object_mut().unwrap().remove("ath");
+    let jws = app.sign(HEADER, &nameless.to_string());
+    assert_eq!(Proof::verify(&jws, &user(&app), NOW_S), Err(ProofError::Key(KeyError::WrongPayload)));
 }
 
 #[test]
@@ -135,7 +152,7 @@ fn a_query_is_taken_once() {
 fn a_challenge_is_signed_by_its_digest() {
     let app = RawKey::new();
     let challenged = Proof { challenge: Some([7; 32]), ..proof() };
-    let jws = challenged.sign(&app.key()).unwrap();
+    let jws = challenged.sign(&app.key(), TOKEN).unwrap();
     assert_eq!(Proof::verify(&jws, &user(&app), NOW_S), Ok(challenged));
     for digest in ["", "AAAA", "%"] {
         let mut odd = payload();

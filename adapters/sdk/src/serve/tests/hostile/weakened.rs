@@ -4,6 +4,7 @@
 
 use super::world::{Keyring, decoded, jws_payload};
 use crate::verify::{Asked, Call, Checks, Refusal, Refused};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message as _;
 use serde_json::Value;
 use severn_proto::v1::{BrokerStatement, Dataset, SignedStatement};
@@ -24,6 +25,7 @@ pub(super) enum Defence {
     TokenClaims,
     ProofSignature,
     ProofTime,
+    ProofToken,
     ProofPurpose,
     StatementPresent,
     StatementSignature,
@@ -137,7 +139,8 @@ impl Weakened {
         let scratch = Issuer::new(self.keys.scratch.clone());
         let mut verifier = TokenVerifier::new(self.audience.clone());
         verifier.trust(&claims.iss, &scratch.jwks_json()).unwrap();
-        Ok(verifier.verify(&scratch.issue(&claims).unwrap(), now_s)?)
+        let user = verifier.verify(&scratch.issue(&claims).unwrap(), now_s)?;
+        Ok(User { token_sha256: sha256(&[token.as_bytes()]), ..user })
     }
 
     fn of_token(&self) -> bool {
@@ -147,6 +150,13 @@ impl Weakened {
 
     fn proof(&self, jws: &str, user: &User, now_s: i64) -> Result<Proof, Refusal> {
         let payload = jws_payload(jws).unwrap_or_default();
+        // Where a token or a proof can be made up, it can also be made up to go with the other.
+        let any_token = [Defence::ProofToken, Defence::TokenSignature, Defence::ProofSignature];
+        let named = payload["ath"].as_str().and_then(|ath| URL_SAFE_NO_PAD.decode(ath).ok()?.try_into().ok());
+        let user = &match (named, any_token.into_iter().any(|defence| self.lacks(defence))) {
+            (Some(token_sha256), true) => User { token_sha256, ..user.clone() },
+            _ => user.clone(),
+        };
         let verified = match self.without {
             Some(Defence::ProofSignature) => {
                 let again = self.keys.scratch.sign("severn-proof+jwt", &payload).unwrap();

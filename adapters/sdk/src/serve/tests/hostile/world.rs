@@ -298,7 +298,7 @@ impl Scene {
         };
         (ask.change)(&mut claims, &mut proof);
         let user_token = Issuer::new(self.keys.issuer.clone()).issue(&claims).unwrap();
-        let request_proof = proof.sign(app).unwrap();
+        let request_proof = proof.sign(app, &user_token).unwrap();
         Held { context: RequestContext { user_token, request_proof }, ask, query_id: proof.query_id }
     }
 

@@ -14,7 +14,7 @@ use severn_proto::v1::{
 };
 
 pub(super) fn scripts() -> Vec<Script> {
-    [peers(), made_up(), altered(), untimely(), proofs(), missing()].into_iter().flatten().collect()
+    [peers(), made_up(), altered(), untimely(), shared(), proofs(), missing()].into_iter().flatten().collect()
 }
 
 /// Refused before anybody is known.
@@ -189,6 +189,25 @@ fn untimely() -> Vec<Script> {
         }),
         script("a question of the next minute", ProofTime, loot, |s| {
             with(s, Ask::clinician(&[Allergies]).but(|_, proof| proof.issued_s += 60), |_| ())
+        }),
+    ]
+}
+
+/// Users of one app, which signs with one key for all of them.
+fn shared() -> Vec<Script> {
+    use Defence::ProofToken;
+    vec![
+        script("a question under an insider's token", ProofToken, Loot::Entry("med-anna-mind"), |s| {
+            let outsider = s.app_asks(Ask::clinician(&[Medications]));
+            let ask = Ask { organisation: SOURCE, ..Ask::clinician(&[Allergies]) };
+            let insider = with(s, ask, |c| c.request_proof = outsider.context.request_proof);
+            let mixed = Held { query_id: outsider.query_id, ..insider.truth.clone() };
+            Attempt { call: fetch(s, &mixed, |said| said.datasets = vec![Medications.into()]), ..insider }
+        }),
+        script("a question under a colleague's token", ProofToken, Loot::Entry("alg-anna"), |s| {
+            let other = s.app_asks(Ask::clinician(&[Allergies]));
+            with(s, Ask::clinician(&[Allergies]), |c| c.request_proof = other.context.request_proof.clone())
+                .of_query(s, &other)
         }),
     ]
 }
