@@ -9,7 +9,7 @@ use severn_proto::{
     v1::{Dataset, DatasetOutcome, Demographics, FetchOpened, Outcome, Reason, ReasonCode, RequestContext, Seal},
     v1_passing::EntryBatch,
 };
-use severn_trust::{Commitments, Digest, User};
+use severn_trust::{Commitments, Digest, Obligations, User};
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -180,6 +180,8 @@ pub struct Reply {
     pub batches: Vec<EntryBatch>,
     /// What it says became of each dataset.
     pub outcomes: Vec<DatasetOutcome>,
+    /// The policy of its owner that decided, as it says; empty if it does not.
+    pub policy_version: String,
     /// What went wrong, if anything: a reason of NO_ANSWER if the answer did not come to its end mark, or of REJECTED
     /// if it broke the contract.
     pub fault: Option<ReasonCode>,
@@ -218,6 +220,8 @@ pub struct Row<'r> {
     pub as_of_ms: i64,
     /// Milliseconds waited.
     pub waited_ms: u32,
+    /// What comes with seeing what was received.
+    pub obligations: Obligations,
 }
 
 /// What a section shows, for the trail.

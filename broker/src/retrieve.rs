@@ -98,7 +98,7 @@ impl Broker {
         let merged = merge::unify(&self.rules, &plan, &replies);
 
         self.audit.alarm(&question, &merged).await?;
-        self.audit.seal(&question, &plan, &merged).await?;
+        self.audit.seal(&question, (&plan, &replies), &merged).await?;
         release(merged.record, out).await
     }
 

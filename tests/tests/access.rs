@@ -7,6 +7,7 @@ use severn_client::{Answer, Client, Found, Glass, Record, Search};
 use severn_proto::v1::{
     Address, Dataset, Demographics, DirectiveKind, DirectiveTerms, Entry, Outcome, OverrideReason, ReasonCode,
 };
+use severn_trust::Obligations;
 use std::time::Duration;
 use tests::{
     records::{anne, plain},
@@ -100,6 +101,45 @@ async fn broken_glass_opens_what_may_be_opened_at_broker_and_owner_and_nothing_e
         text(&world.adapter_disks["B"]).contains("\"override_reason\":\"emergency_treatment\""),
         "and so does the owner's trail"
     );
+}
+
+/// The region asks that risks be not printed, the owner that the social worker be told of them.
+const ON_CONDITIONS: [&str; 2] = [
+    r#"
+    @id("care") permit (principal in Role::"clinician", action == Action::"read", resource in Group::"all");
+    @id("risks") @obligation("no_print") permit (principal in Role::"clinician", action == Action::"read", resource == Dataset::"risks");
+    "#,
+    r#"
+    @id("all") permit (principal in Role::"clinician", action == Action::"read", resource in Group::"all");
+    @id("risks") @obligation("notify_social_worker, log_sensitive")
+    permit (principal in Role::"clinician", action == Action::"read", resource == Dataset::"risks");
+    "#,
+];
+
+#[tokio::test(start_paused = true)]
+async fn what_is_shown_on_a_condition_says_so_to_its_reader_and_in_both_trails() {
+    let [region, owner] = ON_CONDITIONS;
+    let world = World::start_under(region, vec![source("A"), source("B")], &[("B", owner)]).await;
+    let (id, doctor) = (world.id_of(&anne()).await, world.client("R8000"));
+    let record = retrieve(&doctor, &id).await;
+    let owed = |source: &str, dataset: Dataset| {
+        let row = record.ledger().rows.iter().find(|row| row.source_id == source && row.dataset() == dataset);
+        Obligations::said(&row.expect("a row").obligations).words()
+    };
+    assert_eq!(owed("A", Dataset::Risks), ["no_print"], "what the region asks");
+    assert_eq!(owed("B", Dataset::Risks), ["no_print", "log_sensitive", "notify_social_worker"], "and the owner");
+    assert!(owed("B", Dataset::Allergies).is_empty());
+    assert_eq!(record.obligations(Dataset::Risks).words(), owed("B", Dataset::Risks));
+
+    let text = |disk: &severn_trust::MemoryDisk| String::from_utf8_lossy(&disk.files()["audit.log"]).into_owned();
+    let (broker, owner) = (text(&world.disk), text(&world.adapter_disks["B"]));
+    assert!(
+        broker.contains(r#""obligations":{"A":{"3":["no_print"]},"B":{"3":["no_print","log_sensitive","#),
+        "{broker}"
+    );
+    assert!(owner.contains(r#""obligations":["log_sensitive","notify_social_worker"]"#), "{owner}");
+    let version = owner.split(r#""policy":""#).nth(1).and_then(|rest| rest.split('"').next()).expect("a version");
+    assert!(broker.contains(&format!(r#""B":"{version}""#)), "the manifest names the owner's policy: {version}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,7 +47,7 @@ fn entries(dataset: Dataset, entries: Vec<Entry>) -> Result<FetchResponse, Statu
 }
 
 fn end(entries: u32) -> Result<FetchResponse, Status> {
-    part(Part::End(FetchEnd { entries }))
+    part(Part::End(FetchEnd { entries, ..FetchEnd::default() }))
 }
 
 /// One outcome for every dataset: ANSWERED with `count` for `dataset`, ANSWERED_NONE for the others.

@@ -16,6 +16,7 @@ use severn_proto::v1::{
     Dataset, DatasetOutcome, DatasetOutcomes, Entry, EntryBatch, FetchResponse, Outcome, Reason, ReasonCode,
     fetch_response::Part,
 };
+use severn_trust::Obligations;
 
 /// What is answered of one dataset.
 #[derive(Clone, Debug)]
@@ -58,6 +59,11 @@ impl<'a> Shaper<'a> {
         }
     }
 
+    /// The policy that decides.
+    pub fn policy_version(&self) -> &'a str {
+        self.decisions.policy_version()
+    }
+
     /// Takes out whatever locates the person, if the source holds them as restricted.
     pub fn of_person(self, restricted: bool) -> Shaper<'a> {
         Shaper { restricted, ..self }
@@ -93,6 +99,7 @@ impl<'a> Shaper<'a> {
         }
         let (mut withheld, mut stripped, mut unreadable, mut over_limit) = (0, 0, reading.unreadable, 0);
         let mut entries = Vec::with_capacity(reading.entries.len());
+        let mut obligations = Obligations::default();
         for entry in reading.entries {
             // The owner ruled on this dataset; an entry that says it is of another must not slip out under it.
             let fits = entry.head.as_ref().is_some_and(|h| h.dataset() == reading.dataset && !h.entry_id.is_empty());
@@ -100,10 +107,10 @@ impl<'a> Shaper<'a> {
                 unreadable += 1;
                 continue;
             }
-            if !may_leave(self.decisions, &entry) {
+            let Some(owed) = may_leave(self.decisions, &entry) else {
                 withheld += 1;
                 continue;
-            }
+            };
             let entry = match if self.restricted { strip(entry) } else { Stripped::Whole(entry) } {
                 Stripped::Whole(entry) => entry,
                 Stripped::Less(entry) => {
@@ -116,6 +123,7 @@ impl<'a> Shaper<'a> {
                 }
             };
             if self.admits(&entry) {
+                obligations = obligations.and(owed);
                 entries.push(entry);
             } else {
                 over_limit += 1;
@@ -151,6 +159,7 @@ impl<'a> Shaper<'a> {
             reasons,
             entries: u32::try_from(entries.len()).unwrap_or(u32::MAX),
             as_of_ms: reading.as_of_ms.unwrap_or(self.now_ms),
+            obligations: obligations.iter().map(i32::from).collect(),
         };
         Answer { dataset: reading.dataset, entries, outcome }
     }
@@ -174,6 +183,7 @@ impl<'a> Shaper<'a> {
             reasons,
             entries: 0,
             as_of_ms: if said { self.now_ms } else { 0 },
+            obligations: Vec::new(),
         };
         Answer { dataset, entries: Vec::new(), outcome }
     }

@@ -3,6 +3,7 @@
 
 use severn_policy::{Decisions, Verdict};
 use severn_proto::v1::{Dataset, Entry, ReasonCode};
+use severn_trust::Obligations;
 
 /// What is to be done about one dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,10 @@ pub(crate) fn rule(decisions: &Decisions, held: &[Dataset], datasets: &[Dataset]
     datasets.iter().map(|dataset| (*dataset, ruling(*dataset))).collect()
 }
 
-/// Whether the asker may see an entry with these labels. An unknown label means no, and so does a missing head.
-pub(crate) fn may_leave(decisions: &Decisions, entry: &Entry) -> bool {
-    entry.head.as_ref().is_some_and(|head| decisions.of_entry(head.dataset(), &head.labels).permits())
+/// What comes with seeing an entry with these labels; `None` if the asker may not see it. An unknown label means no, and
+/// so does a missing head.
+pub(crate) fn may_leave(decisions: &Decisions, entry: &Entry) -> Option<Obligations> {
+    let head = entry.head.as_ref()?;
+    let ruling = decisions.of_entry(head.dataset(), &head.labels);
+    ruling.permits().then_some(ruling.obligations)
 }

@@ -3,12 +3,17 @@
 
 use crate::answer::Answer;
 use serde_json::{Map, Value, json};
-use severn_trust::{Trail, TrailError, TrailEvent, dataset_word, hex, outcome_word, reason_word};
+use severn_trust::{Obligations, Trail, TrailError, TrailEvent, dataset_word, hex, outcome_word, reason_word};
 use tonic::Status;
 use tracing::error;
 
-/// Records that `answers` leave. They may leave when this returns.
-pub(crate) async fn record_release(trail: &Trail, mut event: TrailEvent, answers: &[Answer]) -> Result<(), Status> {
+/// Records that `answers` leave, as the policy of this version decided. They may leave when this returns.
+pub(crate) async fn record_release(
+    trail: &Trail,
+    mut event: TrailEvent,
+    (policy_version, answers): (&str, &[Answer]),
+) -> Result<(), Status> {
+    event.details.set("policy", &policy_version);
     let released: Map<String, Value> = answers.iter().map(|a| (dataset_word(a.dataset), described(a))).collect();
     event.details.set("released", &released);
     record(trail, event).await
@@ -60,5 +65,10 @@ fn described(answer: &Answer) -> Value {
             count => format!("{} {count}", reason_word(reason.code())),
         })
         .collect();
-    json!({ "outcome": outcome_word(answer.outcome.outcome()), "entries": ids.len(), "entry_ids": ids, "reasons": reasons })
+    let mut described = json!({ "outcome": outcome_word(answer.outcome.outcome()), "entries": ids.len(), "entry_ids": ids, "reasons": reasons });
+    let obligations = Obligations::said(&answer.outcome.obligations);
+    if !obligations.is_empty() {
+        described["obligations"] = json!(obligations.words());
+    }
+    described
 }

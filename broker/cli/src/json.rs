@@ -10,7 +10,7 @@ use crate::{
 use serde_json::{Map, Value, json};
 use severn_client::{Answer, Found, characters, neutralise};
 use severn_proto::v1::*;
-use severn_trust::{dataset_word, hex, purpose_word};
+use severn_trust::{Obligations, dataset_word, hex, purpose_word};
 
 /// The document as text, with a line feed at its end.
 pub(crate) fn write(value: &Value) -> String {
@@ -224,6 +224,7 @@ fn row(row: &LedgerRow) -> Value {
         "rejected": row.rejected,
         "as_of_ms": row.as_of_ms,
         "waited_ms": row.waited_ms,
+        "obligations": Obligations::said(&row.obligations).words(),
     })
 }
 

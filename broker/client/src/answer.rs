@@ -3,6 +3,7 @@
 use severn_proto::v1::{
     Dataset, Demographics, Discrepancy, Heading, Ledger, LedgerRow, Opened, Outcome, Seal, Section,
 };
+use severn_trust::Obligations;
 use std::fmt;
 
 /// The answer to a retrieval.
@@ -37,7 +38,8 @@ impl Answer {
 /// Whole does not mean that nothing is missing: a source may not have answered. A client shows, before anything else and
 /// whatever else it leaves out: [`Record::person`], to compare; [`Record::summary`], word for word; where sources differ
 /// on who the person is ([`Record::discrepancies`]); the conflicts of the items. Beneath each heading it shows what is
-/// known of it ([`Record::heading`]), above all where it has no items; that an item is retracted, possibly the same as
+/// known of it ([`Record::heading`]), above all where it has no items, and what comes with seeing it
+/// ([`Record::obligations`]); that an item is retracted, possibly the same as
 /// another, of a status that is not recognised, or not validated. All text goes through [`crate::neutralise`] or
 /// [`crate::for_html`]. `client-conformance` in the folder `tests/` checks a client on this.
 #[derive(Clone)]
@@ -83,6 +85,12 @@ impl Record {
     /// "none".
     pub fn heading(&self, dataset: Dataset) -> Option<&Heading> {
         self.received.heading(dataset)
+    }
+
+    /// What comes with seeing what stands under a heading, such as not to print it. The reader is told, and a client keeps
+    /// to it.
+    pub fn obligations(&self, dataset: Dataset) -> Obligations {
+        self.received.obligations(dataset.into())
     }
 
     /// Where sources differ on who the person is: somebody may have the wrong person, or an old address.
@@ -169,6 +177,12 @@ impl Received {
     /// Where sources differ on who the person is.
     pub fn discrepancies(&self) -> &[Discrepancy] {
         self.ledger.as_ref().map(|ledger| ledger.discrepancies.as_slice()).unwrap_or_default()
+    }
+
+    /// What comes with seeing what stands under a heading, by its number: what any source or the region asks for.
+    pub fn obligations(&self, dataset: i32) -> Obligations {
+        let rows = self.rows().iter().filter(|row| row.dataset == dataset);
+        rows.fold(Obligations::default(), |all, row| all.and(Obligations::said(&row.obligations)))
     }
 
     /// The rows that a reader must know of. An outcome that is not understood is one of them.

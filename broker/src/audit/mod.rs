@@ -8,7 +8,7 @@ mod challenges;
 mod reconcile;
 mod witness;
 
-use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Row, SourceId};
+use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Reply, Row, SourceId};
 use aws_lc_rs::hmac;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -63,7 +63,12 @@ impl Audit {
     ///
     /// # Errors
     /// [`TrailError`]; then nothing of it may leave.
-    pub async fn seal(&self, question: &Question, plan: &Plan, merged: &Merged<'_>) -> Result<u64, TrailError> {
+    pub async fn seal(
+        &self,
+        question: &Question,
+        (plan, replies): (&Plan, &[Reply]),
+        merged: &Merged<'_>,
+    ) -> Result<u64, TrailError> {
         let asked: Vec<&str> = plan.sources.iter().filter(|s| !s.ask.is_empty()).map(|s| &*s.source.id.0).collect();
         let seal = &merged.record.seal;
         let sections: Vec<ListedSection<'_>> = merged.listed.iter().map(|listed| self.listed(listed)).collect();
@@ -71,6 +76,8 @@ impl Audit {
             .with("sections", &sections)
             .with("asked", &asked)
             .with("policy", &plan.policy_version)
+            .with("owners_policies", &owners_policies(replies))
+            .with("obligations", &obligations(&merged.rows))
             .with("relationship", &plan.standing.relationship)
             .with("override", &plan.standing.opening.map(|opening| opening.id.to_string()))
             .with("outcomes", &outcomes(&merged.rows))
@@ -256,6 +263,21 @@ fn outcomes<'r>(rows: &[Row<'r>]) -> BTreeMap<&'r str, BTreeMap<i32, u32>> {
     for same in said.chunk_by(|a, b| a == b) {
         let (source, outcome) = same[0];
         by_source.entry(source).or_default().insert(outcome, u32::try_from(same.len()).unwrap_or(u32::MAX));
+    }
+    by_source
+}
+
+/// For each source that says so, the policy of its owner that decided.
+fn owners_policies(replies: &[Reply]) -> BTreeMap<&str, &str> {
+    let said = replies.iter().filter(|reply| !reply.policy_version.is_empty());
+    said.map(|reply| (&*reply.source.0, reply.policy_version.as_str())).collect()
+}
+
+/// For each source that anything came with, what came with which dataset.
+fn obligations<'r>(rows: &[Row<'r>]) -> BTreeMap<&'r str, BTreeMap<i32, Vec<String>>> {
+    let mut by_source: BTreeMap<&str, BTreeMap<i32, Vec<String>>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !row.obligations.is_empty()) {
+        by_source.entry(&*row.source.id.0).or_default().insert(row.dataset as i32, row.obligations.words());
     }
     by_source
 }

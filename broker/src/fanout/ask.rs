@@ -25,6 +25,9 @@ use tracing::warn;
 const DOCUMENT_MAX: Duration = Duration::from_secs(50);
 const DOCUMENT_IDLE_MAX: Duration = Duration::from_secs(10);
 
+/// Bytes of what a source calls its owner's policy.
+const POLICY_VERSION_BYTES_MAX: usize = 128;
+
 /// Limits of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -88,6 +91,7 @@ pub(super) async fn ask(
         opened: None,
         batches: Vec::new(),
         outcomes: Vec::new(),
+        policy_version: String::new(),
         fault: Some(ReasonCode::Internal),
         waited_ms: 0,
     };
@@ -149,7 +153,12 @@ async fn follow(mut stream: Streaming<FetchResponse>, room: &Room, reply: &mut R
                 entries += batch.entries.len();
                 reply.batches.push(batch);
             }
-            Part::End(end) if end.entries as usize == entries => ended = true,
+            Part::End(end)
+                if end.entries as usize == entries && end.policy_version.len() <= POLICY_VERSION_BYTES_MAX =>
+            {
+                reply.policy_version = end.policy_version;
+                ended = true;
+            }
             Part::End(_) => return Err(ReasonCode::Invalid),
         }
     }

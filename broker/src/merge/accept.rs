@@ -12,6 +12,7 @@ use crate::model::{Plan, PlannedSource, Reply};
 use foldhash::HashSet;
 use severn_proto::v1::{Assertion, Dataset, DatasetOutcome, EntryStatus, FetchOpened, Outcome, Reason, ReasonCode};
 use severn_proto::v1_passing::EntryBatch;
+use severn_trust::Obligations;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -233,6 +234,8 @@ impl<'e> Hearing<'_, 'e> {
             let believed = verdict.outcome != Outcome::Rejected;
             account.say(verdict);
             if believed {
+                let said = stated.iter().map(|outcome| Obligations::said(&outcome.obligations));
+                account.obligations = said.fold(account.obligations, Obligations::and);
                 self.take_entries(asked, at, batches);
             } else {
                 account.refused += received;
@@ -259,10 +262,14 @@ impl<'e> Hearing<'_, 'e> {
             }
             self.heard.retractions.add(&entry.head);
             // No label means ordinary; one that is not understood means no (CHECK-2).
-            if !asked.planned.decisions.of_entry(dataset, &entry.head.labels).permits() {
+            let ruling = asked.planned.decisions.of_entry(dataset, &entry.head.labels);
+            if !ruling.permits() {
                 account.withheld += 1;
                 entries.truncate(place);
-            } else if worth == Worth::Words {
+                continue;
+            }
+            account.obligations = account.obligations.and(ruling.obligations);
+            if worth == Worth::Words {
                 account.as_text += 1;
                 entry.head.as_text = true;
                 entry.bytes = Cow::Owned(as_text(bytes, self.scope.sources[source]));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt as _};
 use prost::Message as _;
 use severn_proto::v1::{Dataset, Discrepancy, Heading, Outcome, Reason, ReasonCode};
-use severn_trust::ALL_DATASETS;
+use severn_trust::{ALL_DATASETS, Obligations};
 
 /// Datasets and sources in scope, each once, in the order of the ledger.
 pub(super) struct Scope<'p> {
@@ -89,6 +89,8 @@ pub(super) struct Account {
     pub(super) over_limit: u32,
     /// Longest wait: milliseconds.
     pub(super) waited_ms: u32,
+    /// What comes with seeing what was received.
+    pub(super) obligations: Obligations,
 }
 
 impl Account {
@@ -140,6 +142,7 @@ impl Account {
             rejected: self.refused + self.failed + self.over_limit,
             as_of_ms: self.as_of_ms,
             waited_ms: self.waited_ms,
+            obligations: self.obligations,
         }
     }
 }
@@ -210,9 +213,13 @@ pub(super) fn ledger(
         for (field, count) in (7..).zip(counts) {
             write::number(&mut row_bytes, field, count.into());
         }
+        let untimed = row_bytes.len();
+        put_obligations(&mut row_bytes, row.obligations);
         write::bytes(&mut digested, 1, &row_bytes);
+        row_bytes.truncate(untimed);
         write::number(&mut row_bytes, 12, row.as_of_ms as u64);
         write::number(&mut row_bytes, 13, row.waited_ms.into());
+        put_obligations(&mut row_bytes, row.obligations);
         write::bytes(&mut sent, 1, &row_bytes);
     }
     for out in [&mut sent, &mut digested] {
@@ -221,6 +228,14 @@ pub(super) fn ledger(
         discrepancies.iter().for_each(|one| write::bytes(out, 4, &one.encode_to_vec()));
     }
     WrittenLedger { sent: sent.into(), digested }
+}
+
+/// The last field of a row: the numbers of its obligations, packed, each of one byte.
+fn put_obligations(row: &mut Vec<u8>, obligations: Obligations) {
+    if !obligations.is_empty() {
+        write::open(row, 14, obligations.iter().count());
+        row.extend(obligations.iter().map(|obligation| obligation as u8));
+    }
 }
 
 /// What two outcomes for the same thing come to (OUT-1, OUT-2).

@@ -43,7 +43,7 @@ use std::borrow::Cow;
 pub use {medicine::TableError, rules::Rules};
 
 /// Version of the rules in `RULES.md`. A change to a rule changes it.
-pub const RULES_VERSION: &str = "2.1.0";
+pub const RULES_VERSION: &str = "2.2.0";
 
 /// Entries of one source that are shown at most, over all its datasets (LIMIT-1).
 pub const ENTRIES_PER_SOURCE_MAX: usize = 10_000;

@@ -9,14 +9,14 @@ use crate::{
     bundle::{BundleRole, check_roles},
     facts::{Asker, Directive, LABELS, PersonFacts, Relationship},
     laws::{Brings, Mentions, PolicyError, read},
-    ruling::{Missing, Obligation, Obligations, Ruling, Verdict, Why},
+    ruling::{Missing, Ruling, Verdict, Why},
 };
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet,
     PrincipalConstraint, Request, Response, RestrictedExpression,
 };
-use severn_proto::v1::{Dataset, PurposeOfUse, SensitivityLabel};
-use severn_trust::{ALL_DATASETS, dataset_word, hex, is_crisis_dataset, label_word, purpose_word, sha256};
+use severn_proto::v1::{Dataset, Obligation, PurposeOfUse, SensitivityLabel};
+use severn_trust::{ALL_DATASETS, Obligations, dataset_word, hex, is_crisis_dataset, label_word, purpose_word, sha256};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
@@ -207,6 +207,11 @@ impl Decisions {
     /// What is said where nothing is read.
     pub fn nothing() -> Arc<Decisions> {
         Policy::nothing("nothing is read").decisions(&Asker::new("", PurposeOfUse::Unspecified), "")
+    }
+
+    /// The policy that says it: name and number of its bundle, and a digest.
+    pub fn policy_version(&self) -> &str {
+        &self.rules.version
     }
 
     /// Whether the asker may know that such a source knows the person at all. If not, the source is hidden.

@@ -5,9 +5,10 @@
 //! from somebody, or to lower their assurance, never shows them more. What the same law asks of labels, directives and the
 //! restricted is kept by the engine, whatever the policies say.
 
-use crate::ruling::{Obligation, Obligations, Verdict};
+use crate::ruling::Verdict;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde_json::Value;
+use severn_trust::{Obligations, obligation_from_word};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     str::FromStr as _,
@@ -199,7 +200,7 @@ fn brings(id: &str, policy: &Policy, reads: bool) -> Result<Brings, PolicyError>
             }
             "obligation" if permits => {
                 for word in value.split(',').map(str::trim) {
-                    brings.obligations = brings.obligations.with(Obligation::from_word(word).ok_or_else(unknown)?);
+                    brings.obligations = brings.obligations.with(obligation_from_word(word).ok_or_else(unknown)?);
                 }
             }
             _ => return Err(unknown()),

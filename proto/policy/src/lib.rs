@@ -20,7 +20,7 @@ pub use current::CurrentPolicy;
 pub use engine::{Change, Decisions, Explained, Policy, diff};
 pub use facts::{Asker, Directive, Evidence, LABELS, PersonFacts, Relationship, RelationshipKind};
 pub use laws::PolicyError;
-pub use ruling::{Missing, Obligation, Obligations, Ruling, Verdict, Why};
+pub use ruling::{Missing, Ruling, Verdict, Why};
 pub use settings::{PolicySettings, SettingsError};
 pub use table::{AccessTable, RoleDefinition, Rule};
 pub use workbench::{Workbench, WorkbenchError};

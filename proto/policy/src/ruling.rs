@@ -1,7 +1,7 @@
 //! What a decision says. Shapes only.
 
 use severn_proto::v1::ReasonCode;
-use std::fmt;
+use severn_trust::Obligations;
 
 /// What may be done with entries, the mildest first: of two, the greater is the more restrictive and holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,69 +38,6 @@ pub enum Missing {
     Purpose,
     /// A relationship between the user's organisation and the person.
     Relationship,
-}
-
-/// What comes with a permission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Obligation {
-    /// Show a banner above what is seen.
-    Banner,
-    /// Do not print or export it.
-    NoPrint,
-    /// Count the access as sensitive.
-    LogSensitive,
-    /// Tell the social worker who is responsible.
-    NotifySocialWorker,
-}
-
-impl Obligation {
-    /// Every obligation.
-    pub const ALL: [Obligation; 4] =
-        [Obligation::Banner, Obligation::NoPrint, Obligation::LogSensitive, Obligation::NotifySocialWorker];
-
-    /// The word by which policies, ledger and trail name it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Obligation::Banner => "banner",
-            Obligation::NoPrint => "no_print",
-            Obligation::LogSensitive => "log_sensitive",
-            Obligation::NotifySocialWorker => "notify_social_worker",
-        }
-    }
-
-    /// The obligation that a word names.
-    pub fn from_word(word: &str) -> Option<Obligation> {
-        Obligation::ALL.into_iter().find(|obligation| obligation.word() == word)
-    }
-}
-
-/// A set of obligations.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Obligations(u8);
-
-impl Obligations {
-    /// These and one more.
-    #[must_use]
-    pub fn with(self, obligation: Obligation) -> Obligations {
-        Obligations(self.0 | 1 << obligation as u8)
-    }
-
-    /// These and those.
-    #[must_use]
-    pub fn and(self, other: Obligations) -> Obligations {
-        Obligations(self.0 | other.0)
-    }
-
-    /// Each of them.
-    pub fn iter(self) -> impl Iterator<Item = Obligation> {
-        Obligation::ALL.into_iter().filter(move |obligation| self.0 & 1 << *obligation as u8 != 0)
-    }
-}
-
-impl fmt::Debug for Obligations {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
-    }
 }
 
 /// A decision.

@@ -333,7 +333,7 @@ fn said(ruling: Ruling, missing: impl FnOnce() -> Missing) -> String {
         },
         (Verdict::Denied, _) => "not shared".to_owned(),
     };
-    let obligations: Vec<&str> = ruling.obligations.iter().map(crate::ruling::Obligation::word).collect();
+    let obligations = ruling.obligations.words();
     if obligations.is_empty() { said } else { format!("{said} ({})", obligations.join(", ")) }
 }
 

@@ -15,6 +15,7 @@ mod keys;
 mod merkle;
 mod moment;
 mod nhs_number;
+mod obligations;
 mod proof;
 mod statement;
 mod token;
@@ -35,6 +36,7 @@ pub use keys::{KeyError, PublicKey, SigningKey};
 pub use merkle::{MerkleEdge, MerkleLog, MerkleTree, Missing, TILE_LEAVES, Tiles, is_consistent};
 pub use moment::moment_ms;
 pub use nhs_number::{NhsNumber, NhsNumberError};
+pub use obligations::Obligations;
 pub use proof::{Proof, ProofError, Replays};
 pub use statement::{StatementError, sign_statements, verify_statement};
 pub use token::{Confirmation, Issuer, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, UserClaims};
@@ -45,8 +47,8 @@ pub use trail::{
 };
 pub use witness::{Cosigned, read_trail_key, sign_trail_key};
 pub use words::{
-    ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, label_word, outcome_word,
-    purpose_from_word, purpose_word, reason_word,
+    ALL_DATASETS, dataset_from_word, dataset_word, is_crisis_dataset, label_from_word, label_word,
+    obligation_from_word, obligation_word, outcome_word, purpose_from_word, purpose_word, reason_word,
 };
 
 /// Seconds by which two clocks of the federation may differ before a message is refused.

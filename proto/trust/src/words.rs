@@ -1,6 +1,6 @@
 //! The contract's enum values as the words that configuration, proofs and messages use: `allergies`, `direct_care`.
 
-use severn_proto::v1::{Dataset, Outcome, PurposeOfUse, ReasonCode, SensitivityLabel};
+use severn_proto::v1::{Dataset, Obligation, Outcome, PurposeOfUse, ReasonCode, SensitivityLabel};
 
 /// Every dataset, crisis first, in the order in which a record shows them.
 pub const ALL_DATASETS: [Dataset; 33] = [
@@ -62,6 +62,16 @@ pub fn purpose_word(purpose: PurposeOfUse) -> String {
 /// [`PurposeOfUse::DirectCare`] for `direct_care`; `None` for anything unknown.
 pub fn purpose_from_word(text: &str) -> Option<PurposeOfUse> {
     PurposeOfUse::from_str_name(&name(text, "PURPOSE_OF_USE_")).filter(|p| *p != PurposeOfUse::Unspecified)
+}
+
+/// `no_print` for [`Obligation::NoPrint`].
+pub fn obligation_word(obligation: Obligation) -> String {
+    word(obligation.as_str_name(), "OBLIGATION_")
+}
+
+/// [`Obligation::NoPrint`] for `no_print`; `None` for anything unknown.
+pub fn obligation_from_word(text: &str) -> Option<Obligation> {
+    Obligation::from_str_name(&name(text, "OBLIGATION_")).filter(|o| *o != Obligation::Unspecified)
 }
 
 /// `mental_health` for [`SensitivityLabel::MentalHealth`].

@@ -152,7 +152,7 @@ impl Canned {
             sent += entries;
         }
         parts.push(Part::Outcomes(DatasetOutcomes { outcomes }));
-        parts.push(Part::End(FetchEnd { entries: sent }));
+        parts.push(Part::End(FetchEnd { entries: sent, ..FetchEnd::default() }));
         Some(parts.into_iter().map(|part| Ok(FetchResponse { part: Some(part) })).collect())
     }
 }

@@ -64,6 +64,7 @@ fn reply(n: usize, batches: Vec<EntryBatch>, commitments: &Commitments) -> Reply
         DatasetOutcome { dataset: (*dataset).into(), outcome: outcome.into(), entries, ..DatasetOutcome::default() }
     };
     Reply {
+        policy_version: String::new(),
         source: SourceId(format!("S{n:03}").into()),
         local_id: LocalId("1".into()),
         opened: Some(FetchOpened {

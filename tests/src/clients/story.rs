@@ -6,8 +6,8 @@
 use prost::Message as _;
 use severn_proto::v1::{
     Assertion, Conflict, Contribution, Dataset, Demographics, Discrepancy, Entry, EntryHead, EntryStatus, Heading,
-    HeadingOutcome, HumanName, Item, Ledger, LedgerRow, NoneKnown, Opened, Outcome, Provenance, Reason, ReasonCode,
-    Said, Seal, Section, Sex, retrieve_record_response::Part,
+    HeadingOutcome, HumanName, Item, Ledger, LedgerRow, NoneKnown, Obligation, Opened, Outcome, Provenance, Reason,
+    ReasonCode, Said, Seal, Section, Sex, retrieve_record_response::Part,
 };
 use severn_trust::{ALL_DATASETS, RecordDigest};
 
@@ -58,6 +58,7 @@ pub struct Story {
     pub located: bool,
     items: Vec<(Dataset, Item)>,
     outcomes: Vec<Told>,
+    owed: Vec<(&'static str, Dataset, Obligation)>,
     discrepancies: Vec<Discrepancy>,
 }
 
@@ -90,7 +91,15 @@ impl Story {
     /// Nobody says anything yet.
     pub fn new() -> Story {
         let summary = "Nothing is missing.";
-        Story { golden: golden(), summary, located: true, items: vec![], outcomes: vec![], discrepancies: vec![] }
+        Story {
+            golden: golden(),
+            summary,
+            located: true,
+            items: vec![],
+            outcomes: vec![],
+            owed: vec![],
+            discrepancies: vec![],
+        }
     }
 
     /// A source has an entry, in force; gives the item, to be changed.
@@ -123,6 +132,11 @@ impl Story {
     pub fn outcome(&mut self, source: &Source, dataset: Dataset, outcome: Outcome, reason: Option<ReasonCode>) {
         let reason = reason.map(|code| Reason { code: code.into(), count: 0 });
         self.outcomes.push(Told { source: source.id, dataset, outcome, reason });
+    }
+
+    /// A source shows what it has under a heading on a condition.
+    pub fn owes(&mut self, source: &Source, dataset: Dataset, obligation: Obligation) {
+        self.owed.push((source.id, dataset, obligation));
     }
 
     /// The first two items that were told contradict each other.
@@ -192,7 +206,9 @@ impl Story {
         let outcome = told.map_or(plain, |said| said.outcome);
         let withheld = if outcome == Outcome::Withheld { 3 } else { 0 };
         let silent = matches!(outcome, Outcome::NoAnswer | Outcome::NotAsked);
+        let owed = self.owed.iter().filter(|(of, under, _)| *of == source.id && *under == dataset);
         LedgerRow {
+            obligations: owed.map(|(_, _, obligation)| (*obligation).into()).collect(),
             source_id: source.id.into(),
             source_name: source.name.into(),
             source_kind: source.kind.into(),

@@ -109,6 +109,7 @@ pub fn replies<'t>(plan: &Plan, told: &(impl Iterator<Item = &'t Told> + Clone))
         Reply {
             outcomes: if silent { Vec::new() } else { outcomes(&planned.ask, &batches) },
             opened: (!silent).then_some(opened),
+            policy_version: String::new(),
             fault: silent.then_some(ReasonCode::Timeout),
             source,
             local_id,

@@ -11,7 +11,7 @@ use crate::{
 };
 use futures::{StreamExt as _, stream::BoxStream};
 use severn_link::Peer;
-use severn_policy::PersonFacts;
+use severn_policy::{Decisions, PersonFacts};
 use severn_proto::v1::{Dataset, FetchEnd, FetchOpened, FetchRequest, FetchResponse, ReasonCode, fetch_response::Part};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -80,14 +80,14 @@ impl Delivery {
         let local_id = asked.statement.local_id.clone();
         if rulings.is_empty() {
             // Nothing will be released, but whether the person is known here is an answer too.
-            self.record(&[]).await?;
+            self.record(decisions.policy_version(), &[]).await?;
         }
         let opened = match person {
             Person::Agrees { opened, .. } => opened,
             Person::Unknown(why) => {
                 self.send(message(Part::Opened(FetchOpened { local_id, ..FetchOpened::default() }))).await?;
                 let sent = self.release(&mut shaper, &rulings, Err(why)).await?;
-                return self.end(sent).await;
+                return self.end(sent, &decisions).await;
             }
         };
         self.send(message(Part::Opened(opened))).await?;
@@ -106,7 +106,7 @@ impl Delivery {
             let read = group.by(self.until).await.unwrap_or(Err(ReasonCode::Timeout));
             sent += self.release(&mut shaper, &group.rulings, read).await?;
         }
-        self.end(sent).await
+        self.end(sent, &decisions).await
     }
 
     /// Shapes, records, then sends; gives the number of entries sent.
@@ -117,7 +117,7 @@ impl Delivery {
         read: Result<Vec<Reading>, ReasonCode>,
     ) -> Result<u32, Ended> {
         let answers = shaper.shape(rulings, read);
-        self.record(&answers).await?;
+        self.record(shaper.policy_version(), &answers).await?;
         let sent = answers.iter().map(|answer| answer.outcome.entries).sum();
         for part in messages(answers, self.adapter.limits.batch_bytes_max) {
             self.send(part).await?;
@@ -125,16 +125,18 @@ impl Delivery {
         Ok(sent)
     }
 
-    async fn record(&self, answers: &[Answer]) -> Result<(), Ended> {
-        if let Err(status) = record_release(&self.adapter.trail, self.asked.event("release"), answers).await {
+    async fn record(&self, policy_version: &str, answers: &[Answer]) -> Result<(), Ended> {
+        let (trail, event) = (&self.adapter.trail, self.asked.event("release"));
+        if let Err(status) = record_release(trail, event, (policy_version, answers)).await {
             drop(self.parts.send(Err(status)).await);
             return Err(Ended);
         }
         Ok(())
     }
 
-    async fn end(&self, entries: u32) -> Result<(), Ended> {
-        self.send(message(Part::End(FetchEnd { entries }))).await
+    async fn end(&self, entries: u32, decisions: &Decisions) -> Result<(), Ended> {
+        let policy_version = decisions.policy_version().to_owned();
+        self.send(message(Part::End(FetchEnd { entries, policy_version }))).await
     }
 
     async fn send(&self, part: FetchResponse) -> Result<(), Ended> {

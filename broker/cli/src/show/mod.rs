@@ -11,6 +11,7 @@ mod record;
 mod discrepancies;
 mod conflicts;
 mod medicines;
+mod owed;
 mod item;
 mod ledger;
 mod book;

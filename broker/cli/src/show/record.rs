@@ -4,7 +4,7 @@ use super::{
     book::Book,
     conflicts, discrepancies, item,
     ledger::{self, put_ledger},
-    medicines,
+    medicines, owed,
     page::{Ink, Page, Style},
     words,
 };
@@ -22,6 +22,7 @@ pub fn render_record(answer: &Answer, style: &Style) -> String {
     put_incomplete(&mut page, answer.flaw());
     put_who(&mut page, received.person());
     ledger::put_summary(&mut page, received);
+    owed::put_conditions(&mut page, received);
     page.note_altered(0);
     discrepancies::put_discrepancies(&mut page, received);
     page.note_altered(0);
@@ -109,6 +110,7 @@ fn put_sections(page: &mut Page<'_>, received: &Received, book: &Book<'_>) {
         page.blank();
         page.heading(Ink::Strong, &words::heading(section.dataset));
         ledger::put_gaps(page, received, section.dataset);
+        owed::put_condition(page, received, section.dataset);
         // Corrections come last and look like nothing that is in force.
         let (retracted, standing): (Vec<_>, Vec<_>) = section.items.iter().partition(|i| item::is_retracted(i));
         let mut stage = "";

@@ -1,7 +1,7 @@
 //! The contract's values in a reader's words. Exhaustive, so that a new value cannot be forgotten. Pure.
 
 use severn_proto::v1::{
-    Dataset, EntryStatus, HeadingOutcome, Outcome, PurposeOfUse, Reason, ReasonCode, SensitivityLabel, Sex,
+    Dataset, EntryStatus, HeadingOutcome, Obligation, Outcome, PurposeOfUse, Reason, ReasonCode, SensitivityLabel, Sex,
 };
 use severn_trust::is_crisis_dataset;
 
@@ -14,6 +14,16 @@ pub(crate) fn heading(number: i32) -> String {
 /// Whether a dataset is one that a reader acts on at once: crisis first, and medicines.
 pub(super) fn matters_most(dataset: i32) -> bool {
     Dataset::try_from(dataset).is_ok_and(|d| is_crisis_dataset(d) || d == Dataset::Medications)
+}
+
+/// What a reader must know of a condition; a banner says no more than that there is one.
+pub(super) fn obligation(obligation: Obligation) -> Option<&'static str> {
+    match obligation {
+        Obligation::Unspecified | Obligation::Banner => None,
+        Obligation::NoPrint => Some("Do not print, export or copy it."),
+        Obligation::LogSensitive => Some("That you saw it is noted as sensitive."),
+        Obligation::NotifySocialWorker => Some("The social worker is told."),
+    }
 }
 
 /// Why a heading has no items, the gravest first.

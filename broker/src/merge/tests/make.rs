@@ -42,6 +42,7 @@ impl Reply {
             opened: self.opened,
             batches: self.batches.into_iter().map(batch).collect(),
             outcomes: self.outcomes,
+            policy_version: String::new(),
             fault: self.fault,
             waited_ms: self.waited_ms,
         }
@@ -157,7 +158,14 @@ pub(super) fn reply(source: &str, local_id: &str, datasets: &[Dataset], mut entr
 
 fn outcome(dataset: i32, entries: u32) -> DatasetOutcome {
     let outcome = if entries == 0 { Outcome::AnsweredNone } else { Outcome::Answered };
-    DatasetOutcome { dataset, outcome: outcome as i32, reasons: Vec::new(), entries, as_of_ms: 5 }
+    DatasetOutcome {
+        dataset,
+        outcome: outcome as i32,
+        reasons: Vec::new(),
+        entries,
+        as_of_ms: 5,
+        obligations: Vec::new(),
+    }
 }
 
 /// An entry, built up by its methods. It starts as active and present.
@@ -378,6 +386,7 @@ fn replies() -> impl Strategy<Value = Reply> {
         reasons: vec![Reason { code, count: 1 }],
         entries,
         as_of_ms: 3,
+        obligations: vec![code % 7],
     });
     // No outcomes means: those that fit, see `cases`.
     let outcomes = prop_oneof![12 => Just(Vec::new()), 1 => vec(stray, 1..4)];

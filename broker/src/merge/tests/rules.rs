@@ -6,7 +6,7 @@ use super::{
 };
 use severn_proto::v1::{
     Assertion, Dataset, DatasetOutcome, Entry, EntryHead, EntryStatus, FetchOpened, Heading, HeadingOutcome, Item,
-    Outcome, Reason, ReasonCode, SensitivityLabel,
+    Obligation, Outcome, Reason, ReasonCode, SensitivityLabel,
 };
 use std::collections::BTreeSet;
 
@@ -359,6 +359,18 @@ fn out_2_a_source_under_two_local_ids_has_one_row() {
     let merged = unify(&plan, with(vec![allergy("e").done()]));
     assert_eq!(outcome(&merged, 0), (Outcome::NoAnswer, vec![ReasonCode::Internal as i32]));
     assert_eq!(merged.seal.shown, 1);
+}
+
+#[test]
+fn owed_1_what_comes_with_seeing_something_stands_in_its_row() {
+    let mut told = reply("A", "1", &ALLERGIES, vec![allergy("e").done()]);
+    told.outcomes[0].obligations = vec![Obligation::NotifySocialWorker as i32, Obligation::NoPrint as i32];
+    let mut newer = reply("B", "1", &ALLERGIES, vec![allergy("f").done()]);
+    newer.outcomes[0].obligations = vec![77];
+    let silent = reply("C", "1", &ALLERGIES, vec![allergy("g").done()]);
+    let merged = unify(&plan(&[("A", "1"), ("B", "1"), ("C", "1")], &ALLERGIES), vec![told, newer, silent]);
+    let owed: Vec<&[i32]> = merged.ledger.rows.iter().map(|row| row.obligations.as_slice()).collect();
+    assert_eq!(owed, [[2, 4].as_slice(), [1, 2, 3].as_slice(), [].as_slice()]);
 }
 
 const FEW: limit::Limits = limit::Limits { source: 10, query: 25 };
@@ -992,7 +1004,7 @@ fn every_rule_is_written_tested_and_versioned() {
         .filter_map(|line| line.strip_prefix("| ")?.split_once(" |").map(|(id, _)| id))
         .flat_map(ids_in)
         .collect();
-    assert_eq!(defined.len(), 60);
+    assert_eq!(defined.len(), 61);
     assert_eq!(ids_in(written), defined, "a rule is mentioned that is not defined");
     let tests =
         [include_str!("rules.rs"), include_str!("rules/statements.rs"), include_str!("rules/medicines.rs")].concat();

@@ -6,7 +6,7 @@ use crate::clients::{
     judge::{AnyOf, Rule},
     story::{COUNCIL, HOSPITAL, PRACTICE, head},
 };
-use severn_proto::v1::{Assertion, Dataset, EntryStatus, Field, Outcome, ReasonCode};
+use severn_proto::v1::{Assertion, Dataset, EntryStatus, Field, Obligation, Outcome, ReasonCode};
 
 /// Words for silence.
 const SILENT: AnyOf = &["no answer", "did not answer", "not answered", "not reached", "no reply", "not respond"];
@@ -382,6 +382,27 @@ const OF_TEXTS: &[Case] = &[
             &[&["asthma"], &["ruled out", "refuted", "excluded"]],
             "what was considered and ruled out reads as a diagnosis",
         )],
+        ..WHOLE
+    },
+    Case {
+        name: "on-conditions",
+        story: |story| {
+            story.tell(Dataset::Safeguarding, &COUNCIL, "Child protection plan");
+            story.owes(&COUNCIL, Dataset::Safeguarding, Obligation::NoPrint);
+            story.owes(&COUNCIL, Dataset::Safeguarding, Obligation::NotifySocialWorker);
+        },
+        checks: &[
+            near(
+                "says not to print it",
+                &[&["no print", "not print", "do not print"], &["Safeguarding"]],
+                "a reader is not told that what is shown must not be printed, and prints it",
+            ),
+            near(
+                "says who is told",
+                &[&["social worker", "social workers"], &["Safeguarding"]],
+                "a reader is not told that the social worker learns of this access",
+            ),
+        ],
         ..WHOLE
     },
     Case {
