@@ -1,14 +1,14 @@
 //! The broker's configuration: one struct for each section, units in names, unknown keys refused.
 
 use crate::{
-    access::{AccessSettings, IssuerSettings},
+    access::AccessSettings,
     fanout::AskLimits,
     index::store::PostgresSettings,
     model::{Source, SourceId},
 };
 use serde::Deserialize;
 use severn_link::{ListenLimits, ServerLimits, TlsFiles};
-use severn_trust::TrailSettings;
+use severn_trust::{IssuerSettings, TrailSettings};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},

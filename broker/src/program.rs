@@ -9,7 +9,7 @@ mod scoring;
 pub use index::open_store;
 
 use crate::{
-    access::{Access, IssuerKeys},
+    access::Access,
     audit::Audit,
     config::Config,
     fanout::{Fanout, Registry},
@@ -23,7 +23,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, listen, no_core_files, read_private};
 use severn_policy::{CurrentPolicy, Workbench};
-use severn_trust::{Clock, Disk, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail};
+use severn_trust::{Clock, Disk, IssuerKeys, SigningKey, SystemClock, SystemDisk, SystemEntropy, Trail};
 use std::{
     ffi::OsString,
     io::Write as _,
@@ -174,7 +174,8 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let entropy = Arc::new(SystemEntropy::default());
     let index = Index::open_with(Some(Snapshots::within(folder)), store, Arc::clone(&clock), entropy).await;
     let index = index.context("cannot read the index")?;
-    let keys = IssuerKeys::open(&config.tokens.audience, &config.tokens.issuers, Arc::clone(&clock))?;
+    let keys = IssuerKeys::open(&config.tokens.audience, &config.tokens.issuers)?;
+    tokio::spawn(Arc::clone(&keys).follow(Arc::clone(&clock)));
     let policy = policy_of(config, Arc::clone(&disk) as _, clock.as_ref())?;
     tokio::spawn(config.access.policy.clone().follow(Arc::clone(&policy), Arc::clone(&clock)));
     let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;

@@ -16,7 +16,7 @@ use severn_adapter_sdk::{
     source::{Document, Finding, Reading, Source, SourceError},
 };
 use severn_broker::{
-    access::{Access, AccessSettings, IssuerKeys},
+    access::{Access, AccessSettings},
     audit::Audit,
     fanout::{AskLimits, Fanout, Registry},
     index::{Index, store::MemoryStore},
@@ -28,7 +28,7 @@ use severn_client::{Client, Found, Search};
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
 use severn_policy::CurrentPolicy;
 use severn_proto::v1::{Dataset, Demographics, Entry, PurposeOfUse, Registration};
-use severn_trust::{ALL_DATASETS, MemoryDisk, PublicKey, SigningKey, Trail};
+use severn_trust::{ALL_DATASETS, IssuerKeys, MemoryDisk, PublicKey, SigningKey, Trail};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -269,7 +269,7 @@ impl World {
             source: source.clone(),
             broker: Identity::Broker("broker-1".into()),
             broker_key: statement_key.public().clone(),
-            verifier: self.gateway.verifier(),
+            keys: IssuerKeys::fixed(self.gateway.verifier()),
             policy,
             trail,
             inbox: Inbox::new(Arc::new(disk.clone())),

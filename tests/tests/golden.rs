@@ -87,7 +87,7 @@ fn who_may_see_what_is_as_signed() {
     let layout = Layout::new(folder.path().to_owned());
     let address = |port: u16| ([127, 0, 0, 1], port).into();
     let adapters = (0..ORGANISATIONS.len()).map(|n| address(7101 + n as u16)).collect();
-    write(&layout, &Addresses { broker: address(7000), adapters }).unwrap();
+    write(&layout, &Addresses { broker: address(7000), gateway: address(7001), adapters }).unwrap();
     let region = Config::load(&layout.broker()).unwrap().access.policy.table().policy().unwrap();
     let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for organisation in &ORGANISATIONS {

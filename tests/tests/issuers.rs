@@ -4,10 +4,11 @@
 #![expect(clippy::expect_used, reason = "a test ends where something it relies on is not so")]
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use severn_broker::access::{Access, AccessSettings, IssuerKeys, IssuerSettings};
+use severn_broker::access::{Access, AccessSettings};
 use severn_proto::v1::{PurposeOfUse, RequestContext};
-use severn_trust::{Clock as _, Commitments, Proof, SystemClock, SystemEntropy, new_uuid};
+use severn_trust::{Clock as _, Commitments, IssuerKeys, IssuerSettings, Proof, SystemClock, SystemEntropy, new_uuid};
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -17,6 +18,10 @@ use tests::{
     world::TABLE,
 };
 use tokio::net::TcpListener;
+
+fn of(jwks_file: Option<PathBuf>, jwks_url: Option<String>) -> IssuerSettings {
+    IssuerSettings { name: ISSUER.into(), jwks_file, jwks_url, organisations: vec!["*".into()] }
+}
 
 type Published = Arc<Mutex<Option<String>>>;
 
@@ -65,9 +70,9 @@ async fn keys_are_fetched_rotated_and_kept_while_the_address_is_down() {
     tokio::spawn(async move { axum::serve(listener, service).await });
 
     // The address is down when the broker starts: that is no error, and nobody is believed.
-    let issuer =
-        IssuerSettings { name: ISSUER.into(), jwks_file: None, jwks_url: Some(format!("http://{address}/jwks")) };
-    let opened = IssuerKeys::open(AUDIENCE, &[issuer], Arc::new(SystemClock)).expect("an address is enough");
+    let issuer = of(None, Some(format!("http://{address}/jwks")));
+    let opened = IssuerKeys::open(AUDIENCE, &[issuer]).expect("an address is enough");
+    tokio::spawn(Arc::clone(&opened).follow(Arc::new(SystemClock)));
     let policy = in_force(&toml::from_str(TABLE).expect("a table"));
     let access = Access::new(AccessSettings::default(), policy, opened, Arc::new(SystemClock));
     assert!(!admitted(&access, &old));
@@ -88,8 +93,8 @@ async fn keys_are_fetched_rotated_and_kept_while_the_address_is_down() {
 #[tokio::test]
 async fn an_issuer_has_one_place_for_its_keys() {
     for (jwks_file, jwks_url) in [(None, None), (Some("a".into()), Some("b".into()))] {
-        let issuer = IssuerSettings { name: ISSUER.into(), jwks_file, jwks_url };
-        let error = IssuerKeys::open(AUDIENCE, &[issuer], Arc::new(SystemClock)).err().expect("refused");
+        let issuer = of(jwks_file, jwks_url);
+        let error = IssuerKeys::open(AUDIENCE, &[issuer]).err().expect("refused");
         assert!(error.to_string().contains("jwks_file"), "{error}");
     }
 }

@@ -39,7 +39,7 @@ async fn findings(file: &Path) -> Vec<Finding> {
         Ok(_) => good(format!("broker: {:?} at {}", config.broker.identity(), config.broker.address)),
         Err(fault) => wrong(fault),
     });
-    findings.push(match config.tokens.verifier() {
+    findings.push(match config.tokens.keys() {
         Ok(_) => good(format!("tokens: keys of {} issuer(s)", config.tokens.issuers.len())),
         Err(fault) => wrong(fault),
     });

@@ -38,12 +38,14 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     let policy = policy(&config, Arc::clone(&disk), clock.as_ref())?;
     tokio::spawn(config.policy.clone().follow(Arc::clone(&policy), Arc::clone(&clock)));
     let source = around(open_source(&config, Arc::clone(&clock))?);
+    let keys = config.tokens.keys()?;
+    tokio::spawn(Arc::clone(&keys).follow(Arc::clone(&clock)));
     let adapter = Adapter::new(Parts {
         about: about(&config),
         source: Arc::clone(&source),
         broker: config.broker.identity(),
         broker_key: config.broker.key()?,
-        verifier: config.tokens.verifier()?,
+        keys,
         policy: Arc::clone(&policy),
         trail,
         inbox: Inbox::new(Arc::clone(&disk)),

@@ -27,7 +27,7 @@ use severn_proto::{
         source_adapter_server::{SourceAdapter, SourceAdapterServer},
     },
 };
-use severn_trust::{Clock, Digest, PersonKeys, PublicKey, Replays, TokenVerifier, Trail};
+use severn_trust::{Clock, Digest, IssuerKeys, PersonKeys, PublicKey, Replays, Trail};
 use std::{fmt, io, sync::Arc};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -60,7 +60,7 @@ pub struct Parts {
     /// The key by which the broker signs its statements.
     pub broker_key: PublicKey,
     /// Whose tokens are believed.
-    pub verifier: TokenVerifier,
+    pub keys: Arc<IssuerKeys>,
     /// The owner's policy.
     pub policy: Arc<CurrentPolicy>,
     /// The adapter's own audit trail.
@@ -140,7 +140,7 @@ impl Adapter {
             source_id: parts.about.source_id.clone(),
             broker: parts.broker,
             broker_key: parts.broker_key,
-            verifier: parts.verifier,
+            keys: parts.keys,
             replays: Replays::default(),
             #[cfg(test)]
             stand_in: None,

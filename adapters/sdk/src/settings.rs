@@ -5,12 +5,13 @@ use crate::limits::{BATCH_BYTES_CEILING, Limits};
 use serde::Deserialize;
 use severn_link::{Identity, ListenLimits, ServerLimits, read_private};
 use severn_policy::PolicySettings;
-use severn_trust::{PublicKey, SigningKey, SystemDisk, TokenVerifier};
+use severn_trust::{IssuerKeys, IssuerSettings, KeysError, PublicKey, SigningKey, SystemDisk};
 use std::{
     fmt::Display,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// What is wrong with a configuration.
@@ -78,16 +79,6 @@ pub struct TokenSettings {
     pub audience: String,
     /// The organisations whose gateways sign tokens.
     pub issuers: Vec<IssuerSettings>,
-}
-
-/// One issuer of tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IssuerSettings {
-    /// The issuer, as its tokens name it.
-    pub name: String,
-    /// File with its public keys (a JWK set, as JSON).
-    pub jwks_file: PathBuf,
 }
 
 /// `[data]`: what the adapter itself keeps.
@@ -165,7 +156,7 @@ impl BrokerSettings {
 }
 
 impl TokenSettings {
-    /// Checks the section; the key files are read by [`TokenSettings::verifier`].
+    /// Checks the section; the key files are read by [`TokenSettings::keys`].
     ///
     /// # Errors
     /// [`SettingsError`] names the key.
@@ -183,18 +174,12 @@ impl TokenSettings {
         Ok(())
     }
 
-    /// Reads the issuers' keys.
+    /// Reads the issuers' keys; those at an address are still to be followed.
     ///
     /// # Errors
-    /// [`SettingsError`] if a file cannot be read or holds no usable key.
-    pub fn verifier(&self) -> Result<TokenVerifier, SettingsError> {
-        let mut verifier = TokenVerifier::new(self.audience.clone());
-        for (at, issuer) in self.issuers.iter().enumerate() {
-            let key = format!("tokens.issuers[{at}].jwks_file");
-            let json = read(&key, &issuer.jwks_file)?;
-            verifier.trust(&issuer.name, &json).map_err(|e| at_file(&key, &issuer.jwks_file, e))?;
-        }
-        Ok(verifier)
+    /// [`KeysError`] if a file cannot be read or holds no usable key.
+    pub fn keys(&self) -> Result<Arc<IssuerKeys>, KeysError> {
+        IssuerKeys::open(&self.audience, &self.issuers)
     }
 }
 

@@ -7,10 +7,10 @@ use severn_link::{Identity, Peer};
 use severn_policy::{Asker, Evidence, PersonFacts, Relationship, RelationshipKind};
 use severn_proto::v1::{BrokerStatement, Dataset, RequestContext, SignedStatement};
 use severn_trust::{
-    Digest, Proof, ProofError, PublicKey, Replays, StatementError, TokenError, TokenVerifier, TrailEvent, User,
+    Digest, IssuerKeys, Proof, ProofError, PublicKey, Replays, StatementError, TokenError, TrailEvent, User,
     dataset_word, purpose_word, verify_statement,
 };
-use std::fmt;
+use std::{fmt, sync::Arc};
 use tonic::{Code, Status};
 
 /// Why a call is refused.
@@ -72,7 +72,7 @@ pub(crate) struct Checks {
     pub source_id: String,
     pub broker: Identity,
     pub broker_key: PublicKey,
-    pub verifier: TokenVerifier,
+    pub keys: Arc<IssuerKeys>,
     pub replays: Replays,
     /// What the hostile broker's tests put in the place of the checks, to leave one of them out.
     #[cfg(test)]
@@ -161,7 +161,7 @@ impl Checks {
         if call.peer.as_ref().map(|peer| &peer.identity) != Some(&self.broker) {
             return Err(refuse(Refusal::NotTheBroker, known));
         }
-        let user = self.verifier.verify(&call.context.user_token, now_s).map_err(|e| refuse(e.into(), known))?;
+        let user = self.keys.verify(&call.context.user_token, now_s).map_err(|e| refuse(e.into(), known))?;
         known.user = Some(&user);
         let proof = Proof::verify(&call.context.request_proof, &user, now_s).map_err(|e| refuse(e.into(), known))?;
         known.proof = Some(&proof);

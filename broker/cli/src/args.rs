@@ -22,10 +22,10 @@ pub(crate) struct Cli {
     /// Print one JSON document instead of a readable view.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Why you ask: direct_care, emergency, safeguarding, audit, subject_access. With a development issuer only.
+    /// Why you ask: direct_care, emergency, safeguarding, audit, subject_access. For whoever signed in with `severn login`.
     #[arg(long, global = true, value_name = "PURPOSE")]
     purpose: Option<String>,
-    /// The role code you ask in. With a development issuer only.
+    /// The role code you ask in: one of those your sign-in names; without it the one chosen there.
     #[arg(long, global = true, value_name = "CODE")]
     role: Option<String>,
     /// What to do.
@@ -41,6 +41,10 @@ impl Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    /// Sign in with your organisation, in a browser. What you ask from then on is asked in your name.
+    Login(LoginArgs),
+    /// Forget who is signed in.
+    Logout,
     /// Find a person: --nhs with --born, or --family --given --born, or --source with --local-id.
     Find(PersonArgs),
     /// Show a person's record. Possible persons are listed for you to choose from; nobody is guessed.
@@ -88,6 +92,13 @@ pub(crate) enum Command {
     Quality(QualityArgs),
     /// For stewards: show what happened to a person in the index.
     History(HistoryArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LoginArgs {
+    /// Sign in as this user without a browser. With a development sign-in only.
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) user: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -22,6 +22,7 @@ use std::{
 /// Carries out the command.
 pub(crate) async fn perform(cli: &Cli, client: &Client, style: &Style) -> Result<Said, Failure> {
     match &cli.command {
+        Command::Login(_) | Command::Logout => Err(Failure::Usage("signing in asks no broker".into())),
         Command::Find(args) => find(cli, client, style, args).await,
         Command::Record(args) => record(cli, client, style, args).await,
         Command::Sources => {

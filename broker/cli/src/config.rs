@@ -1,10 +1,11 @@
 //! The configuration: which broker, with which certificate and key, on whose behalf.
 
+use crate::login::LoginSection;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use severn_client::{Client, TokenSource, TokenUnavailable};
+use severn_client::{Client, FixedToken, TokenUnavailable};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles, read_private};
-use severn_trust::{Clock, Entropy, Issuer, SigningKey, UserClaims, new_uuid, purpose_from_word};
+use severn_trust::{Clock, Entropy, SigningKey, purpose_from_word};
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -15,20 +16,18 @@ use std::{
 /// How long connecting to the broker may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// Seconds a token of the development issuer lives.
-const TOKEN_LIFE_S: i64 = 120;
-
 /// `severn.toml`. Paths are relative to its folder.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// PEM: the app's private key, to which user tokens are bound. Readable by its owner only.
     app_key: PathBuf,
-    /// A file with the user's token, a JWT; somebody else renews it. This or `[issuer]`.
+    /// A file with the user's token, a JWT; somebody else renews it. This or `[login]`.
     token: Option<PathBuf>,
     broker: Broker,
     tls: TlsFiles,
-    issuer: Option<DevelopmentIssuer>,
+    /// Where users sign in, with `severn login`.
+    login: Option<LoginSection>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -40,34 +39,7 @@ struct Broker {
     id: String,
 }
 
-/// **For development only**: a key with which this program issues its own user tokens. Whoever holds it can be anybody.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DevelopmentIssuer {
-    /// PEM: the issuer's private key. Readable by its owner only.
-    key: PathBuf,
-    /// The issuer's name, as broker and adapters trust it (`iss`).
-    name: String,
-    /// The federation's name (`aud`).
-    #[serde(default = "federation")]
-    audience: String,
-    /// The user's id (`sub`).
-    user: String,
-    /// The user's name.
-    user_name: String,
-    /// The role code.
-    role: String,
-    /// ODS code of the organisation.
-    org: String,
-    /// Why: `direct_care` ...
-    purpose: String,
-}
-
-fn federation() -> String {
-    "severn".to_owned()
-}
-
-/// What the command line says instead of the development issuer's settings.
+/// What the command line says instead of the configuration and of the role chosen at sign-in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
     pub(crate) purpose: Option<String>,
@@ -93,7 +65,7 @@ impl Config {
             Some(&mut config.tls.certificate),
             Some(&mut config.tls.key),
             Some(&mut config.tls.authorities),
-            config.issuer.as_mut().map(|issuer| &mut issuer.key),
+            config.login.as_mut().map(|login| &mut login.session),
         ];
         for file in files.into_iter().flatten() {
             *file = folder.join(&*file);
@@ -103,19 +75,25 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        match (&self.token, &self.issuer) {
-            (None, None) => bail!("give `token`, a file with the user's token (or `[issuer]`, for development only)"),
-            (Some(_), Some(_)) => bail!("give `token` or `[issuer]`, not both"),
+        match (&self.token, &self.login) {
+            (None, None) => bail!("give [login], where users sign in, or `token`, a file with the user's token"),
+            (Some(_), Some(_)) => bail!("give `token` or [login], not both"),
             _ => {}
         }
-        if let Some(issuer) = &self.issuer {
-            check_purpose(&issuer.purpose).context("issuer.purpose")?;
+        if let Some(login) = &self.login {
+            check_purpose(&login.purpose).context("login.purpose")?;
+            login.check()?;
         }
         Ok(())
     }
 
+    /// Where users sign in.
+    pub(crate) fn login(&self) -> anyhow::Result<&LoginSection> {
+        self.login.as_ref().context("this configuration names no [login]; somebody else renews its `token`")
+    }
+
     /// A client of the configured broker.
-    pub(crate) fn client(
+    pub(crate) async fn client(
         &self,
         overrides: &Overrides,
         clock: Arc<dyn Clock>,
@@ -125,35 +103,18 @@ impl Config {
         let channel = TlsDialler::new(Tls::load(&self.tls)?, CONNECT_MAX)
             .dial(&self.broker.address, &Identity::Broker(self.broker.id.clone()))
             .context("broker.address")?;
-        let Some(issuer) = &self.issuer else {
+        let Some(login) = &self.login else {
             if overrides.purpose.is_some() || overrides.role.is_some() {
-                bail!("--purpose and --role need a development issuer; a user's token says its own");
+                bail!("--purpose and --role need [login]; the token in `token` says its own");
             }
             let path = self.token.clone().unwrap_or_default();
             return Ok(Client::new(channel, app_key, move || read_token(&path), clock, entropy));
         };
-        let tokens = Tokens {
-            issuer: issuer.with(overrides)?,
-            key: Issuer::new(read_key(&issuer.key)?),
-            app_key: app_key.clone(),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-        };
-        Ok(Client::new(channel, app_key, tokens, clock, entropy))
-    }
-}
-
-impl DevelopmentIssuer {
-    fn with(&self, overrides: &Overrides) -> anyhow::Result<DevelopmentIssuer> {
-        let mut issuer = self.clone();
-        if let Some(purpose) = &overrides.purpose {
-            check_purpose(purpose).context("--purpose")?;
-            issuer.purpose.clone_from(purpose);
-        }
-        if let Some(role) = &overrides.role {
-            issuer.role.clone_from(role);
-        }
-        Ok(issuer)
+        let purpose = overrides.purpose.as_deref().unwrap_or(&login.purpose);
+        check_purpose(purpose).context("--purpose")?;
+        let scope = (purpose, overrides.role.as_deref());
+        let token = login.exchange(scope, &app_key, (clock.as_ref(), entropy.as_ref())).await?;
+        Ok(Client::new(channel, app_key, FixedToken(token), clock, entropy))
     }
 }
 
@@ -176,44 +137,9 @@ fn read_key(path: &Path) -> anyhow::Result<SigningKey> {
     SigningKey::from_pem(&pem).with_context(cannot)
 }
 
-/// Issues a fresh token for each call.
-struct Tokens {
-    issuer: DevelopmentIssuer,
-    key: Issuer,
-    app_key: SigningKey,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-}
-
-impl TokenSource for Tokens {
-    fn token(&self) -> Result<String, TokenUnavailable> {
-        let now = self.clock.now_s();
-        let claims = serde_json::json!({
-            "iss": self.issuer.name,
-            "sub": self.issuer.user,
-            "aud": self.issuer.audience,
-            "iat": now,
-            "nbf": now,
-            "exp": now + TOKEN_LIFE_S,
-            "jti": new_uuid(self.clock.as_ref(), self.entropy.as_ref()).to_string(),
-            "name": self.issuer.user_name,
-            "role": self.issuer.role,
-            "org": self.issuer.org,
-            "purpose": self.issuer.purpose,
-            "cnf": { "jwk": self.app_key.public().jwk() },
-            // Whoever can use this key has just signed in, as far as a development issuer knows.
-            "auth_time": now,
-        });
-        let missing = |error: &dyn std::fmt::Display| TokenUnavailable::Missing(error.to_string());
-        let claims: UserClaims = serde_json::from_value(claims).map_err(|error| missing(&error))?;
-        self.key.issue(&claims).map_err(|error| missing(&error))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use severn_trust::{SystemClock, SystemEntropy, TokenVerifier};
 
     const GOOD: &str = r#"
         app_key = "app.key"
@@ -227,52 +153,29 @@ mod tests {
         key = "app-tls.key"
         authorities = "authorities.pem"
 
-        [issuer]
-        key = "issuer.key"
-        name = "https://gateway.example"
-        user = "u1"
-        user_name = "Dr Example"
-        role = "S8000:G8000:R8000"
-        org = "RNA"
-        purpose = "direct_care"
+        [login]
+        issuer = "https://sign-in.example"
+        gateway = "https://gateway.example"
     "#;
 
     #[test]
     fn paths_are_relative_to_the_file_and_mistakes_are_named() {
         let config = Config::parse(GOOD, Path::new("/etc/severn")).unwrap();
         assert_eq!(config.app_key, Path::new("/etc/severn/app.key"));
-        assert_eq!(config.issuer.unwrap().key, Path::new("/etc/severn/issuer.key"));
+        assert_eq!(config.login.unwrap().session, Path::new("/etc/severn/severn-session.json"));
         let token_too = format!("token = \"t\"\n{GOOD}");
-        let no_token = GOOD.split("[issuer]").next().unwrap();
+        let no_token = GOOD.split("[login]").next().unwrap();
         for (text, message) in [
             (GOOD.replace("app_key", "app_keys"), "unknown field `app_keys`"),
             (GOOD.replace("id = \"b1\"", ""), "missing field `id`"),
-            (GOOD.replace("direct_care", "curiosity"), "issuer.purpose"),
+            (format!("{GOOD}\npurpose = \"curiosity\""), "login.purpose"),
+            (GOOD.replace("https://gateway", "http://gateway"), "login.gateway"),
+            (GOOD.replace("https://sign-in.example", "sign-in"), "login.issuer"),
             (token_too, "not both"),
-            (no_token.to_owned(), "give `token`"),
+            (no_token.to_owned(), "give [login]"),
         ] {
             let error = format!("{:#}", Config::parse(&text, Path::new("")).unwrap_err());
             assert!(error.contains(message), "{error}");
         }
-    }
-
-    #[test]
-    fn the_development_issuer_makes_tokens_that_verify() {
-        let key = || SigningKey::from_pem(&rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
-        let (issuer_key, app_key) = (Issuer::new(key()), key());
-        let mut verifier = TokenVerifier::new("severn");
-        verifier.trust("https://gateway.example", &issuer_key.jwks_json()).unwrap();
-        let overrides = Overrides { purpose: Some("emergency".into()), role: Some("R1".into()) };
-        let issuer = Config::parse(GOOD, Path::new("")).unwrap().issuer.unwrap().with(&overrides).unwrap();
-        let tokens = Tokens {
-            issuer,
-            key: issuer_key,
-            app_key,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy::default()),
-        };
-        let user = verifier.verify(&tokens.token().unwrap(), SystemClock.now_s()).unwrap();
-        assert_eq!((user.id.as_str(), user.role_code.as_str()), ("u1", "R1"));
-        assert_eq!(user.purpose, severn_proto::v1::PurposeOfUse::Emergency);
     }
 }

@@ -13,6 +13,7 @@ mod undo;
 mod said;
 mod args;
 mod config;
+mod login;
 mod person;
 mod json;
 mod show;

@@ -1,17 +1,18 @@
 //! From the arguments to the exit code: the only place that writes to the terminal.
 
 use crate::{
-    args::Cli,
+    args::{Cli, Command, LoginArgs},
     command,
     config::Config,
     json,
+    login::LoginSection,
     said::{Exit, Failure, Said},
     show::{Colour, Style},
 };
 use clap::Parser as _;
 use jiff::tz::TimeZone;
 use severn_client::neutralise;
-use severn_trust::{SystemClock, SystemEntropy};
+use severn_trust::{Entropy, SystemClock, SystemEntropy};
 use std::{
     io::{self, IsTerminal as _},
     process::ExitCode,
@@ -47,8 +48,28 @@ pub async fn run(args: Vec<String>) -> ExitCode {
 
 async fn perform(cli: &Cli) -> Result<Said, Failure> {
     let config = Config::load(cli.config.as_deref())?;
-    let client = config.client(&cli.overrides(), Arc::new(SystemClock), Arc::new(SystemEntropy::default()))?;
-    command::perform(cli, &client, &style()).await
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::default()));
+    match &cli.command {
+        Command::Login(args) => login(cli, config.login()?, args, entropy.as_ref()).await,
+        Command::Logout => {
+            let gone = config.login()?.sign_out()?;
+            let text = if gone { "You are signed out.\n" } else { "Nobody was signed in.\n" };
+            Ok(Said::either(cli, Exit::Done, &serde_json::json!({ "signed_out": gone }), || text.to_owned()))
+        }
+        _ => {
+            let client = config.client(&cli.overrides(), clock, entropy).await?;
+            command::perform(cli, &client, &style()).await
+        }
+    }
+}
+
+async fn login(cli: &Cli, section: &LoginSection, args: &LoginArgs, entropy: &dyn Entropy) -> Result<Said, Failure> {
+    let tell = |address: &dyn std::fmt::Display| {
+        write(&mut io::stderr().lock(), &format!("Open this address in a browser and sign in:\n\n  {address}\n\n"));
+    };
+    let name = section.sign_in(args.user.as_deref(), entropy, |address| tell(address)).await?;
+    let text = format!("You are signed in as {}.\n", neutralise(&name).text);
+    Ok(Said::either(cli, Exit::Done, &serde_json::json!({ "signed_in": name }), || text))
 }
 
 fn style() -> Style {

@@ -1,7 +1,6 @@
 //! Who asks, why, and what may be asked of whom. Token and proof are checked here first; every adapter checks them
 //! again for itself. What no rule allows is not asked.
 
-mod keys;
 mod limits;
 mod plan;
 
@@ -10,10 +9,9 @@ use limits::Searches;
 use serde::Deserialize;
 use severn_policy::{Asker, CurrentPolicy, Policy, PolicySettings, Relationship, SettingsError};
 use severn_proto::v1::{Dataset, PurposeOfUse, RequestContext};
-use severn_trust::{ALL_DATASETS, Clock, PersonKeys, Proof, ProofError, Replays, TokenError, User};
+use severn_trust::{ALL_DATASETS, Clock, IssuerKeys, PersonKeys, Proof, ProofError, Replays, TokenError, User};
 use std::{sync::Arc, time::Duration};
 
-pub use keys::{IssuerKeys, IssuerSettings, KeysError};
 pub use limits::{ActLimits, SearchLimits};
 
 /// Who may do what, from the configuration: the region's policy, and the roles for acts that are not reading a record.

@@ -36,7 +36,7 @@ impl Clock for Noon {
 
 fn opened(settings: AccessSettings, clock: Arc<dyn Clock>) -> Access {
     let policy = Arc::new(CurrentPolicy::fixed(settings.policy.table().policy().unwrap()));
-    Access::new(settings, policy, IssuerKeys::fixed(TokenVerifier::new("severn")), clock)
+    Access::new(settings, policy, severn_trust::IssuerKeys::fixed(TokenVerifier::new("severn")), clock)
 }
 
 fn access() -> Access {

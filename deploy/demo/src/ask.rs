@@ -4,7 +4,7 @@
 use crate::{
     findings::{self, Seen},
     population::CAST,
-    settings::{APP, AUDIENCE, BROKER, CLINICIAN, ISSUER, Layout},
+    settings::{APP, AUDIENCE, BROKER, CLINICIAN, ISSUER, Layout, USER, USER_NAME},
     truth::Scenario,
     world::World,
 };
@@ -51,13 +51,13 @@ fn token(issuer: &Issuer, app_key: &SigningKey) -> Result<String, TokenUnavailab
     let now = SystemClock.now_s();
     let claims = serde_json::json!({
         "iss": ISSUER,
-        "sub": "u-100481",
+        "sub": USER,
         "aud": AUDIENCE,
         "iat": now,
         "nbf": now,
         "exp": now + 120,
         "jti": new_uuid(&SystemClock, &SystemEntropy::default()).to_string(),
-        "name": "Dr Sam Hollis",
+        "name": USER_NAME,
         "role": CLINICIAN,
         "org": "RRK",
         "purpose": "direct_care",

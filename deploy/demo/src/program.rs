@@ -7,14 +7,17 @@ use crate::{
     processes::{Process, free_addresses, stop_all},
     report::{self, Progress},
     roles,
-    settings::{self, Addresses, Layout},
+    settings::{self, Addresses, Layout, USER},
     sources, truth, world,
 };
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use std::{fs, path::PathBuf, process::ExitCode};
 use tempfile::TempDir;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    process::Command,
+    signal::unix::{SignalKind, signal},
+};
 
 /// Milliseconds the slow source thinks before it reads: longer than any deadline.
 const SLOW_MS: &str = "12000";
@@ -91,13 +94,14 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
     progress.say(&report::population(&world, arguments.seed));
     sources::write_all(&world, &layout.sources()).await?;
     progress.say("13 sources are written: SQLite databases, FHIR R4 bundles, CSV extracts");
-    let mut all = free_addresses(ORGANISATIONS.len() + 1)?;
-    let addresses = Addresses { broker: all.remove(0), adapters: all };
+    let mut all = free_addresses(ORGANISATIONS.len() + 2)?;
+    let addresses = Addresses { broker: all.remove(0), gateway: all.remove(0), adapters: all };
     settings::write(layout, &addresses)?;
     progress.say("a certificate authority was made, and a certificate and keys for every party");
 
     let mut processes = start(layout, &addresses).await?;
-    progress.say("the broker and 13 adapters run as processes of their own, over mutual TLS 1.3");
+    progress
+        .say("the broker, a gateway for signing in and 13 adapters run as processes of their own, over mutual TLS 1.3");
     let client = ask::client(layout, addresses.broker)?;
     ask::wait_for_feeds(&client, &world, |source| progress.feed(source)).await?;
     progress.say("every feed is complete: the broker knows who is known where, and nothing else");
@@ -122,6 +126,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
         process.alive()?;
     }
     if !arguments.once {
+        sign_in(layout).await?;
         let hers = scenarios.iter().zip(&outcomes).find(|(scenario, _)| scenario.person == ROSALIND);
         let answer = hers.and_then(|(_, outcome)| outcome.answer.as_ref());
         report::complain(&report::what_next(layout, &world, answer)?);
@@ -130,6 +135,15 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
     stop_all(processes);
     progress.say(&place.left_behind());
     Ok(outcomes.iter().all(all_shown))
+}
+
+/// Signs the command line in, so that what is printed to try next works at once.
+async fn sign_in(layout: &Layout) -> anyhow::Result<()> {
+    let config = layout.app().display().to_string();
+    let arguments = [roles::SEVERN, "--config", &config, "login", "--as", USER];
+    let signed_in = Command::new(std::env::current_exe()?).args(arguments).output().await?;
+    ensure!(signed_in.status.success(), "nobody can sign in: {}", String::from_utf8_lossy(&signed_in.stderr).trim());
+    Ok(())
 }
 
 fn all_shown(outcome: &Outcome) -> bool {
@@ -169,7 +183,10 @@ async fn start(layout: &Layout, addresses: &Addresses) -> anyhow::Result<Vec<Pro
     let arguments = [roles::CHILD, roles::BROKER, "serve", "--config", &config];
     let mut broker = Process::start("broker", &arguments, addresses.broker, &layout.log("broker"))?;
     broker.ready().await?;
-    let mut processes = vec![broker];
+    let config = layout.gateway().display().to_string();
+    let arguments = [roles::CHILD, roles::GATEWAY, "--config", &config];
+    let gateway = Process::start("gateway", &arguments, addresses.gateway, &layout.log("gateway"))?;
+    let mut processes = vec![broker, gateway];
     for (organisation, address) in ORGANISATIONS.iter().zip(&addresses.adapters) {
         let config = layout.adapter(organisation.ods).display().to_string();
         let delay: &[&str] = if organisation.ods == truth::SLOW { &[roles::DELAY, SLOW_MS] } else { &[] };

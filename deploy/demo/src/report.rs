@@ -155,7 +155,9 @@ The federation stays up until Ctrl-C. Things to try in another terminal:
   her record again                  {severn} record {who}
   the same in an emergency, which
   opens what was withheld           {severn} --purpose emergency record {who}
-  breaks the glass, with a reason   {severn} break-glass {who} --code emergency_treatment --reason 'found in the street'
+  signs in anew, in a browser       {severn} login
+  breaks the glass, with a reason,
+  within two minutes of a sign-in   {severn} break-glass {who} --code emergency_treatment --reason 'found in the street'
   the sources and their feeds       {severn} sources
   who looked at her record          {severn} --role {PRIVACY_OFFICER} --purpose audit report {who}
   pairs that a human should decide  {severn} --role {STEWARD} review
@@ -163,7 +165,7 @@ The federation stays up until Ctrl-C. Things to try in another terminal:
   what the council would release    {program} adapter --config {council} preview {local_id}
 {back}
 Files: {folder}
-  severn.toml, broker/, sources/<ODS code>/ with each source's data and adapter.toml, keys/, logs/
+  severn.toml, gateway.toml, broker/, sources/<ODS code>/ with each source's data and adapter.toml, keys/, logs/
 ",
         folder = layout.folder().display(),
     ))

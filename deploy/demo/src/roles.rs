@@ -15,6 +15,8 @@ pub const BROKER: &str = "broker";
 pub const ADAPTER: &str = "adapter";
 /// The command line's role.
 pub const SEVERN: &str = "severn";
+/// The role of the gateway at which users sign in.
+pub const GATEWAY: &str = "gateway";
 /// Makes an adapter wait before it reads: milliseconds follow. Comes before all other arguments of the role.
 pub const DELAY: &str = "--delay-ms";
 
@@ -28,6 +30,7 @@ pub fn run(arguments: &[OsString]) -> Option<ExitCode> {
         }
         BROKER => Some(severn_broker::program::run(named("severn-broker", rest))),
         ADAPTER => Some(adapter(rest)),
+        GATEWAY => Some(severn_gateway::program::run(named("severn-gateway", rest))),
         SEVERN => Some(severn(rest)),
         _ => None,
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     authority::{Authority, AuthorityError},
-    organisations::{MENTAL_HEALTH, ORGANISATIONS, Organisation, PRISON, Shape},
+    organisations::{BIRMINGHAM, MENTAL_HEALTH, ORGANISATIONS, Organisation, PRISON, Shape},
     truth,
 };
 use severn_link::Identity;
@@ -22,6 +22,10 @@ pub const APP: &str = "demo-app";
 pub const AUDIENCE: &str = "severn";
 /// The issuer of the demo's tokens.
 pub const ISSUER: &str = "https://login.demo.severn.example";
+/// The user who asks, and who does not exist.
+pub const USER: &str = "u-100481";
+/// Their name.
+pub const USER_NAME: &str = "Dr Sam Hollis";
 /// Role code of a clinician, as tokens name it.
 pub const CLINICIAN: &str = "S8000:G8000:R8000";
 /// Role code of a social worker.
@@ -50,6 +54,8 @@ pub enum SettingsError {
 pub struct Addresses {
     /// The broker.
     pub broker: SocketAddr,
+    /// The gateway at which users sign in.
+    pub gateway: SocketAddr,
     /// The adapters, in the order of [`ORGANISATIONS`].
     pub adapters: Vec<SocketAddr>,
 }
@@ -84,6 +90,11 @@ impl Layout {
         self.0.join("broker").join("broker.toml")
     }
 
+    /// The gateway's configuration.
+    pub fn gateway(&self) -> PathBuf {
+        self.0.join("gateway.toml")
+    }
+
     /// The command line's configuration.
     pub fn app(&self) -> PathBuf {
         self.0.join("severn.toml")
@@ -112,11 +123,13 @@ pub fn write(layout: &Layout, addresses: &Addresses) -> Result<(), SettingsError
     authority.issue(&Identity::App(APP.to_owned()))?;
     let (_, issuer) = authority.signing_key("issuer")?;
     authority.publish("issuer.jwks.json", &Issuer::new(issuer).jwks_json())?;
+    authority.signing_key("sign-in")?;
     authority.signing_key("app-signing")?;
     let (_, statement) = authority.signing_key("statement")?;
     authority.publish("statement.jwk.json", &serde_json::to_string(&statement.public().jwk())?)?;
     authority.signing_key("audit-broker")?;
     fs::write(layout.broker(), broker(addresses))?;
+    fs::write(layout.gateway(), gateway(addresses))?;
     fs::write(layout.app(), app(addresses))?;
     for (organisation, address) in ORGANISATIONS.iter().zip(&addresses.adapters) {
         authority.issue(&Identity::Source(organisation.ods.to_owned()))?;
@@ -146,7 +159,7 @@ statement_key = "../keys/statement.key"
 
 [tokens]
 audience = "{AUDIENCE}"
-issuers = [{{ name = "{ISSUER}", jwks_file = "../keys/issuer.jwks.json" }}]
+issuers = [{{ name = "{ISSUER}", jwks_file = "../keys/issuer.jwks.json", organisations = ["RRK", "{BIRMINGHAM}"] }}]
 
 [access]
 stewards = ["steward"]
@@ -225,7 +238,7 @@ statement_key = "{keys}/statement.jwk.json"
 
 [tokens]
 audience = "{AUDIENCE}"
-issuers = [{{ name = "{ISSUER}", jwks_file = "{keys}/issuer.jwks.json" }}]
+issuers = [{{ name = "{ISSUER}", jwks_file = "{keys}/issuer.jwks.json", organisations = ["RRK", "{BIRMINGHAM}"] }}]
 
 [data]
 folder = "{folder}/data"
@@ -294,9 +307,37 @@ reason_opens = true
     text
 }
 
+fn gateway(addresses: &Addresses) -> String {
+    format!(
+        r#"# Where the demo's users sign in: without a password, since nobody here exists.
+
+listen = "{address}"
+url = "http://{address}"
+name = "{ISSUER}"
+key = "keys/issuer.key"
+audience = "{AUDIENCE}"
+organisations = ["RRK", "{BIRMINGHAM}"]
+
+[development]
+key = "keys/sign-in.key"
+users = [
+    {{ id = "{USER}", name = "{USER_NAME}", assurance = 3, roles = [
+        {{ code = "{CLINICIAN}", org = "RRK", name = "clinician" }},
+        {{ code = "{PRIVACY_OFFICER}", org = "RRK", name = "privacy officer" }},
+        {{ code = "{STEWARD}", org = "RRK", name = "steward" }},
+    ] }},
+    {{ id = "u-200317", name = "Priya Nair", assurance = 3, roles = [
+        {{ code = "{SOCIAL_WORKER}", org = "{BIRMINGHAM}", name = "social worker" }},
+    ] }},
+]
+"#,
+        address = addresses.gateway,
+    )
+}
+
 fn app(addresses: &Addresses) -> String {
     format!(
-        r#"# The command line's configuration. It issues its own tokens: for a demo only.
+        r#"# The command line's configuration.
 
 app_key = "keys/app-signing.key"
 
@@ -309,17 +350,14 @@ certificate = "keys/app-{APP}.pem"
 key = "keys/app-{APP}.key"
 authorities = "keys/authority.pem"
 
-[issuer]
-key = "keys/issuer.key"
-name = "{ISSUER}"
+[login]
+issuer = "http://{gateway}/development"
+gateway = "http://{gateway}"
 audience = "{AUDIENCE}"
-user = "u-100481"
-user_name = "Dr Sam Hollis"
-role = "{CLINICIAN}"
-org = "RRK"
-purpose = "direct_care"
+session = "session.json"
 "#,
         address = addresses.broker,
+        gateway = addresses.gateway,
     )
 }
 
@@ -332,6 +370,7 @@ mod tests {
     fn every_configuration_is_toml_and_every_policy_holds() {
         let addresses = Addresses {
             broker: SocketAddr::from(([127, 0, 0, 1], 7000)),
+            gateway: SocketAddr::from(([127, 0, 0, 1], 7100)),
             adapters: (0..13).map(|n| SocketAddr::from(([127, 0, 0, 1], 7001 + n))).collect(),
         };
         let folder = tempfile::tempdir().unwrap();

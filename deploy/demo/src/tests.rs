@@ -189,7 +189,11 @@ async fn what_the_sources_hold_is_what_their_adapters_read() {
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::new(folder.path().canonicalize().unwrap());
     let anywhere = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-    settings::write(&layout, &Addresses { broker: anywhere, adapters: vec![anywhere; ORGANISATIONS.len()] }).unwrap();
+    settings::write(
+        &layout,
+        &Addresses { broker: anywhere, gateway: anywhere, adapters: vec![anywhere; ORGANISATIONS.len()] },
+    )
+    .unwrap();
     let world = small();
     sources::write_all(&world, &layout.sources()).await.unwrap();
     for holding in &world.holdings {

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
+use demo::settings::{APP, AUDIENCE, BROKER, CLINICIAN, ISSUER, USER};
+use serde_json::{Value, json};
+use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles};
+use severn_proto::v1::{FindPersonRequest, PurposeOfUse, RequestContext, record_broker_client::RecordBrokerClient};
+use severn_trust::{Clock as _, Commitments, Proof, SigningKey, SystemClock, SystemEntropy, new_uuid};
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
@@ -11,6 +16,7 @@ use std::{
     thread::sleep,
     time::Duration,
 };
+use tonic::{Code, Status, transport::Channel};
 
 fn demo() -> Command {
     Command::new(env!("CARGO_BIN_EXE_demo"))
@@ -112,6 +118,131 @@ fn nobody_listens(folder: &Path) -> bool {
     let sources = config["sources"].as_array().unwrap().iter().map(|source| &source["address"]);
     let addresses = sources.chain([&config["listen"]["address"]]).map(|address| address.as_str().unwrap());
     addresses.into_iter().all(|address| TcpStream::connect(address).is_err())
+}
+
+/// What the demo's own keys make of a question, with one thing wrong.
+struct Asking {
+    issuer: SigningKey,
+    app: SigningKey,
+    broker: RecordBrokerClient<Channel>,
+}
+
+impl Asking {
+    fn of(folder: &Path) -> Asking {
+        let keys = folder.join("keys");
+        let key = |name: &str| SigningKey::from_pem(&fs::read_to_string(keys.join(name)).unwrap()).unwrap();
+        let tls = Tls::load(&TlsFiles {
+            certificate: keys.join(format!("app-{APP}.pem")),
+            key: keys.join(format!("app-{APP}.key")),
+            authorities: keys.join("authority.pem"),
+        });
+        let config: toml::Table =
+            toml::from_str(&fs::read_to_string(folder.join("broker/broker.toml")).unwrap()).unwrap();
+        let dialler = TlsDialler::new(tls.unwrap(), Duration::from_secs(5));
+        let address = config["listen"]["address"].as_str().unwrap();
+        let channel = dialler.dial(address, &Identity::Broker(BROKER.into())).unwrap();
+        Asking { issuer: key("issuer.key"), app: key("app-signing.key"), broker: RecordBrokerClient::new(channel) }
+    }
+
+    fn claims(&self) -> Value {
+        let now = SystemClock.now_s();
+        json!({
+            "iss": ISSUER, "sub": USER, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + 120, "jti": new_id(),
+            "name": "Dr Sam Hollis", "role": CLINICIAN, "org": "RRK", "purpose": "direct_care",
+            "cnf": { "jwk": self.app.public().jwk() },
+        })
+    }
+
+    fn context(&self, user_token: String) -> RequestContext {
+        let person = Commitments::default();
+        let proof = Proof {
+            query_id: new_id().parse().unwrap(),
+            issued_s: SystemClock.now_s(),
+            datasets: Vec::new(),
+            purpose: PurposeOfUse::DirectCare,
+            person,
+            challenge: None,
+            opening: None,
+        };
+        let request_proof = proof.sign(&self.app, &user_token).unwrap();
+        RequestContext { user_token, request_proof }
+    }
+
+    async fn ask(&mut self, context: RequestContext) -> Result<(), Status> {
+        let (nhs_number, birth_date) = ("9990000018".into(), "1958-03-14".into());
+        let question =
+            FindPersonRequest { context: Some(context), nhs_number, birth_date, ..FindPersonRequest::default() };
+        self.broker.find_person(question).await.map(drop)
+    }
+}
+
+fn new_id() -> String {
+    new_uuid(&SystemClock, &SystemEntropy::default()).to_string()
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_hold_is_refused_in_words_that_reveal_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = staying_up(folder.path());
+    let mut asking = Asking::of(folder.path());
+    let sign = |key: &SigningKey, claims: &Value| key.sign("JWT", claims).unwrap();
+    let (claims, issuer) = (asking.claims(), asking.issuer.clone());
+    let with = |name: &str, value: Value| {
+        let mut changed = claims.clone();
+        changed[name] = value;
+        changed
+    };
+    let good = asking.context(sign(&issuer, &claims));
+    asking.ask(good.clone()).await.expect("the true one is answered");
+
+    let long_ago = SystemClock.now_s() - 600;
+    let mut expired = with("exp", json!(long_ago + 120));
+    (expired["iat"], expired["nbf"]) = (json!(long_ago), json!(long_ago));
+    let token = sign(&issuer, &claims);
+    let rest = token.split_once('.').unwrap().1.rsplit_once('.').unwrap().0.to_owned();
+    for (what, token, says) in [
+        ("a stranger's", sign(&asking.app, &claims), "does not trust"),
+        ("an expired one", sign(&issuer, &expired), "expired"),
+        ("one with alg:none", format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{rest}."), "another type or algorithm"),
+        ("another organisation's", sign(&issuer, &with("org", json!("RXX"))), "does not speak for"),
+        ("one for another federation", sign(&issuer, &with("aud", json!("elsewhere"))), "another audience"),
+    ] {
+        let refused = asking.ask(asking.context(token)).await.expect_err(what);
+        assert_eq!(refused.code(), Code::Unauthenticated, "{what}: {}", refused.message());
+        assert!(refused.message().contains(says), "{what}: {}", refused.message());
+        for secret in ["9990000018", "RRK", "RXX", ISSUER, "Hollis", "1958"] {
+            assert!(!refused.message().contains(secret), "{what}: {}", refused.message());
+        }
+    }
+    let replayed = asking.ask(good).await.expect_err("a question that was answered");
+    assert!(replayed.message().contains("answered before"), "{}", replayed.message());
+    run(Command::new("kill").args(["-INT", &child.id().to_string()]));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_command_line_is_signed_in_and_can_break_the_glass() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = staying_up(folder.path());
+    let config = folder.path().join("severn.toml");
+    let severn = |words: &[&str]| run(demo().args(["severn", "--config"]).arg(&config).args(words));
+    let person = ["--nhs", "9990000018", "--born", "1958-03-14"];
+    let asked = severn(&[&["find"], person.as_slice()].concat());
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    let reason = ["--code", "emergency_treatment", "--reason", "found in the street"];
+    let broken = severn(&[&["break-glass"], person.as_slice(), &reason].concat());
+    assert!(broken.status.success(), "{}", String::from_utf8_lossy(&broken.stderr));
+    assert!(severn(&["logout"]).status.success());
+    let refused = severn(&["sources"]);
+    assert!(!refused.status.success());
+    assert_eq!(String::from_utf8_lossy(&refused.stderr), "severn: nobody is signed in; run `severn login`\n");
+    let priya = severn(&["login", "--as", "u-200317"]);
+    assert_eq!(String::from_utf8_lossy(&priya.stdout), "You are signed in as Priya Nair.\n");
+    assert!(severn(&["sources"]).status.success());
+    let no_role = severn(&["--role", CLINICIAN, "sources"]);
+    assert!(String::from_utf8_lossy(&no_role.stderr).contains("you hold no such role here"), "{no_role:?}");
+    run(Command::new("kill").args(["-INT", &child.id().to_string()]));
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

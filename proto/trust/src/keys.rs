@@ -86,6 +86,14 @@ impl SigningKey {
         header.kid = Some(self.public.kid.clone());
         jsonwebtoken::encode(&header, payload, &self.key).map_err(|_| KeyError::WrongPayload)
     }
+
+    /// The same with the public half in the header, for whoever is to learn it.
+    pub(crate) fn sign_with_own_key(&self, typ: &str, payload: &impl Serialize) -> Result<String, KeyError> {
+        let mut header = Header::new(self.algorithm);
+        header.typ = Some(typ.to_owned());
+        header.jwk = Some(self.public.jwk.clone());
+        jsonwebtoken::encode(&header, payload, &self.key).map_err(|_| KeyError::WrongPayload)
+    }
 }
 
 fn ed25519_from_pem(pem: &str) -> Option<EncodingKey> {
@@ -150,7 +158,26 @@ impl PublicKey {
             return Err(KeyError::Malformed);
         }
         let header = jsonwebtoken::decode_header(jws).map_err(|_| KeyError::WrongHeader)?;
-        let carries_key = header.jku.is_some() || header.x5u.is_some() || header.jwk.is_some() || header.x5c.is_some();
+        if header.jwk.is_some() {
+            return Err(KeyError::WrongHeader);
+        }
+        self.verify_under(&header, typ, jws)
+    }
+
+    /// Checks a compact JWS of type `typ` against the key in its own header, and gives both. It proves nothing but that its
+    /// sender holds that key.
+    pub(crate) fn verify_own<T: DeserializeOwned>(typ: &str, jws: &str) -> Result<(PublicKey, T), KeyError> {
+        if jws.len() > JWS_BYTES_MAX {
+            return Err(KeyError::Malformed);
+        }
+        let header = jsonwebtoken::decode_header(jws).map_err(|_| KeyError::WrongHeader)?;
+        let key = PublicKey::from_jwk(header.jwk.clone().ok_or(KeyError::WrongHeader)?)?;
+        let payload = key.verify_under(&header, &[typ], jws)?;
+        Ok((key, payload))
+    }
+
+    fn verify_under<T: DeserializeOwned>(&self, header: &Header, typ: &[&str], jws: &str) -> Result<T, KeyError> {
+        let carries_key = header.jku.is_some() || header.x5u.is_some() || header.x5c.is_some();
         // Nothing here understands an extension, so whoever insists on one is refused (RFC 7515, section 4.1.11).
         let insists = header.crit.is_some();
         let typ_fits = header.typ.as_deref().is_some_and(|t| typ.contains(&t));

@@ -132,6 +132,9 @@ pub enum TokenError {
     /// Expired, not yet valid, or valid for longer than 300 s.
     #[error("the user token is expired, not yet valid, or valid for longer than 300 s; sign in again")]
     WrongTime,
+    /// Of an organisation that is not its issuer's to speak for.
+    #[error("the user token is of an organisation that its issuer does not speak for")]
+    OtherOrganisation,
     /// A claim is empty, generic or unknown.
     #[error("the user token names no person, role, organisation or known purpose")]
     WrongClaims,
@@ -142,12 +145,14 @@ pub enum TokenError {
 pub struct TokenVerifier {
     audience: String,
     keys: HashMap<(String, String), PublicKey>,
+    /// The organisations that an issuer speaks for, where it does not speak for all.
+    organisations: HashMap<String, BTreeSet<String>>,
 }
 
 impl TokenVerifier {
     /// Believes nobody yet. `audience` is the federation's name.
     pub fn new(audience: impl Into<String>) -> TokenVerifier {
-        TokenVerifier { audience: audience.into(), keys: HashMap::new() }
+        TokenVerifier { audience: audience.into(), keys: HashMap::new(), organisations: HashMap::new() }
     }
 
     /// Believes every usable key of a JWK set when it signs for `issuer`; the issuer's earlier keys are forgotten.
@@ -163,6 +168,11 @@ impl TokenVerifier {
         self.distrust(issuer);
         self.keys.extend(usable.into_iter().map(|key| ((issuer.to_owned(), key.kid().to_owned()), key)));
         Ok(())
+    }
+
+    /// Believes `issuer` only for users of these organisations, by their ODS codes.
+    pub fn speaks_for(&mut self, issuer: &str, organisations: impl IntoIterator<Item = String>) {
+        self.organisations.insert(issuer.to_owned(), organisations.into_iter().collect());
     }
 
     /// Believes nothing that `issuer` signs any more.
@@ -201,6 +211,9 @@ impl TokenVerifier {
             return Err(TokenError::WrongAudience);
         }
         check_times(claims.iat, claims.nbf, claims.exp, now_s)?;
+        if self.organisations.get(&claims.iss).is_some_and(|own| !own.contains(&claims.org)) {
+            return Err(TokenError::OtherOrganisation);
+        }
         let purpose = purpose_from_word(&claims.purpose).ok_or(TokenError::WrongClaims)?;
         let texts = [&claims.sub, &claims.name, &claims.role, &claims.org, &claims.jti];
         let groups = || claims.activities.iter().chain(&claims.workgroups);

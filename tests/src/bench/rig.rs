@@ -210,7 +210,7 @@ audit_key = "{folder}/audit.key"
 statement_key = "{folder}/statement.key"
 [tokens]
 audience = "{AUDIENCE}"
-issuers = [{{ name = "{ISSUER}", jwks_file = "{folder}/jwks.json" }}]
+issuers = [{{ name = "{ISSUER}", jwks_file = "{folder}/jwks.json", organisations = ["*"] }}]
 [access.policy]
 roles = [{{ name = "clinician", codes = ["R8000"], labels = ["*"] }}]
 rules = [{{ roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] }}]

@@ -15,9 +15,9 @@ use severn_proto::v1::{
     challenge_inbox_client::ChallengeInboxClient, source_adapter_client::SourceAdapterClient,
 };
 use severn_trust::{
-    Clock, Commitments, Confirmation, Disk as _, Issuer, KeyError, MemoryDisk, PersonKeys, Proof, SigningKey,
-    SystemClock, SystemEntropy, TokenVerifier, Trail, TrailError, UserClaims, new_uuid, purpose_word, sha256,
-    sign_statements,
+    Clock, Commitments, Confirmation, Disk as _, Issuer, IssuerKeys, KeyError, MemoryDisk, PersonKeys, Proof,
+    SigningKey, SystemClock, SystemEntropy, TokenVerifier, Trail, TrailError, UserClaims, new_uuid, purpose_word,
+    sha256, sign_statements,
 };
 use std::{collections::BTreeSet, fmt, sync::Arc};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -189,7 +189,7 @@ impl Bench {
             source: Arc::clone(&parts.source),
             broker: broker(),
             broker_key: parts.keys.broker.public().clone(),
-            verifier,
+            keys: IssuerKeys::fixed(verifier),
             policy: Arc::new(CurrentPolicy::fixed(parts.policy.policy()?)),
             trail,
             inbox: Inbox::new(Arc::new(disk.clone())),

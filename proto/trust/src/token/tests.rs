@@ -267,3 +267,17 @@ fn a_rotated_key_is_forgotten_and_an_unusable_set_changes_nothing() {
     assert_eq!(world.verify(&old).err(), Some(TokenError::UnknownIssuer));
     assert!(!world.verifier.names_unknown_key("no token"));
 }
+
+#[test]
+fn an_issuer_is_believed_for_its_own_organisations_only() {
+    let mut world = World::new();
+    let token = world.token(&world.claims());
+    world.verifier.speaks_for(ISSUER, ["RNA".to_owned()]);
+    assert_eq!(world.verify(&token).err(), Some(TokenError::OtherOrganisation));
+    world.verifier.speaks_for(ISSUER, ["RNA".to_owned(), "RRK".to_owned()]);
+    assert!(world.verify(&token).is_ok());
+    let again = Issuer::new(world.issuer.key()).jwks_json();
+    world.verifier.speaks_for(ISSUER, ["RNA".to_owned()]);
+    world.verifier.trust(ISSUER, &again).unwrap();
+    assert_eq!(world.verify(&token).err(), Some(TokenError::OtherOrganisation), "also after its keys were read again");
+}

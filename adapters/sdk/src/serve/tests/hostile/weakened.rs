@@ -125,7 +125,7 @@ impl Weakened {
     fn user(&self, checks: &Checks, token: &str, now_s: i64) -> Result<User, Refusal> {
         let claims = jws_payload(token).and_then(|value| serde_json::from_value::<UserClaims>(value).ok());
         let (Some(mut claims), true) = (claims, self.of_token()) else {
-            return Ok(checks.verifier.verify(token, now_s)?);
+            return Ok(checks.keys.verify(token, now_s)?);
         };
         if !self.lacks(Defence::TokenSignature) {
             self.keys.issuer.public().verify::<UserClaims>(&["JWT"], token).map_err(TokenError::Key)?;

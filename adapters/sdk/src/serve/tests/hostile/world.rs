@@ -16,8 +16,8 @@ use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
 use severn_policy::{BundleRole, CurrentPolicy, Policy};
 use severn_proto::v1::{BrokerStatement, Dataset, PurposeOfUse, RequestContext, SensitivityLabel, SignedStatement};
 use severn_trust::{
-    Clock, Commitments, Confirmation, Issuer, MemoryDisk, PersonKeys, Proof, SigningKey, SystemEntropy, TokenVerifier,
-    Trail, TrailEvent, UserClaims, purpose_word, scan_trail, sha256, sign_statements,
+    Clock, Commitments, Confirmation, Issuer, IssuerKeys, MemoryDisk, PersonKeys, Proof, SigningKey, SystemEntropy,
+    TokenVerifier, Trail, TrailEvent, UserClaims, purpose_word, scan_trail, sha256, sign_statements,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -386,7 +386,7 @@ impl Stand {
             source: Arc::new(source(without != Some(Defence::OwnFlag))),
             broker: Identity::Broker("the-broker".into()),
             broker_key: keys.broker.public().clone(),
-            verifier,
+            keys: IssuerKeys::fixed(verifier),
             policy: Arc::new(CurrentPolicy::fixed(policy(text))),
             trail: Trail::open(Arc::new(disk.clone()), Arc::new(clock.clone()), keys.trail.clone()).unwrap(),
             inbox: Inbox::new(Arc::new(disk.clone())),

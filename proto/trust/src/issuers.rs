@@ -1,9 +1,15 @@
-//! The keys of those whose tokens the broker believes: from a file, or fetched from an issuer's JWKS address, kept for
+//! The keys of those whose tokens a party believes: from a file, or fetched from an issuer's JWKS address, kept for
 //! 24 hours while the address is down, and fetched again when a token names a key that is not known. A token that was
 //! verified is remembered while it and the keys stand, since a user asks more than once with it.
 
+use crate::{
+    SKEW_MAX_S,
+    clock::Clock,
+    digest::{Digest, sha256},
+    keys::KeyError,
+    token::{TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User},
+};
 use serde::Deserialize;
-use severn_trust::{Clock, Digest, KeyError, SKEW_MAX_S, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, sha256};
 use std::{
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
@@ -13,7 +19,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 /// One issuer, from the configuration. Exactly one of file and address is given.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerSettings {
     /// The issuer's name: the `iss` claim of its tokens.
@@ -22,20 +28,27 @@ pub struct IssuerSettings {
     pub jwks_file: Option<PathBuf>,
     /// The address of its JWK set.
     pub jwks_url: Option<String>,
+    /// ODS codes of the organisations whose users it may name; `["*"]` for all of them.
+    pub organisations: Vec<String>,
 }
 
 /// Why an issuer's keys cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// Neither or both of file and address.
-    #[error("issuer {0:?}: give one of jwks_file and jwks_url")]
-    Place(String),
+    #[error("tokens.issuers[{0}]: give one of jwks_file and jwks_url")]
+    Place(usize),
+    /// It speaks for nobody.
+    #[error(
+        "tokens.issuers[{0}].organisations: name the ODS codes of the organisations it speaks for, or \"*\" for all"
+    )]
+    Organisations(usize),
     /// The file cannot be read.
-    #[error("issuer {0:?}: cannot read its key file: {1}")]
-    File(String, std::io::Error),
+    #[error("tokens.issuers[{0}].jwks_file: cannot read {1}: {2}")]
+    File(usize, PathBuf, std::io::Error),
     /// What was read is no JWK set with a usable key.
-    #[error("issuer {0:?}: {1}")]
-    Keys(String, KeyError),
+    #[error("tokens.issuers[{0}].jwks_file: {1}: {2}")]
+    Keys(usize, PathBuf, KeyError),
     /// The address did not answer.
     #[error("issuer {0:?}: its key address did not answer")]
     Address(String),
@@ -47,6 +60,8 @@ pub struct IssuerKeys {
     believed: RwLock<Believed>,
     verified: moka::sync::Cache<Digest, Arc<Verified>>,
     refresh: Notify,
+    /// Name and address of those that publish their keys.
+    followed: Vec<(String, String)>,
 }
 
 struct Believed {
@@ -82,43 +97,50 @@ const GRACE_MS: i64 = 24 * 3600 * 1000;
 impl IssuerKeys {
     /// Believes what `verifier` believes, for ever: for tests and for issuers whose keys lie in files.
     pub fn fixed(verifier: TokenVerifier) -> Arc<IssuerKeys> {
+        IssuerKeys::following(verifier, Vec::new())
+    }
+
+    fn following(verifier: TokenVerifier, followed: Vec<(String, String)>) -> Arc<IssuerKeys> {
         let verified = moka::sync::Cache::builder()
             .max_capacity(VERIFIED_MAX)
             .time_to_live(Duration::from_secs(TOKEN_LIFE_MAX_S.unsigned_abs()))
             .build();
         let believed = RwLock::new(Believed { verifier, generation: 0 });
-        Arc::new(IssuerKeys { believed, verified, refresh: Notify::new() })
+        Arc::new(IssuerKeys { believed, verified, refresh: Notify::new(), followed })
     }
 
-    /// Reads the files of `issuers`, and starts to follow those that publish their keys at an address.
+    /// Reads the files of `issuers`. Those that publish their keys at an address are believed once [`IssuerKeys::follow`]
+    /// has read them.
     ///
     /// # Errors
-    /// [`KeysError`] names the issuer. An address that does not answer now is tried again and is no error.
-    pub fn open(
-        audience: &str,
-        issuers: &[IssuerSettings],
-        clock: Arc<dyn Clock>,
-    ) -> Result<Arc<IssuerKeys>, KeysError> {
+    /// [`KeysError`] names the issuer by its place in the configuration.
+    pub fn open(audience: &str, issuers: &[IssuerSettings]) -> Result<Arc<IssuerKeys>, KeysError> {
         let mut verifier = TokenVerifier::new(audience);
         let mut followed = Vec::new();
-        for issuer in issuers {
+        for (at, issuer) in issuers.iter().enumerate() {
+            if issuer.organisations.is_empty() {
+                return Err(KeysError::Organisations(at));
+            }
+            if issuer.organisations != ["*"] {
+                verifier.speaks_for(&issuer.name, issuer.organisations.iter().cloned());
+            }
             match (&issuer.jwks_file, &issuer.jwks_url) {
                 (Some(file), None) => {
-                    let json = std::fs::read_to_string(file).map_err(|e| KeysError::File(issuer.name.clone(), e))?;
-                    verifier.trust(&issuer.name, &json).map_err(|e| KeysError::Keys(issuer.name.clone(), e))?;
+                    let json = std::fs::read_to_string(file).map_err(|e| KeysError::File(at, file.clone(), e))?;
+                    verifier.trust(&issuer.name, &json).map_err(|e| KeysError::Keys(at, file.clone(), e))?;
                 }
                 (None, Some(url)) => followed.push((issuer.name.clone(), url.clone())),
-                _ => return Err(KeysError::Place(issuer.name.clone())),
+                _ => return Err(KeysError::Place(at)),
             }
         }
-        let keys = IssuerKeys::fixed(verifier);
-        if !followed.is_empty() {
-            tokio::spawn(follow(Arc::clone(&keys), followed, clock));
-        }
-        Ok(keys)
+        Ok(IssuerKeys::following(verifier, followed))
     }
 
-    pub(super) fn verify(&self, token: &str, now_s: i64) -> Result<User, TokenError> {
+    /// Checks a token as [`TokenVerifier::verify`] does.
+    ///
+    /// # Errors
+    /// [`TokenError`] says what is wrong, in words that may be shown to the caller.
+    pub fn verify(&self, token: &str, now_s: i64) -> Result<User, TokenError> {
         let believed = self.believed.read().unwrap_or_else(PoisonError::into_inner);
         let (name, generation) = (sha256(&[token.as_bytes()]), believed.generation);
         if let Some(verified) = self.verified.get(&name).filter(|verified| verified.stands(generation, now_s)) {
@@ -138,29 +160,33 @@ impl IssuerKeys {
         believed.generation += 1;
         change(&mut believed.verifier)
     }
-}
-
-async fn follow(keys: Arc<IssuerKeys>, followed: Vec<(String, String)>, clock: Arc<dyn Clock>) {
-    let client = reqwest::Client::builder().timeout(FETCH_MAX).build().unwrap_or_default();
-    let mut heard_at_ms = vec![clock.now_ms(); followed.len()];
-    loop {
-        for ((issuer, url), heard_at_ms) in followed.iter().zip(&mut heard_at_ms) {
-            match fetch(&client, issuer, url).await {
-                Ok(json) => match keys.change(|verifier| verifier.trust(issuer, &json)) {
-                    Ok(()) => *heard_at_ms = clock.now_ms(),
-                    Err(error) => warn!(issuer, %error, "issuer's keys cannot be used"),
-                },
-                Err(error) => {
-                    warn!(issuer, %error, "issuer's keys cannot be fetched");
-                    if clock.now_ms() - *heard_at_ms > GRACE_MS {
-                        keys.change(|verifier| verifier.distrust(issuer));
+    /// Reads the keys of those that publish them, now and again, for ever. What was read stands for 24 hours while an
+    /// address does not answer. Ends at once where there is nobody to follow.
+    pub async fn follow(self: Arc<Self>, clock: Arc<dyn Clock>) {
+        if self.followed.is_empty() {
+            return;
+        }
+        let client = reqwest::Client::builder().timeout(FETCH_MAX).build().unwrap_or_default();
+        let mut heard_at_ms = vec![clock.now_ms(); self.followed.len()];
+        loop {
+            for ((issuer, url), heard_at_ms) in self.followed.iter().zip(&mut heard_at_ms) {
+                match fetch(&client, issuer, url).await {
+                    Ok(json) => match self.change(|verifier| verifier.trust(issuer, &json)) {
+                        Ok(()) => *heard_at_ms = clock.now_ms(),
+                        Err(error) => warn!(issuer, %error, "issuer's keys cannot be used"),
+                    },
+                    Err(error) => {
+                        warn!(issuer, %error, "issuer's keys cannot be fetched");
+                        if clock.now_ms() - *heard_at_ms > GRACE_MS {
+                            self.change(|verifier| verifier.distrust(issuer));
+                        }
                     }
                 }
             }
+            tokio::time::sleep(REFRESH_AT_MOST_EVERY).await;
+            let wait = REFRESH_EVERY.saturating_sub(REFRESH_AT_MOST_EVERY);
+            drop(tokio::time::timeout(wait, self.refresh.notified()).await);
         }
-        tokio::time::sleep(REFRESH_AT_MOST_EVERY).await;
-        let wait = REFRESH_EVERY.saturating_sub(REFRESH_AT_MOST_EVERY);
-        drop(tokio::time::timeout(wait, keys.refresh.notified()).await);
     }
 }
 
@@ -181,7 +207,10 @@ async fn fetch(client: &reqwest::Client, issuer: &str, url: &str) -> Result<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use severn_trust::{Confirmation, Issuer, SigningKey, UserClaims};
+    use crate::{
+        keys::SigningKey,
+        token::{Confirmation, Issuer, UserClaims},
+    };
 
     #[test]
     fn a_token_is_remembered_only_while_it_and_the_keys_stand() {
