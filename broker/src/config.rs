@@ -238,7 +238,7 @@ impl Config {
             &mut self.data.audit_key,
             &mut self.data.statement_key,
         ];
-        let tables = self.index.model_keys.iter_mut().chain(&mut self.merge.medicines);
+        let tables = self.index.model_keys.iter_mut().chain(&mut self.merge.medicines).chain(&mut self.tls.denied);
         for path in files.into_iter().chain(issuer_files).chain(database_files).chain(tables) {
             *path = folder.join(&path);
         }

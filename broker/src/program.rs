@@ -4,6 +4,7 @@ mod audit;
 mod index;
 mod linking;
 mod loading;
+mod revoke;
 mod scoring;
 
 pub use index::open_store;
@@ -15,6 +16,7 @@ use crate::{
     fanout::{Fanout, Registry},
     index::{Index, Snapshots},
     merge::Rules,
+    mesh,
     model::SourceId,
     retrieve::Broker,
     service,
@@ -61,6 +63,8 @@ enum Command {
     /// Writes, checks, explains, compares and signs the region's policy.
     #[command(subcommand)]
     Policy(Workbench),
+    /// Cuts a party off, or one certificate: within a minute, and open connections too.
+    Revoke(revoke::RevokeArguments),
     /// Prints the public half of the broker's statement key, for the adapters' configuration.
     Key(ConfigArgument),
 }
@@ -84,6 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(command) => audit::run(&command),
         Command::Index(command) => index::run(&command),
         Command::Policy(command) => policy(&command),
+        Command::Revoke(asked) => revoke::run(&asked),
         Command::Key(file) => key(&file.config),
     };
     match result {
@@ -114,6 +119,7 @@ fn serve(file: &Path) -> Result<()> {
 async fn run_broker(config: Config) -> Result<()> {
     let tls = tls_of(&config)?;
     let (broker, dialler) = build(&config, &tls).await?;
+    tokio::spawn(tls.clone().follow());
     for source in &config.sources {
         let identity = Identity::Source(source.id.clone());
         let channel = dialler.dial(&source.address, &identity)?;
@@ -170,6 +176,7 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let disk = SystemDisk::open(folder).with_context(|| format!("data.folder: cannot use {}", folder.display()))?;
     let (disk, audit_key) = (Arc::new(disk), signing_key("data.audit_key", &config.data.audit_key)?);
     let trail = Trail::open_with(Arc::clone(&disk) as _, Arc::clone(&clock), audit_key, config.audit)?;
+    tokio::spawn(mesh::record_denials(tls.denied(), trail.clone(), Arc::clone(&disk) as _));
     let store = index::open_store(config).await?;
     let entropy = Arc::new(SystemEntropy::default());
     let index = Index::open_with(Some(Snapshots::within(folder)), store, Arc::clone(&clock), entropy).await;

@@ -31,6 +31,7 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     no_core_files().context("core files cannot be switched off")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tls = own_tls(&config)?;
+    tokio::spawn(tls.clone().follow());
     let _lock = only_one(&config)?;
     let disk: Arc<dyn Disk> = Arc::new(config.data.disk()?);
     let trail = Trail::open_with(Arc::clone(&disk), Arc::clone(&clock), config.data.key()?, config.audit)?;

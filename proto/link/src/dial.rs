@@ -1,8 +1,10 @@
 //! Reaching another party: over TCP and TLS, or in memory.
 
 use crate::{
+    clock_fault::report_clock_fault,
     conn::{Conn, Identity},
-    tls::{Tls, identity_of},
+    open::Cuttable,
+    tls::Tls,
 };
 use http::Uri;
 use hyper_util::rt::TokioIo;
@@ -54,13 +56,13 @@ impl Dialler for TlsDialler {
         let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
         port.parse::<u16>().map_err(|_| wrong())?;
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| wrong())?;
-        let connector = TlsConnector::from(Arc::clone(&self.tls.client));
         let (address, expected, connect) = (address.to_owned(), identity.clone(), self.connect);
+        let tls = self.tls.clone();
         let service = service_fn(move |_: Uri| {
-            let (connector, name) = (connector.clone(), name.clone());
+            let (tls, name) = (tls.clone(), name.clone());
             let (address, expected) = (address.clone(), expected.clone());
             async move {
-                let open = open(connector, name, &address, &expected);
+                let open = open(&tls, name, &address, &expected);
                 let stream = tokio::time::timeout(connect, open).await;
                 stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(TokioIo::new)
             }
@@ -70,21 +72,22 @@ impl Dialler for TlsDialler {
 }
 
 async fn open(
-    connector: TlsConnector,
+    tls: &Tls,
     name: ServerName<'static>,
     address: &str,
     expected: &Identity,
 ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>> {
     let tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
-    let stream = connector.connect(name, tcp).await?;
-    let certificates = stream.get_ref().1.peer_certificates();
-    let found = certificates.and_then(|c| c.first()).and_then(identity_of);
+    let connector = TlsConnector::from(Arc::clone(&tls.material().client));
+    let connected = connector.connect(name, tcp).await;
+    let stream = connected.inspect_err(|error| report_clock_fault(error, &address))?;
+    let (found, cut) = tls.admit(stream.get_ref().1.peer_certificates())?;
     // A certificate of the federation is not enough: it must be that of the party meant.
-    if found.as_ref() != Some(expected) {
+    if found != *expected {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the other end is not whom it should be"));
     }
-    Ok(stream)
+    Ok(Cuttable::new(stream, cut))
 }
 
 fn endpoint() -> Result<Endpoint, DialError> {

@@ -1,9 +1,6 @@
 //! The accept loop: one task per handshake, limits on how many may be open, nobody let in without an identity.
 
-use crate::{
-    conn::Conn,
-    tls::{Tls, identity_of},
-};
+use crate::{clock_fault::report_clock_fault, conn::Conn, open::Cuttable, tls::Tls};
 use serde::Deserialize;
 use std::{
     collections::HashMap,
@@ -19,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -42,7 +39,7 @@ impl Default for ListenLimits {
 /// Accepts connections on `listener` until the returned stream is dropped.
 pub fn listen(listener: TcpListener, tls: &Tls, limits: ListenLimits) -> ReceiverStream<io::Result<Conn>> {
     let (ready, accepted) = mpsc::channel(64);
-    let acceptor = TlsAcceptor::from(Arc::clone(&tls.server));
+    let tls = tls.clone();
     let gate =
         Arc::new(Gate { limits, open: Arc::new(Semaphore::new(limits.connections_max)), handshakes: Mutex::default() });
     tokio::spawn(async move {
@@ -56,9 +53,9 @@ pub fn listen(listener: TcpListener, tls: &Tls, limits: ListenLimits) -> Receive
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let (acceptor, gate, ready) = (acceptor.clone(), Arc::clone(&gate), ready.clone());
+            let (tls, gate, ready) = (tls.clone(), Arc::clone(&gate), ready.clone());
             tokio::spawn(async move {
-                if let Some(conn) = gate.admit(tcp, address, acceptor).await {
+                if let Some(conn) = gate.admit(tcp, address, &tls).await {
                     drop(ready.send(Ok(conn)).await);
                 }
             });
@@ -74,14 +71,16 @@ struct Gate {
 }
 
 impl Gate {
-    async fn admit(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, acceptor: TlsAcceptor) -> Option<Conn> {
+    async fn admit(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, tls: &Tls) -> Option<Conn> {
         let permit = Arc::clone(&self.open).try_acquire_owned().ok()?;
         let _slot = Slot::take(Arc::clone(&self), address.ip())?;
         tcp.set_nodelay(true).ok()?;
+        let acceptor = TlsAcceptor::from(Arc::clone(&tls.material().server));
         let handshake = timeout(Duration::from_millis(self.limits.handshake_ms), acceptor.accept(tcp)).await;
         let stream = match handshake {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
+                report_clock_fault(&error, &address);
                 debug!(%address, %error, "handshake failed");
                 return None;
             }
@@ -90,8 +89,13 @@ impl Gate {
                 return None;
             }
         };
-        let identity = stream.get_ref().1.peer_certificates()?.first().and_then(identity_of)?;
-        Some(Conn::new(stream, identity).counted(permit))
+        match tls.admit(stream.get_ref().1.peer_certificates()) {
+            Ok((identity, cut)) => Some(Conn::new(Cuttable::new(stream, cut), identity).counted(permit)),
+            Err(error) => {
+                warn!(%address, %error, "not let in");
+                None
+            }
+        }
     }
 }
 
