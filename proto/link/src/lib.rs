@@ -17,11 +17,11 @@ mod resend;
 mod server;
 mod tls;
 
-pub use conn::{Conn, Identity, Peer};
+pub use conn::{Conn, Identity, Peer, Stranger};
 pub use deny::{Denied, DenyList, DenyListError, NotDenied};
-pub use dial::{DialError, Dialler, InMemory, TlsDialler};
-pub use listen::{ListenLimits, listen};
+pub use dial::{DialError, Dialler, InMemory, StrangerDialler, TlsDialler};
+pub use listen::{ListenLimits, listen, listen_to_strangers};
 pub use memory::no_core_files;
 pub use resend::send;
 pub use server::{RefuseMalformedTimeout, ServerLimits, server};
-pub use tls::{Tls, TlsError, TlsFiles, read_private};
+pub use tls::{Tls, TlsError, TlsFiles, certificate_holds_s, read_private};

@@ -12,7 +12,7 @@ use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     time_provider::{DefaultTimeProvider, TimeProvider},
     version::TLS13,
 };
@@ -63,6 +63,9 @@ pub enum TlsError {
     /// A new certificate names somebody else.
     #[error("{0} names {1:?} now; this party is {2:?} until it is started anew")]
     Renamed(PathBuf, Identity, Identity),
+    /// A text that should be a certificate is none.
+    #[error("there is no certificate to read: {0}")]
+    NoCertificate(String),
     /// The certificate has ended.
     #[error("the certificate in {0} has ended; renew it, or enrol again")]
     Ended(PathBuf),
@@ -108,6 +111,8 @@ struct Shared {
 /// resumed would show the peer the old one.
 pub(crate) struct Material {
     pub server: Arc<ServerConfig>,
+    /// For the accepting side where no certificate is asked for.
+    pub for_strangers: Arc<ServerConfig>,
     pub client: Arc<ClientConfig>,
     holds_s: RangeInclusive<i64>,
 }
@@ -141,11 +146,7 @@ impl Tls {
     pub fn load_with(files: &TlsFiles, time: Arc<dyn TimeProvider>) -> Result<Tls, TlsError> {
         // Before the files are read: what changes meanwhile is then read again.
         let seen = Seen { pair: stamps(files).ok(), denied_fault: None };
-        let mut roots = RootCertStore::empty();
-        for authority in certificates(&files.authorities)? {
-            roots.add(authority)?;
-        }
-        let roots = Arc::new(roots);
+        let roots = roots(&files.authorities)?;
         let (identity, material) = Material::load(files, &roots, &time)?;
         let doors = Doors::default();
         if let Some(file) = &files.denied {
@@ -169,6 +170,19 @@ impl Tls {
     /// Who is denied, now and whenever that changes.
     pub fn denied(&self) -> watch::Receiver<Arc<DenyList>> {
         self.shared.doors.denied()
+    }
+
+    /// Whether a certificate, the first in `pem`, would be believed here at a handshake; those behind it may vouch for it.
+    ///
+    /// # Errors
+    /// [`TlsError`] says why it would not.
+    pub fn believes(&self, pem: &str) -> Result<(), TlsError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+        let chain = chain.map_err(|error| TlsError::NoCertificate(error.to_string()))?;
+        let (own, others) = chain.split_first().ok_or_else(|| TlsError::NoCertificate("the text is empty".into()))?;
+        let now = self.shared.time.current_time().ok_or(rustls::Error::FailedToGetCurrentTime)?;
+        verifier(&self.shared.roots)?.verify_client_cert(own, others, now)?;
+        Ok(())
     }
 
     /// Looks at the files every few seconds, for ever.
@@ -242,21 +256,50 @@ impl Material {
         let (identity, holds_s) = named.ok_or_else(|| TlsError::NoIdentity(files.certificate.clone()))?;
         refuse_untimely(&files.certificate, &holds_s, now_s(time))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|e| TlsError::Authorities(e.to_string()))?;
+        let verifier = verifier(roots)?;
         let mut server = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::clone(time))
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(verifier)
             .with_single_cert(chain.clone(), key()?)?;
         server.alpn_protocols = vec![b"h2".to_vec()];
+        let mut for_strangers = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::clone(time))
+            .with_protocol_versions(&[&TLS13])?
+            .with_no_client_auth()
+            .with_single_cert(chain.clone(), key()?)?;
+        for_strangers.alpn_protocols = vec![b"h2".to_vec()];
         let mut client = ClientConfig::builder_with_details(provider, Arc::clone(time))
             .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(Arc::clone(roots))
             .with_client_auth_cert(chain, key()?)?;
         client.alpn_protocols = vec![b"h2".to_vec()];
-        Ok((identity, Material { server: Arc::new(server), client: Arc::new(client), holds_s }))
+        let (server, for_strangers, client) = (Arc::new(server), Arc::new(for_strangers), Arc::new(client));
+        Ok((identity, Material { server, for_strangers, client, holds_s }))
     }
+}
+
+fn verifier(roots: &Arc<RootCertStore>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let built = WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider).build();
+    built.map_err(|e| TlsError::Authorities(e.to_string()))
+}
+
+/// The federation's authorities, from a PEM file.
+pub(crate) fn roots(file: &Path) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(file)? {
+        roots.add(authority)?;
+    }
+    Ok(Arc::new(roots))
+}
+
+/// From and up to when the first certificate in `pem` holds: seconds since 1970.
+///
+/// # Errors
+/// [`TlsError::NoCertificate`].
+pub fn certificate_holds_s(pem: &str) -> Result<RangeInclusive<i64>, TlsError> {
+    let wrong = |why: String| TlsError::NoCertificate(why);
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    Ok(Certificate::read(&der).ok_or_else(|| wrong("it is not X.509".into()))?.holds_s)
 }
 
 fn refuse_untimely(file: &Path, holds_s: &RangeInclusive<i64>, now_s: i64) -> Result<(), TlsError> {
