@@ -6,9 +6,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType,
 };
+use severn_client::{Answer, Client, FixedToken, Found, Search};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles};
 use severn_proto::v1::{
-    CheckpointRequest, DescribeRequest, audit_witness_client::AuditWitnessClient,
+    CheckpointRequest, DescribeRequest, PurposeOfUse, audit_witness_client::AuditWitnessClient,
     source_adapter_client::SourceAdapterClient,
 };
 use severn_trust::{SigningKey, SystemClock, SystemDisk, SystemEntropy, scan_trail};
@@ -23,7 +24,10 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tests::keys::{AUDIENCE, Gateway, ISSUER};
+use tests::{
+    bench::{canned::person, rig::Rig},
+    keys::{AUDIENCE, Gateway, ISSUER},
+};
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
@@ -353,4 +357,38 @@ async fn a_federation_whose_authority_is_lost_goes_on() {
     let (said, made) =
         federation.run("severn-broker", &["enrol", "token", "--source", "S1", "--ods", "Y1", "--by", "Ada"]);
     assert!(!made && said.contains("adapters cannot join this broker"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_retrieves_too_many_records_waits_and_it_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), PathBuf::from(env!("CARGO_BIN_EXE_party")), 1).unwrap();
+    rig.records_per_minute = 2;
+    let (_adapters, ports) = rig.adapters(1).unwrap();
+    let (serving, port) = rig.broker_over(&ports).await.unwrap();
+    let tls = Tls::load(&Rig::tls_files(&rig.folder, &Rig::app())).unwrap();
+    let channel = TlsDialler::new(tls, SOON).dial(&format!("127.0.0.1:{port}"), &Rig::broker()).unwrap();
+    let token = FixedToken(rig.gateway.token("R8000", PurposeOfUse::DirectCare, &SystemClock, 1));
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::default()));
+    let client = Client::new(channel, rig.gateway.app_key.clone(), token, clock, entropy);
+    let (nhs_number, birth_date) = (person().nhs_number, person().birth_date);
+    let found = client.find(Search::NhsNumber { nhs_number, birth_date }).await.unwrap();
+    let Found::One(candidate) = found else { panic!("one person: {found:?}") };
+    let retrieve = async || client.retrieve(&candidate.enterprise_id, &person(), &[], Duration::from_secs(3)).await;
+    for _ in 0..2 {
+        assert!(matches!(retrieve().await.unwrap(), Answer::Complete(_)));
+    }
+    let refused = retrieve().await.unwrap_err().to_string();
+    assert!(refused.contains("too many records; wait "), "{refused}");
+    drop(serving);
+    let (disk, mut why) = (SystemDisk::open(rig.folder.join("broker-1")).unwrap(), Vec::new());
+    let key = SigningKey::from_pem(&fs::read_to_string(rig.folder.join("audit.key")).unwrap()).unwrap();
+    scan_trail(&disk, key.public(), i64::MIN..i64::MAX, |_, _, event| {
+        if event.action == "refused" {
+            why.extend(event.details.get("why"));
+        }
+    })
+    .unwrap();
+    assert_eq!(why.len(), 1);
+    assert!(why[0].as_str().unwrap().contains("too many records"), "{why:?}");
 }

@@ -75,7 +75,8 @@ impl Renewal {
     /// # Errors
     /// Why there is none; what is in use stays.
     pub async fn renew(&self) -> anyhow::Result<()> {
-        let certificate_request = request_of(&own_key(&self.files.key)?)?;
+        let key = own_key(&self.files.key)?;
+        let certificate_request = request_of(&key)?;
         let mut client = EnrolmentClient::new(self.dialler.dial(&self.address, &self.broker)?);
         let answer = tokio::time::timeout(ANSWER_MAX, client.renew(RenewRequest { certificate_request })).await;
         let answer = answer.context("the broker did not answer in time")?;
@@ -115,23 +116,4 @@ fn pause(failures: u32, jitter: f64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_certificate_is_renewed_at_half_of_its_life() {
-        let day = 1000..=1000 + 86_400;
-        assert_eq!(due_s(&day, 0.0), 1000 + 43_200);
-        assert_eq!(due_s(&day, 1.0), 1000 + 51_840);
-        assert!(!ends_soon(&day, 1000 + 64_800));
-        assert!(ends_soon(&day, 1000 + 64_801));
-    }
-
-    #[test]
-    fn waits_double_up_to_a_limit_and_differ() {
-        assert_eq!(pause(0, 1.0), Duration::from_secs(30));
-        assert_eq!(pause(3, 1.0), Duration::from_secs(240));
-        assert_eq!(pause(100, 1.0), Duration::from_secs(600));
-        assert_eq!(pause(100, 0.0), Duration::from_secs(300));
-    }
-}
+mod tests;

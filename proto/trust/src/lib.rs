@@ -17,6 +17,7 @@ mod moment;
 mod nhs_number;
 mod proof;
 mod statement;
+mod throttle;
 mod token;
 mod trail;
 mod witness;
@@ -37,6 +38,7 @@ pub use moment::moment_ms;
 pub use nhs_number::{NhsNumber, NhsNumberError};
 pub use proof::{Proof, ProofError, Replays};
 pub use statement::{StatementError, sign_statements, verify_statement};
+pub use throttle::{RecordLimits, Retrievals, Throttle};
 pub use token::{Confirmation, Issuer, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, UserClaims};
 pub use trail::{
     Checkpoint, Details, ExportError, Extract, NotShown, Observer, Released, Removed, Shown, Trail, TrailError,
