@@ -112,7 +112,7 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 /// The key that an interrupted enrolment left, or a new one.
-fn key_in(file: &Path) -> anyhow::Result<KeyPair> {
+fn key_in(file: &Path) -> anyhow::Result<Zeroizing<KeyPair>> {
     if file.exists() {
         return own_key(file);
     }
@@ -124,16 +124,18 @@ fn key_in(file: &Path) -> anyhow::Result<KeyPair> {
     let mut opened = options.open(file).with_context(|| format!("tls.key: {} cannot be made", file.display()))?;
     opened.write_all(Zeroizing::new(key.serialize_pem()).as_bytes())?;
     opened.sync_all()?;
-    Ok(key)
+    Ok(Zeroizing::new(key))
 }
 
-/// Reads the adapter's key.
+/// Reads the adapter's key. It is wiped when it goes, and so is the text that it was read from; the bytes that rcgen took in
+/// between are not.
 ///
 /// # Errors
 /// If the file lies open to others, or holds no key that can sign.
-pub(crate) fn own_key(file: &Path) -> anyhow::Result<KeyPair> {
-    let pem = Zeroizing::new(read_private(file)?);
-    KeyPair::from_pem(&pem).map_err(|error| anyhow!("{}: {error}; enrol with a new key", file.display()))
+pub(crate) fn own_key(file: &Path) -> anyhow::Result<Zeroizing<KeyPair>> {
+    let key = KeyPair::from_pem(&read_private(file)?);
+    let key = key.map_err(|error| anyhow!("{}: {error}; enrol with a new key", file.display()))?;
+    Ok(Zeroizing::new(key))
 }
 
 /// A certificate request, in DER. It names nobody: the broker knows whom it names.

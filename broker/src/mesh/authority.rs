@@ -91,7 +91,8 @@ impl Requested {
     }
 }
 
-/// The authority.
+/// The authority. rcgen keeps its key twice: in AWS-LC, and as bytes that nobody wipes before the program ends. No core file
+/// is written meanwhile.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,

@@ -13,6 +13,7 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
 };
+use zeroize::Zeroizing;
 
 /// Milliseconds for which a token may be used the first time, at most.
 pub const TOKEN_LIFE_MAX_MS: i64 = 3_600_000;
@@ -24,8 +25,8 @@ pub const DECISION_MAX_MS: i64 = 24 * 3_600_000;
 const ID_BYTES: usize = 6;
 const SECRET_BYTES: usize = 32;
 
-/// A join token: an enrolment's id, a dot, and a secret. Not to be logged.
-pub struct JoinToken(String);
+/// A join token: an enrolment's id, a dot, and a secret. Not to be logged; wiped when it goes.
+pub struct JoinToken(Zeroizing<String>);
 
 impl Deref for JoinToken {
     type Target = str;
@@ -149,10 +150,11 @@ impl Enrolments {
         entropy: &dyn Entropy,
     ) -> Result<JoinToken, EnrolmentsError> {
         let by = name_of(by)?;
-        let (mut id, mut secret) = ([0; ID_BYTES], [0; SECRET_BYTES]);
+        let (mut id, mut secret) = ([0; ID_BYTES], Zeroizing::new([0; SECRET_BYTES]));
         entropy.fill(&mut id);
-        entropy.fill(&mut secret);
-        let token = JoinToken(format!("{}.{}", hex(&id), hex(&secret)));
+        entropy.fill(secret.as_mut());
+        let secret = Zeroizing::new(hex(secret.as_ref()));
+        let token = JoinToken(Zeroizing::new([&hex(&id), ".", &secret].concat()));
         let made = Made {
             source_id: source_id.to_owned(),
             ods: ods.to_owned(),

@@ -11,6 +11,7 @@ use severn_proto::v1::{
 use std::{io, sync::Arc};
 use tonic::{Request, Response, Status, service::interceptor::InterceptedService};
 use tracing::error;
+use zeroize::Zeroizing;
 
 /// Seconds after which an adapter that is not decided about asks again.
 const AGAIN_S: u32 = 5;
@@ -44,6 +45,8 @@ pub async fn serve_strangers(
 impl Enrolment for Enrolling {
     async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolResponse>, Status> {
         let EnrolRequest { token, source_id, ods, certificate_request } = request.into_inner();
+        // The buffers of the connection, which tonic and rustls hold, are not wiped; the token is used up by then.
+        let token = Zeroizing::new(token);
         let offer =
             Offer { token: &token, source_id: &source_id, ods: &ods, certificate_request: &certificate_request };
         let Answer { enrolment_id, issued } = self.0.enrol(offer).await.map_err(status)?;

@@ -13,6 +13,7 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    sign::{CertifiedKey, SingleCertAndKey},
     time_provider::{DefaultTimeProvider, TimeProvider},
     version::TLS13,
 };
@@ -26,6 +27,7 @@ use std::{
 };
 use tokio::sync::watch;
 use tracing::{error, info};
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Where a party's certificate, key and the federation's roots lie; a section of every configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -248,29 +250,28 @@ impl Material {
         roots: &Arc<RootCertStore>,
         time: &Arc<dyn TimeProvider>,
     ) -> Result<(Identity, Material), TlsError> {
-        refuse_open(&files.key)?;
         let chain = certificates(&files.certificate)?;
-        let key = || PrivateKeyDer::from_pem_file(&files.key).map_err(|e| unreadable(&files.key, e));
         let own = chain.first().and_then(Certificate::read);
         let named = own.and_then(|own| Some((own.identity?, own.holds_s)));
         let (identity, holds_s) = named.ok_or_else(|| TlsError::NoIdentity(files.certificate.clone()))?;
         refuse_untimely(&files.certificate, &holds_s, now_s(time))?;
+        let own = Arc::new(SingleCertAndKey::from(certified(chain, &files.key)?));
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = verifier(roots)?;
         let mut server = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::clone(time))
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(chain.clone(), key()?)?;
+            .with_cert_resolver(Arc::clone(&own) as _);
         server.alpn_protocols = vec![b"h2".to_vec()];
         let mut for_strangers = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::clone(time))
             .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
-            .with_single_cert(chain.clone(), key()?)?;
+            .with_cert_resolver(Arc::clone(&own) as _);
         for_strangers.alpn_protocols = vec![b"h2".to_vec()];
         let mut client = ClientConfig::builder_with_details(provider, Arc::clone(time))
             .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(Arc::clone(roots))
-            .with_client_auth_cert(chain, key()?)?;
+            .with_client_cert_resolver(own);
         client.alpn_protocols = vec![b"h2".to_vec()];
         let (server, for_strangers, client) = (Arc::new(server), Arc::new(for_strangers), Arc::new(client));
         Ok((identity, Material { server, for_strangers, client, holds_s }))
@@ -300,6 +301,18 @@ pub fn certificate_holds_s(pem: &str) -> Result<RangeInclusive<i64>, TlsError> {
     let wrong = |why: String| TlsError::NoCertificate(why);
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(error.to_string()))?;
     Ok(Certificate::read(&der).ok_or_else(|| wrong("it is not X.509".into()))?.holds_s)
+}
+
+/// The pair of `chain` and the key in a file, if they belong together. What was read of the key is wiped; what rustls keeps
+/// of it lies in AWS-LC, which wipes it when it goes.
+fn certified(chain: Vec<CertificateDer<'static>>, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let pem = read_private(key)?;
+    let mut der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|e| unreadable(key, e))?;
+    let signing = aws_lc_rs::sign::any_supported_type(&der);
+    der.zeroize();
+    let pair = CertifiedKey::new(chain, signing?);
+    pair.keys_match()?;
+    Ok(pair)
 }
 
 fn refuse_untimely(file: &Path, holds_s: &RangeInclusive<i64>, now_s: i64) -> Result<(), TlsError> {
@@ -341,13 +354,14 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if all.is_empty() { Err(unreadable(file, "there is no certificate in it")) } else { Ok(all) }
 }
 
-/// Reads a file that holds a secret, and refuses it where others than its owner may read it.
+/// Reads a file that holds a secret, and refuses it where others than its owner may read it. The text is wiped when it
+/// goes.
 ///
 /// # Errors
 /// [`TlsError::KeyLiesOpen`] or [`TlsError::Unreadable`], with the file's name.
-pub fn read_private(file: &Path) -> Result<String, TlsError> {
+pub fn read_private(file: &Path) -> Result<Zeroizing<String>, TlsError> {
     refuse_open(file)?;
-    std::fs::read_to_string(file).map_err(|e| unreadable(file, e))
+    std::fs::read_to_string(file).map(Zeroizing::new).map_err(|e| unreadable(file, e))
 }
 
 fn refuse_open(file: &Path) -> Result<(), TlsError> {

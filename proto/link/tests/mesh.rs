@@ -3,11 +3,24 @@
 
 mod federation;
 
+use ::aws_lc_rs::digest::{SHA256, digest};
 use federation::{Federation, Serving, app, broker, source};
-use rustls::pki_types::CertificateDer;
+use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore, SupportedProtocolVersion,
+    client::WantsClientCert,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+    version::{TLS12, TLS13},
+};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsError, send};
 use severn_proto::v1::{DescribeRequest, FetchRequest, FetchResponse, source_adapter_client::SourceAdapterClient};
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
 use tonic::{Status, Streaming, transport::Channel};
 
 type Client = SourceAdapterClient<Channel>;
@@ -43,7 +56,7 @@ async fn goes_on(call: &mut Streaming<FetchResponse>) -> bool {
 }
 
 fn sha256(certificate: &CertificateDer<'_>) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+    let digest = digest(&SHA256, certificate);
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -276,4 +289,80 @@ async fn a_certificate_that_does_not_hold_is_refused_with_the_reason() {
     federation.issue(&app("epr"), 9_000..=20_000);
     assert!(works(&mut client(&federation.tls(&app("epr")), &serving)).await);
     assert_eq!(serving.identity, Identity::Source("A".into()));
+}
+
+type Unfinished = ConfigBuilder<ClientConfig, WantsClientCert>;
+
+/// A client that believes the federation's authority, and shows nothing yet.
+fn trusting(federation: &Federation, versions: &[&'static SupportedProtocolVersion]) -> Unfinished {
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_file(federation.files(&broker()).authorities);
+    roots.add(authority.unwrap()).unwrap();
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+}
+
+/// The same, that shows what `party` has in another federation, or in this, whatever this end thinks of it.
+fn showing(unfinished: Unfinished, federation: &Federation, party: &Identity) -> ClientConfig {
+    let key = PrivateKeyDer::from_pem_file(federation.files(party).key).unwrap();
+    unfinished.with_client_auth_cert(vec![federation.certificate(party)], key).unwrap()
+}
+
+/// Whether the other end says a word to a client of this configuration.
+async fn is_let_in(mut config: ClientConfig, serving: &Serving) -> bool {
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let tcp = TcpStream::connect(&serving.address).await.unwrap();
+    let Ok(mut stream) = TlsConnector::from(Arc::new(config)).connect(name, tcp).await else { return false };
+    // The preface and the first frame of HTTP/2, which is answered with the server's own first frame.
+    let greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    if stream.write_all(greeting).await.is_err() {
+        return false;
+    }
+    let mut first = [0; 9];
+    tokio::time::timeout(AT_ONCE, stream.read_exact(&mut first)).await.is_ok_and(|read| read.is_ok())
+}
+
+#[tokio::test]
+async fn only_a_certificate_of_one_party_that_holds_now_is_let_in() {
+    let federation = Federation::new();
+    let now_s = std::fs::metadata(federation.files(&app("x")).authorities).unwrap().modified().unwrap();
+    let now_s = now_s.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    federation.time.set(now_s);
+    let holds = || now_s - 1000..=now_s + 100_000;
+    federation.issue(&source("A"), holds());
+    let serving = Serving::start(&federation.tls(&source("A"))).await;
+    let other = Federation::new();
+    let epr = app("epr");
+    let mut found = Vec::new();
+    let mut tried =
+        async |what: &'static str, config: ClientConfig| found.push((what, is_let_in(config, &serving).await));
+
+    federation.issue(&epr, holds());
+    tried("good", showing(trusting(&federation, &[&TLS13]), &federation, &epr)).await;
+    tried("none", trusting(&federation, &[&TLS13]).with_no_client_auth()).await;
+    tried("in TLS 1.2", showing(trusting(&federation, &[&TLS12]), &federation, &epr)).await;
+    other.issue(&epr, holds());
+    tried("of another authority", showing(trusting(&federation, &[&TLS13]), &other, &epr)).await;
+    federation.issue(&epr, now_s - 1000..=now_s - 1);
+    tried("ended", showing(trusting(&federation, &[&TLS13]), &federation, &epr)).await;
+    federation.issue(&epr, now_s + 100..=now_s + 1000);
+    tried("not yet", showing(trusting(&federation, &[&TLS13]), &federation, &epr)).await;
+    federation.issue_changed(&epr, holds(), |params| {
+        params.subject_alt_names.push(SanType::URI("spiffe://severn/broker/broker-1".try_into().unwrap()));
+    });
+    tried("of two parties", showing(trusting(&federation, &[&TLS13]), &federation, &epr)).await;
+    federation.issue_changed(&epr, holds(), |params| {
+        params.subject_alt_names.retain(|name| !matches!(name, SanType::URI(_)));
+    });
+    tried("of nobody", showing(trusting(&federation, &[&TLS13]), &federation, &epr)).await;
+    federation.issue_changed(&epr, holds(), |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    });
+    tried("for servers only", showing(trusting(&federation, &[&TLS13]), &federation, &epr)).await;
+    let (good, wrong) = found.split_first().unwrap();
+    assert!(good.1, "the good one is let in");
+    assert!(wrong.iter().all(|(_, let_in)| !let_in), "{wrong:?}");
 }

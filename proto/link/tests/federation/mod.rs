@@ -84,11 +84,22 @@ impl Federation {
 
     /// Gives the party a new key, and a certificate that holds from and to these seconds since 1970.
     pub fn issue(&self, party: &Identity, holds_s: RangeInclusive<u64>) {
+        self.issue_changed(party, holds_s, |_| ());
+    }
+
+    /// The same, changed before it is signed.
+    pub fn issue_changed(
+        &self,
+        party: &Identity,
+        holds_s: RangeInclusive<u64>,
+        change: impl FnOnce(&mut CertificateParams),
+    ) {
         let mut params = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
         params.subject_alt_names.push(SanType::URI(party.uri().try_into().unwrap()));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let at = |s: &u64| date_time_ymd(1970, 1, 1) + Duration::from_secs(*s);
         (params.not_before, params.not_after) = (at(holds_s.start()), at(holds_s.end()));
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.authority).unwrap().pem();
         self.write(party, &(certificate.into_bytes(), key.serialize_pem().into_bytes()));
