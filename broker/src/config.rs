@@ -4,12 +4,14 @@ use crate::{
     access::AccessSettings,
     fanout::AskLimits,
     index::store::PostgresSettings,
+    mesh::Place,
     model::{Source, SourceId},
 };
 use serde::Deserialize;
 use severn_link::{ListenLimits, ServerLimits, TlsFiles};
 use severn_trust::{IssuerSettings, TrailSettings};
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -37,6 +39,8 @@ pub struct Config {
     /// The sources.
     #[serde(default)]
     pub sources: Vec<SourceSection>,
+    /// How adapters join. Left out, none can, and none is given its next certificate.
+    pub enrolment: Option<EnrolmentSection>,
     /// Limits of a call to a source.
     #[serde(default)]
     pub fanout: AskLimits,
@@ -60,6 +64,25 @@ pub struct ListenSection {
     /// Limits of a connection.
     #[serde(default)]
     pub connection: ServerLimits,
+}
+
+/// How adapters join.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentSection {
+    /// Address and port at which those knock who have no certificate yet.
+    pub listen: SocketAddr,
+    /// Limits of that listener.
+    #[serde(default = "limits_of_strangers")]
+    pub limits: ListenLimits,
+    /// PEM: the certificate of the online authority that signs for adapters. One of `tls.authorities` vouches for it.
+    pub certificate: PathBuf,
+    /// PEM: its key. Readable by its owner only.
+    pub key: PathBuf,
+}
+
+fn limits_of_strangers() -> ListenLimits {
+    ListenLimits { connections_max: 512, handshakes_per_address_max: 16, ..ListenLimits::default() }
 }
 
 /// Where the broker keeps what it keeps.
@@ -226,7 +249,17 @@ impl Config {
         })
     }
 
+    /// What may join, by source id: ODS code, and the host at which the adapter is reached.
+    pub fn places(&self) -> BTreeMap<String, Place> {
+        let place = |source: &SourceSection| {
+            let host = source.address.rsplit_once(':').map_or("", |(host, _)| host);
+            (source.id.clone(), Place { ods: source.ods.clone(), host: host.trim_matches(['[', ']']).to_owned() })
+        };
+        self.sources.iter().map(place).collect()
+    }
+
     fn resolve_paths(&mut self, folder: &Path) {
+        let authority = self.enrolment.iter_mut().flat_map(|section| [&mut section.certificate, &mut section.key]);
         let issuer_files = self.tokens.issuers.iter_mut().filter_map(|issuer| issuer.jwks_file.as_mut());
         let database_files = self.index.postgres.iter_mut();
         let database_files = database_files.flat_map(|p| [&mut p.password_file, &mut p.authorities]).flatten();
@@ -238,8 +271,8 @@ impl Config {
             &mut self.data.audit_key,
             &mut self.data.statement_key,
         ];
-        let tables = self.index.model_keys.iter_mut().chain(&mut self.merge.medicines);
-        for path in files.into_iter().chain(issuer_files).chain(database_files).chain(tables) {
+        let tables = self.index.model_keys.iter_mut().chain(&mut self.merge.medicines).chain(&mut self.tls.denied);
+        for path in files.into_iter().chain(issuer_files).chain(database_files).chain(tables).chain(authority) {
             *path = folder.join(&path);
         }
     }

@@ -28,6 +28,7 @@ pub mod config;
 pub mod service;
 pub mod retrieve;
 pub mod feed;
+pub mod mesh;
 pub mod audit;
 pub mod access;
 pub mod index;

@@ -1,9 +1,11 @@
 //! The program: reads the configuration, builds the stages, serves, stops. Its subcommands look after trail and index.
 
 mod audit;
+mod enrolment;
 mod index;
 mod linking;
 mod loading;
+mod revoke;
 mod scoring;
 
 pub use index::open_store;
@@ -15,6 +17,7 @@ use crate::{
     fanout::{Fanout, Registry},
     index::{Index, Snapshots},
     merge::Rules,
+    mesh::{self, Registrar},
     model::SourceId,
     retrieve::Broker,
     service,
@@ -61,6 +64,11 @@ enum Command {
     /// Writes, checks, explains, compares and signs the region's policy.
     #[command(subcommand)]
     Policy(Workbench),
+    /// Lets adapters join.
+    #[command(subcommand)]
+    Enrol(enrolment::EnrolCommand),
+    /// Cuts a party off, or one certificate: within a minute, and open connections too.
+    Revoke(revoke::RevokeArguments),
     /// Prints the public half of the broker's statement key, for the adapters' configuration.
     Key(ConfigArgument),
 }
@@ -84,6 +92,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(command) => audit::run(&command),
         Command::Index(command) => index::run(&command),
         Command::Policy(command) => policy(&command),
+        Command::Enrol(command) => enrolment::run(&command),
+        Command::Revoke(asked) => revoke::run(&asked),
         Command::Key(file) => key(&file.config),
     };
     match result {
@@ -113,7 +123,8 @@ fn serve(file: &Path) -> Result<()> {
 
 async fn run_broker(config: Config) -> Result<()> {
     let tls = tls_of(&config)?;
-    let (broker, dialler) = build(&config, &tls).await?;
+    let (broker, dialler, registrar) = build(&config, &tls).await?;
+    tokio::spawn(tls.clone().follow());
     for source in &config.sources {
         let identity = Identity::Source(source.id.clone());
         let channel = dialler.dial(&source.address, &identity)?;
@@ -130,7 +141,10 @@ async fn run_broker(config: Config) -> Result<()> {
             _ = interrupt.recv() => (),
         }
     };
-    serve_until(broker, incoming, config, stop).await
+    if let (Some(registrar), Some(section)) = (&registrar, &config.enrolment) {
+        enrolment::open_door(Arc::clone(registrar), section, &tls).await?;
+    }
+    serve_until((broker, registrar), incoming, config, stop).await
 }
 
 /// Whose the region's policy bundles are.
@@ -140,7 +154,7 @@ const REGION: &str = "region";
 const DRAIN: Duration = Duration::from_secs(10);
 
 async fn serve_until(
-    broker: Arc<Broker>,
+    (broker, registrar): (Arc<Broker>, Option<Arc<Registrar>>),
     incoming: tokio_stream::wrappers::ReceiverStream<std::io::Result<severn_link::Conn>>,
     config: Config,
     stop: impl Future<Output = ()> + Send + 'static,
@@ -152,7 +166,7 @@ async fn serve_until(
         let _ = told.send(());
     };
     let index = Arc::clone(&broker.index);
-    let serving = service::serve(broker, incoming, config.listen.connection, stop);
+    let serving = service::serve_with((broker, registrar), incoming, config.listen.connection, stop);
     let drained = async move {
         drop(stopping.await);
         tokio::time::sleep(DRAIN).await;
@@ -164,12 +178,14 @@ async fn serve_until(
     Ok(index.save().await?)
 }
 
-async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> {
+async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler, Option<Arc<Registrar>>)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let folder = &config.data.folder;
     let disk = SystemDisk::open(folder).with_context(|| format!("data.folder: cannot use {}", folder.display()))?;
     let (disk, audit_key) = (Arc::new(disk), signing_key("data.audit_key", &config.data.audit_key)?);
     let trail = Trail::open_with(Arc::clone(&disk) as _, Arc::clone(&clock), audit_key, config.audit)?;
+    tokio::spawn(mesh::record_denials(tls.denied(), trail.clone(), Arc::clone(&disk) as _));
+    let registrar = enrolment::registrar(config, tls, trail.clone())?;
     let store = index::open_store(config).await?;
     let entropy = Arc::new(SystemEntropy::default());
     let index = Index::open_with(Some(Snapshots::within(folder)), store, Arc::clone(&clock), entropy).await;
@@ -189,7 +205,7 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
         rules: rules_of(config)?,
     };
     let dialler = TlsDialler::new(tls.clone(), Duration::from_millis(config.runtime.connect_ms));
-    Ok((Arc::new(broker), dialler))
+    Ok((Arc::new(broker), dialler, registrar))
 }
 
 /// The region's policy in force; a bundle must be acceptable for the broker to start.
@@ -224,7 +240,7 @@ fn signing_key(name: &str, file: &Path) -> Result<SigningKey> {
 
 fn check(file: &Path) -> Result<()> {
     let config = Config::load(file)?;
-    tls_of(&config)?;
+    enrolment::authority(&config, &tls_of(&config)?)?;
     signing_key("data.audit_key", &config.data.audit_key)?;
     signing_key("data.statement_key", &config.data.statement_key)?;
     index::password(&config)?;

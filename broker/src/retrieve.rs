@@ -108,7 +108,8 @@ impl Broker {
             Ok(who) => who,
             Err(error) => return Err(self.refuse("retrieve", None, asked.person, error).await),
         };
-        match self.access.question(who.clone(), asked.person, asked.context, asked.deadline) {
+        let question = self.access.question(who.clone(), asked.person, asked.context, asked.deadline);
+        match question.and_then(|question| self.access.count(&question).map(|()| question)) {
             Ok(question) => Ok(question),
             Err(error) => Err(self.refuse("retrieve", Some(&who), asked.person, error).await),
         }

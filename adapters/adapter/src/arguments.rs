@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Serve,
     /// Try configuration, keys, policy, source and mapping, and say what is wrong
     Check,
+    /// Join the federation: make a key here and ask the broker for a certificate, with the token that its operator gave you
+    Enrol(EnrolArguments),
     /// Show what would be released about one person
     Preview(PreviewArguments),
     /// Ask the broker how good this source's registrations are: what is missing, malformed or a placeholder, and what
@@ -35,6 +37,26 @@ pub(crate) enum Command {
     /// Look after the adapter's own audit trail
     #[command(subcommand)]
     Audit(Audit),
+}
+
+/// How to join.
+#[derive(Args)]
+pub struct EnrolArguments {
+    /// The join token; "-" reads it from standard input, where nobody else on this machine sees it
+    pub token: String,
+    /// Where the broker lets adapters knock: host:port
+    #[arg(long, value_name = "HOST:PORT")]
+    pub at: String,
+    /// Replace the key and the certificate that are there
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// The token is not to be seen.
+impl std::fmt::Debug for EnrolArguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnrolArguments").field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Args)]

@@ -67,7 +67,7 @@ pub struct Config {
     #[serde(default)]
     pub feed: FeedSettings,
     /// The limits.
-    #[serde(default)]
+    #[serde(default = "Limits::usual")]
     pub limits: Limits,
     /// The section of kind `sql`.
     pub sql: Option<SqlSettings>,

@@ -4,6 +4,8 @@
 mod arguments;
 pub mod config;
 mod kind;
+pub mod enrol;
+pub mod renew;
 mod run;
 mod check;
 mod preview;
@@ -11,6 +13,7 @@ mod quality;
 mod challenges;
 mod trail;
 
+pub use arguments::EnrolArguments;
 pub use kind::open_source;
 
 use arguments::{Arguments, Command};
@@ -65,6 +68,10 @@ async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCo
             Ok(ExitCode::SUCCESS)
         }
         Command::Check => check::check(&arguments.config, &mut out).await,
+        Command::Enrol(asked) => {
+            enrol::enrol(&config::Config::load(&arguments.config)?, &asked, &mut out).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Preview(asked) => {
             preview::preview(config::Config::load(&arguments.config)?, &asked, &mut out).await?;
             Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! Puts an adapter together from its configuration, serves and feeds until it is told to stop, and stops in good order.
 
-use crate::{Around, config::Config, kind::open_source};
+use crate::{Around, config::Config, kind::open_source, renew::Renewal};
 use anyhow::Context as _;
 use severn_adapter_sdk::{
     feed::{Feed, FeedParts},
@@ -31,6 +31,7 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     no_core_files().context("core files cannot be switched off")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tls = own_tls(&config)?;
+    tokio::spawn(tls.clone().follow());
     let _lock = only_one(&config)?;
     let disk: Arc<dyn Disk> = Arc::new(config.data.disk()?);
     let trail = Trail::open_with(Arc::clone(&disk), Arc::clone(&clock), config.data.key()?, config.audit)?;
@@ -58,6 +59,7 @@ pub(crate) async fn run(config: Config, around: Around<'_>) -> anyhow::Result<()
     let incoming = listen(listener, &tls, config.serve.connections);
     info!(source_id = config.source.id, listen = %config.serve.listen, "adapter serves");
     let stop = CancellationToken::new();
+    tokio::spawn(renewal(&config, &tls, &clock).run());
     let feeding = tokio::spawn(feed(&config, &tls, source, disk, clock).run(stop.clone()));
     let witnessing = tokio::spawn(witness.run(stop.clone()));
     let mut serving = tokio::spawn(serve(adapter, incoming, config.serve.calls, stop.clone().cancelled_owned()));
@@ -141,6 +143,18 @@ fn feed(config: &Config, tls: &Tls, source: Arc<dyn Source>, disk: Arc<dyn Disk>
         entropy: Arc::new(SystemEntropy::default()),
         every: Duration::from_millis(config.feed.every_ms),
     })
+}
+
+fn renewal(config: &Config, tls: &Tls, clock: &Arc<dyn Clock>) -> Renewal {
+    Renewal {
+        tls: tls.clone(),
+        files: config.tls.clone(),
+        dialler: Arc::new(TlsDialler::new(tls.clone(), CONNECT_MAX)),
+        address: config.broker.address.clone(),
+        broker: config.broker.identity(),
+        clock: Arc::clone(clock),
+        entropy: Arc::new(SystemEntropy::default()),
+    }
 }
 
 fn witness(

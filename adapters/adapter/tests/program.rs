@@ -94,6 +94,7 @@ impl Place {
             certificate: at("broker-certificate.pem"),
             key: at("broker-key.pem"),
             authorities: at("authorities.pem"),
+            denied: None,
         };
         Tls::load(&files).unwrap()
     }

@@ -27,7 +27,7 @@ use severn_proto::{
         source_adapter_server::{SourceAdapter, SourceAdapterServer},
     },
 };
-use severn_trust::{Clock, Digest, IssuerKeys, PersonKeys, PublicKey, Replays, Trail};
+use severn_trust::{Clock, Digest, IssuerKeys, PersonKeys, PublicKey, Replays, Retrievals, Trail};
 use std::{fmt, io, sync::Arc};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -84,6 +84,7 @@ pub struct Adapter {
     clock: Arc<dyn Clock>,
     limits: Limits,
     calls: Arc<Semaphore>,
+    retrievals: Retrievals,
 }
 
 impl fmt::Debug for Adapter {
@@ -152,6 +153,7 @@ impl Adapter {
             policy: parts.policy,
             trail: parts.trail,
             inbox: parts.inbox,
+            retrievals: Retrievals::new(parts.limits.records, Arc::clone(&parts.clock)),
             clock: parts.clock,
             calls: Arc::new(Semaphore::new(parts.limits.concurrent_max)),
             limits: parts.limits,
@@ -189,6 +191,15 @@ impl Adapter {
         match self.checks.verify(call, challenge, self.clock.now_s()) {
             Ok(asked) => Ok(asked),
             Err(refused) => Err(self.refused(*refused).await),
+        }
+    }
+
+    /// The same of a call by which a record, or a document of one, is to leave: that counts.
+    async fn counted(&self, call: &Call) -> Result<Asked, Status> {
+        let asked = self.verified(call).await?;
+        match self.retrievals.take(&asked.user, &asked.statement.local_id) {
+            Ok(()) => Ok(asked),
+            Err(wait_s) => Err(self.refused(Refused::of(&asked, Refusal::TooOften { wait_s })).await),
         }
     }
 

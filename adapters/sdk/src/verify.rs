@@ -46,6 +46,12 @@ pub enum Refusal {
     /// The owner does not share documents with this requester.
     #[error("the owner does not share this document with this role and purpose")]
     DocumentNotShared,
+    /// User, organisation or person had too many.
+    #[error("the owner lets out only so many records in a minute; wait {wait_s} s")]
+    TooOften {
+        /// Seconds to wait.
+        wait_s: u64,
+    },
 }
 
 impl Refusal {
@@ -54,6 +60,7 @@ impl Refusal {
         let code = match self {
             Refusal::Token(_) => Code::Unauthenticated,
             Refusal::NoSuchEntry => Code::NotFound,
+            Refusal::TooOften { .. } => Code::ResourceExhausted,
             Refusal::NotTheBroker
             | Refusal::Proof(_)
             | Refusal::Statement(_)

@@ -9,7 +9,9 @@ use limits::Searches;
 use serde::Deserialize;
 use severn_policy::{Asker, CurrentPolicy, Policy, PolicySettings, Relationship, SettingsError};
 use severn_proto::v1::{Dataset, PurposeOfUse, RequestContext};
-use severn_trust::{ALL_DATASETS, Clock, IssuerKeys, PersonKeys, Proof, ProofError, Replays, TokenError, User};
+use severn_trust::{
+    ALL_DATASETS, Clock, IssuerKeys, PersonKeys, Proof, ProofError, RecordLimits, Replays, Retrievals, TokenError, User,
+};
 use std::{sync::Arc, time::Duration};
 
 pub use limits::{ActLimits, SearchLimits};
@@ -41,6 +43,9 @@ pub struct AccessSettings {
     /// How often people may be looked for.
     #[serde(default)]
     pub searches: SearchLimits,
+    /// How often records may be retrieved.
+    #[serde(default = "RecordLimits::usual")]
+    pub records: Option<RecordLimits>,
     /// How often relationships may be claimed and the glass be broken.
     #[serde(default)]
     pub limits: ActLimits,
@@ -112,9 +117,11 @@ pub enum AccessError {
     /// The role may not do this.
     #[error("your role may not {act} for this purpose; ask your organisation's privacy officer", act = act_word(*.0))]
     Act(Act),
-    /// People were looked for too often.
-    #[error("too many searches; wait {wait_s} s. If your work needs more, ask the broker's operator")]
+    /// People were looked for, or records retrieved, too often.
+    #[error("too many {what}; wait {wait_s} s. If your work needs more, ask the broker's operator")]
     TooOften {
+        /// Of what.
+        what: &'static str,
         /// Seconds to wait.
         wait_s: u64,
     },
@@ -154,6 +161,7 @@ pub struct Access {
     settings: AccessSettings,
     replays: Replays,
     searches: Searches,
+    retrievals: Retrievals,
     policy: Arc<CurrentPolicy>,
     clock: Arc<dyn Clock>,
 }
@@ -167,7 +175,8 @@ impl Access {
         clock: Arc<dyn Clock>,
     ) -> Access {
         let searches = Searches::new(settings.searches, Arc::clone(&clock));
-        Access { keys, settings, replays: Replays::default(), searches, policy, clock }
+        let retrievals = Retrievals::new(settings.records, Arc::clone(&clock));
+        Access { keys, settings, replays: Replays::default(), searches, retrievals, policy, clock }
     }
 
     /// Checks who asks: the user's token, the app's signature over the request, and that neither was used before.
@@ -208,6 +217,15 @@ impl Access {
         Ok(Question { query_id, user, person, datasets, commitments, opening, context, deadline })
     }
 
+    /// Counts a retrieval.
+    ///
+    /// # Errors
+    /// [`AccessError::TooOften`] if user, organisation or person had too many.
+    pub fn count(&self, question: &Question) -> Result<(), AccessError> {
+        let taken = self.retrievals.take(&question.user, &question.person.to_string());
+        taken.map_err(|wait_s| AccessError::TooOften { what: "records", wait_s })
+    }
+
     /// Compares the person found with the one the proof commits to.
     ///
     /// # Errors
@@ -227,7 +245,7 @@ impl Access {
         let may = match act {
             Act::Find => {
                 self.may(user, Act::Sources).map_err(|_| AccessError::Act(act))?;
-                return self.searches.take(user).map_err(|wait_s| AccessError::TooOften { wait_s });
+                return self.searches.take(user).map_err(|wait_s| AccessError::TooOften { what: "searches", wait_s });
             }
             Act::Sources => reads_anything(&policy, user) || self.may(user, Act::Steward).is_ok(),
             Act::Challenge => reads_anything(&policy, user),

@@ -204,7 +204,7 @@ fn nobody_lists_a_town_by_searching() {
         (30, 30, 0),
         "two users take what their organisation has"
     );
-    assert_eq!(access.may(&named("u1"), Act::Find), Err(AccessError::TooOften { wait_s: 2 }));
+    assert_eq!(access.may(&named("u1"), Act::Find), Err(AccessError::TooOften { what: "searches", wait_s: 2 }));
     assert_eq!(access.may(&named("u1"), Act::Sources), Ok(()), "what names nobody is not counted");
     clock.0.fetch_add(10_000, std::sync::atomic::Ordering::SeqCst);
     assert_eq!((granted("u1"), granted("u2"), granted("u3")), (5, 5, 0), "ten seconds are a sixth of a minute");

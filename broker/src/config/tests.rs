@@ -14,6 +14,7 @@ fn the_example_is_a_configuration() {
     let config = load(EXAMPLE).unwrap();
     assert_eq!(config.fanout, AskLimits::default(), "the example shows the defaults");
     assert_eq!(config.audit, TrailSettings::default(), "the example shows the defaults");
+    assert_eq!(config.access.records, severn_trust::RecordLimits::usual(), "the example shows the defaults");
     assert_eq!(config.listen.limits, ListenLimits::default(), "the example shows the defaults");
     assert_eq!(config.listen.connection, ServerLimits::default(), "the example shows the defaults");
 }

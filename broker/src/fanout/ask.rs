@@ -5,6 +5,7 @@ use crate::model::{PlannedSource, Reply};
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 use prost::Message as _;
 use serde::Deserialize;
+use severn_link::send;
 use severn_proto::{
     v1::{DescribeRequest, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchRequest, ReasonCode},
     v1_passing::{FetchResponse, fetch_response::Part, source_adapter_client::SourceAdapterClient},
@@ -117,8 +118,12 @@ async fn read(
     let registered = registered.ok_or(ReasonCode::Unreachable)?;
     let _permit = registered.permits.try_acquire().map_err(|_| ReasonCode::Overloaded)?;
     let channel = registered.channel().ok_or(ReasonCode::Unreachable)?;
-    let mut client = client(channel).max_decoding_message_size(room.limits.message_bytes_max);
-    let stream = client.fetch(request).await.map_err(|status| reason_of(&status))?.into_inner();
+    let client = client(channel).max_decoding_message_size(room.limits.message_bytes_max);
+    let fetched = send(|| {
+        let (mut client, request) = (client.clone(), request.clone());
+        async move { client.fetch(request).await }
+    });
+    let stream = fetched.await.map_err(|status| reason_of(&status))?.into_inner();
     follow(stream, room, reply).await
 }
 
@@ -187,8 +192,12 @@ pub(super) async fn fetch_bytes(
     let gone = || Status::unavailable("the source that holds this document did not answer; try again or call it");
     let registered = registered.ok_or_else(gone)?;
     let permit = Arc::clone(&registered.permits).try_acquire_owned().map_err(|_| gone())?;
-    let mut client = client(registered.channel().ok_or_else(gone)?);
-    let opened = timeout_at(deadline, client.fetch_bytes(request)).await.map_err(|_| gone())?;
+    let client = client(registered.channel().ok_or_else(gone)?);
+    let fetched = send(|| {
+        let (mut client, request) = (client.clone(), request.clone());
+        async move { client.fetch_bytes(request).await }
+    });
+    let opened = timeout_at(deadline, fetched).await.map_err(|_| gone())?;
     let stream = opened.map_err(|status| plain(&status))?.into_inner();
     let ends = deadline + DOCUMENT_MAX;
     let timed = futures::stream::unfold((stream, permit), move |(mut stream, permit)| async move {

@@ -1,9 +1,10 @@
 //! The gRPC doors: wire → model → wire, and the one map from error to status. Nothing is decided here but who may
 //! knock at which door: care apps at `RecordBroker`, `Challenges` and `Governance`, adapters and stewards at
-//! `PatientIndex`, adapters at `AuditWitness`.
+//! `PatientIndex`, adapters at `AuditWitness` and `Enrolment`.
 
 mod challenges;
 mod documents;
+mod enrolment;
 mod governance;
 mod patients;
 mod records;
@@ -13,6 +14,7 @@ use crate::{
     access::{AccessError, Act},
     facts::FactsError,
     index::IndexError,
+    mesh::Registrar,
     model::{EnterpriseId, SourceId},
     retrieve::{Broker, RetrieveError},
 };
@@ -39,12 +41,27 @@ use tracing::error;
 /// Bytes of one request.
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 
+pub use enrolment::serve_strangers;
+
 /// Serves the broker on `incoming` connections until `stop` resolves; calls under way are finished.
 ///
 /// # Errors
 /// As the transport gives them.
 pub async fn serve(
     broker: Arc<Broker>,
+    incoming: impl futures::Stream<Item = io::Result<Conn>> + Send + 'static,
+    limits: ServerLimits,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    serve_with((broker, None), incoming, limits, stop).await
+}
+
+/// The same, and renews the certificates of adapters where there is a registrar.
+///
+/// # Errors
+/// As the transport gives them.
+pub async fn serve_with(
+    (broker, registrar): (Arc<Broker>, Option<Arc<Registrar>>),
     incoming: impl futures::Stream<Item = io::Result<Conn>> + Send + 'static,
     limits: ServerLimits,
     stop: impl Future<Output = ()> + Send + 'static,
@@ -63,6 +80,7 @@ pub async fn serve(
     server(limits)
         .add_service(health_service)
         .add_service(reflection)
+        .add_optional_service(registrar.map(enrolment::Enrolling::service))
         .add_service(InterceptedService::new(
             records.max_decoding_message_size(REQUEST_BYTES_MAX),
             RefuseMalformedTimeout,

@@ -32,6 +32,7 @@ pub fn client(layout: &Layout, broker: SocketAddr) -> anyhow::Result<Client> {
         certificate: keys.join(format!("app-{APP}.pem")),
         key: keys.join(format!("app-{APP}.key")),
         authorities: keys.join("authority.pem"),
+        denied: None,
     })?;
     let dialler = TlsDialler::new(tls, Duration::from_secs(5));
     let channel = dialler.dial(&broker.to_string(), &Identity::Broker(BROKER.to_owned()))?;

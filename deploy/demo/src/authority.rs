@@ -100,6 +100,7 @@ pub fn files_of(folder: &Path, identity: &Identity) -> TlsFiles {
         certificate: folder.join(format!("{kind}-{id}.pem")),
         key: folder.join(format!("{kind}-{id}.key")),
         authorities: folder.join("authority.pem"),
+        denied: None,
     }
 }
 

@@ -135,6 +135,7 @@ impl Asking {
             certificate: keys.join(format!("app-{APP}.pem")),
             key: keys.join(format!("app-{APP}.key")),
             authorities: keys.join("authority.pem"),
+            denied: None,
         });
         let config: toml::Table =
             toml::from_str(&fs::read_to_string(folder.join("broker/broker.toml")).unwrap()).unwrap();

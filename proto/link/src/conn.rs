@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -64,10 +65,17 @@ pub struct Peer {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// An accepted connection whose peer is known.
-pub struct Conn {
+/// What a handler finds there of a caller who showed no certificate: where the call came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// The other end's address.
+    pub address: SocketAddr,
+}
+
+/// An accepted connection, and what is known of its peer.
+pub struct Conn<P = Peer> {
     stream: Box<dyn Stream>,
-    peer: Peer,
+    peer: P,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -76,28 +84,39 @@ impl Conn {
     pub fn new(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, identity: Identity) -> Conn {
         Conn { stream: Box::new(stream), peer: Peer { identity }, _permit: None }
     }
+}
 
-    pub(crate) fn counted(mut self, permit: OwnedSemaphorePermit) -> Conn {
+impl Conn<Stranger> {
+    pub(crate) fn with_stranger(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        address: SocketAddr,
+    ) -> Conn<Stranger> {
+        Conn { stream: Box::new(stream), peer: Stranger { address }, _permit: None }
+    }
+}
+
+impl<P> Conn<P> {
+    pub(crate) fn counted(mut self, permit: OwnedSemaphorePermit) -> Conn<P> {
         self._permit = Some(permit);
         self
     }
 }
 
-impl Connected for Conn {
-    type ConnectInfo = Peer;
+impl<P: Clone + Send + Sync + 'static> Connected for Conn<P> {
+    type ConnectInfo = P;
 
-    fn connect_info(&self) -> Peer {
+    fn connect_info(&self) -> P {
         self.peer.clone()
     }
 }
 
-impl AsyncRead for Conn {
+impl<P: Unpin> AsyncRead for Conn<P> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Conn {
+impl<P: Unpin> AsyncWrite for Conn<P> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -1,19 +1,22 @@
 //! Reaching another party: over TCP and TLS, or in memory.
 
 use crate::{
+    certificate::Certificate,
+    clock_fault::report_clock_fault,
     conn::{Conn, Identity},
-    tls::{Tls, identity_of},
+    open::Cuttable,
+    tls::{Tls, TlsError, roots},
 };
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use std::{io, sync::Arc, time::Duration};
+use rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName, version::TLS13};
+use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
     net::TcpStream,
     sync::mpsc,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
@@ -50,50 +53,110 @@ impl TlsDialler {
 
 impl Dialler for TlsDialler {
     fn dial(&self, address: &str, identity: &Identity) -> Result<Channel, DialError> {
+        let to = Destination::read(address, identity)?;
+        let tls = self.tls.clone();
+        Ok(channel(self.connect, move || {
+            let (tls, to) = (tls.clone(), to.clone());
+            async move {
+                let stream = to.connect(Arc::clone(&tls.material().client)).await?;
+                let (found, cut) = tls.admit(stream.get_ref().1.peer_certificates())?;
+                to.refuse_other(Some(&found))?;
+                Ok(Cuttable::new(stream, cut))
+            }
+        }))
+    }
+}
+
+/// Dials over TCP as somebody who has no certificate yet. The other end must have one all the same.
+#[derive(Clone)]
+pub struct StrangerDialler {
+    client: Arc<ClientConfig>,
+    connect: Duration,
+}
+
+impl StrangerDialler {
+    /// Believes whom the PEM file `authorities` vouches for; a connection that takes longer than `connect` has failed.
+    ///
+    /// # Errors
+    /// [`TlsError`] names the file.
+    pub fn new(authorities: &Path, connect: Duration) -> Result<StrangerDialler, TlsError> {
+        let mut client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&TLS13])?
+            .with_root_certificates(roots(authorities)?)
+            .with_no_client_auth();
+        client.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(StrangerDialler { client: Arc::new(client), connect })
+    }
+}
+
+impl Dialler for StrangerDialler {
+    fn dial(&self, address: &str, identity: &Identity) -> Result<Channel, DialError> {
+        let to = Destination::read(address, identity)?;
+        let client = Arc::clone(&self.client);
+        Ok(channel(self.connect, move || {
+            let (client, to) = (Arc::clone(&client), to.clone());
+            async move {
+                let stream = to.connect(client).await?;
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                to.refuse_other(shown.and_then(Certificate::read).and_then(|shown| shown.identity).as_ref())?;
+                Ok(stream)
+            }
+        }))
+    }
+}
+
+/// Where to, and who must be there.
+#[derive(Clone)]
+struct Destination {
+    address: String,
+    name: ServerName<'static>,
+    expected: Identity,
+}
+
+impl Destination {
+    fn read(address: &str, identity: &Identity) -> Result<Destination, DialError> {
         let wrong = || DialError::Address(address.to_owned());
         let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
         port.parse::<u16>().map_err(|_| wrong())?;
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| wrong())?;
-        let connector = TlsConnector::from(Arc::clone(&self.tls.client));
-        let (address, expected, connect) = (address.to_owned(), identity.clone(), self.connect);
-        let service = service_fn(move |_: Uri| {
-            let (connector, name) = (connector.clone(), name.clone());
-            let (address, expected) = (address.clone(), expected.clone());
-            async move {
-                let open = open(connector, name, &address, &expected);
-                let stream = tokio::time::timeout(connect, open).await;
-                stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(TokioIo::new)
-            }
-        });
-        Ok(endpoint()?.connect_with_connector_lazy(service))
+        Ok(Destination { address: address.to_owned(), name, expected: identity.clone() })
+    }
+
+    async fn connect(&self, client: Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
+        let tcp = TcpStream::connect(&self.address).await?;
+        tcp.set_nodelay(true)?;
+        let connected = TlsConnector::from(client).connect(self.name.clone(), tcp).await;
+        connected.inspect_err(|error| report_clock_fault(error, &self.address))
+    }
+
+    /// A certificate of the federation is not enough: it must be that of the party meant.
+    fn refuse_other(&self, found: Option<&Identity>) -> io::Result<()> {
+        match found == Some(&self.expected) {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "the other end is not whom it should be")),
+        }
     }
 }
 
-async fn open(
-    connector: TlsConnector,
-    name: ServerName<'static>,
-    address: &str,
-    expected: &Identity,
-) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>> {
-    let tcp = TcpStream::connect(address).await?;
-    tcp.set_nodelay(true)?;
-    let stream = connector.connect(name, tcp).await?;
-    let certificates = stream.get_ref().1.peer_certificates();
-    let found = certificates.and_then(|c| c.first()).and_then(identity_of);
-    // A certificate of the federation is not enough: it must be that of the party meant.
-    if found.as_ref() != Some(expected) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the other end is not whom it should be"));
-    }
-    Ok(stream)
+/// A channel that connects by `open`, and again after it broke.
+fn channel<S, Opening>(connect: Duration, open: impl Fn() -> Opening + Send + 'static) -> Channel
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    Opening: Future<Output = io::Result<S>> + Send + 'static,
+{
+    let service = service_fn(move |_: Uri| {
+        let opened = tokio::time::timeout(connect, open());
+        async move { opened.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(TokioIo::new) }
+    });
+    endpoint().connect_with_connector_lazy(service)
 }
 
-fn endpoint() -> Result<Endpoint, DialError> {
+fn endpoint() -> Endpoint {
     // The scheme is plain because TLS is done by the connector; nothing here goes over the network unencrypted.
-    let endpoint = Endpoint::from_static("http://severn")
+    Endpoint::from_static("http://severn")
         .http2_keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10))
-        .keep_alive_while_idle(true);
-    Ok(endpoint)
+        .keep_alive_while_idle(true)
 }
 
 /// Dials parties of the same process over memory. The listening end gets connections from [`InMemory::accept`].
@@ -143,6 +206,6 @@ impl Dialler for InMemory {
             let connected = network.connect(&identity).map(TokioIo::new);
             async move { connected }
         });
-        Ok(endpoint()?.connect_with_connector_lazy(service))
+        Ok(endpoint().connect_with_connector_lazy(service))
     }
 }

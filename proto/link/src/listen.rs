@@ -1,9 +1,12 @@
 //! The accept loop: one task per handshake, limits on how many may be open, nobody let in without an identity.
 
 use crate::{
-    conn::Conn,
-    tls::{Tls, identity_of},
+    clock_fault::report_clock_fault,
+    conn::{Conn, Stranger},
+    open::Cuttable,
+    tls::{Material, Tls},
 };
+use rustls::ServerConfig;
 use serde::Deserialize;
 use std::{
     collections::HashMap,
@@ -17,9 +20,9 @@ use tokio::{
     sync::{Semaphore, mpsc},
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -39,10 +42,52 @@ impl Default for ListenLimits {
     }
 }
 
-/// Accepts connections on `listener` until the returned stream is dropped.
+/// Accepts connections of parties of the federation on `listener` until the returned stream is dropped.
 pub fn listen(listener: TcpListener, tls: &Tls, limits: ListenLimits) -> ReceiverStream<io::Result<Conn>> {
+    let door = Door {
+        config: |material| Arc::clone(&material.server),
+        admit: |tls, stream, _| {
+            let (identity, cut) = tls.admit(stream.get_ref().1.peer_certificates())?;
+            Ok(Conn::new(Cuttable::new(stream, cut), identity))
+        },
+    };
+    accept(listener, tls.clone(), limits, door)
+}
+
+/// Accepts connections of anybody, who learns only whom this end is. Not for a port where anything can be asked.
+pub fn listen_to_strangers(
+    listener: TcpListener,
+    tls: &Tls,
+    limits: ListenLimits,
+) -> ReceiverStream<io::Result<Conn<Stranger>>> {
+    let door = Door {
+        config: |material| Arc::clone(&material.for_strangers),
+        admit: |_, stream, address| Ok(Conn::with_stranger(stream, address)),
+    };
+    accept(listener, tls.clone(), limits, door)
+}
+
+/// What is asked of whoever connects, and what they are then.
+struct Door<P> {
+    config: fn(&Material) -> Arc<ServerConfig>,
+    admit: fn(&Tls, TlsStream<TcpStream>, SocketAddr) -> io::Result<Conn<P>>,
+}
+
+impl<P> Clone for Door<P> {
+    fn clone(&self) -> Door<P> {
+        *self
+    }
+}
+
+impl<P> Copy for Door<P> {}
+
+fn accept<P: Send + 'static>(
+    listener: TcpListener,
+    tls: Tls,
+    limits: ListenLimits,
+    door: Door<P>,
+) -> ReceiverStream<io::Result<Conn<P>>> {
     let (ready, accepted) = mpsc::channel(64);
-    let acceptor = TlsAcceptor::from(Arc::clone(&tls.server));
     let gate =
         Arc::new(Gate { limits, open: Arc::new(Semaphore::new(limits.connections_max)), handshakes: Mutex::default() });
     tokio::spawn(async move {
@@ -56,9 +101,9 @@ pub fn listen(listener: TcpListener, tls: &Tls, limits: ListenLimits) -> Receive
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let (acceptor, gate, ready) = (acceptor.clone(), Arc::clone(&gate), ready.clone());
+            let (tls, gate, ready) = (tls.clone(), Arc::clone(&gate), ready.clone());
             tokio::spawn(async move {
-                if let Some(conn) = gate.admit(tcp, address, acceptor).await {
+                if let Some(conn) = gate.admit((tcp, address), &tls, door).await {
                     drop(ready.send(Ok(conn)).await);
                 }
             });
@@ -74,14 +119,21 @@ struct Gate {
 }
 
 impl Gate {
-    async fn admit(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, acceptor: TlsAcceptor) -> Option<Conn> {
+    async fn admit<P>(
+        self: Arc<Self>,
+        (tcp, address): (TcpStream, SocketAddr),
+        tls: &Tls,
+        door: Door<P>,
+    ) -> Option<Conn<P>> {
         let permit = Arc::clone(&self.open).try_acquire_owned().ok()?;
         let _slot = Slot::take(Arc::clone(&self), address.ip())?;
         tcp.set_nodelay(true).ok()?;
+        let acceptor = TlsAcceptor::from((door.config)(&tls.material()));
         let handshake = timeout(Duration::from_millis(self.limits.handshake_ms), acceptor.accept(tcp)).await;
         let stream = match handshake {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
+                report_clock_fault(&error, &address);
                 debug!(%address, %error, "handshake failed");
                 return None;
             }
@@ -90,8 +142,13 @@ impl Gate {
                 return None;
             }
         };
-        let identity = stream.get_ref().1.peer_certificates()?.first().and_then(identity_of)?;
-        Some(Conn::new(stream, identity).counted(permit))
+        match (door.admit)(tls, stream, address) {
+            Ok(conn) => Some(conn.counted(permit)),
+            Err(error) => {
+                warn!(%address, %error, "not let in");
+                None
+            }
+        }
     }
 }
 

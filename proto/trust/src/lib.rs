@@ -20,6 +20,7 @@ mod obligations;
 mod possession;
 mod proof;
 mod statement;
+mod throttle;
 mod token;
 mod trail;
 mod witness;
@@ -43,6 +44,7 @@ pub use obligations::Obligations;
 pub use possession::{Possession, PossessionError, prove_possession, verify_possession};
 pub use proof::{Proof, ProofError, Replays};
 pub use statement::{StatementError, sign_statements, verify_statement};
+pub use throttle::{RecordLimits, Retrievals, Throttle};
 pub use token::{Confirmation, Issuer, TOKEN_LIFE_MAX_S, TokenError, TokenVerifier, User, UserClaims};
 pub use trail::{
     Checkpoint, Details, ExportError, Extract, NotShown, Observer, Released, Removed, Shown, Trail, TrailError,

@@ -34,6 +34,8 @@ pub struct Rig {
     pub gateway: Gateway,
     /// The section `[index]` of every broker, in TOML; empty for one in the broker's folder.
     pub index: String,
+    /// Records that a broker lets each user, organisation and person have in a minute.
+    pub records_per_minute: u32,
 }
 
 /// A process of the benchmark. It ends when this is dropped.
@@ -68,7 +70,7 @@ impl Rig {
         authority.signing_key("statement")?;
         let gateway = Gateway::default();
         fs::write(folder.join("jwks.json"), gateway.jwks_json())?;
-        Ok(Rig { folder: folder.to_owned(), program, gateway, index: String::new() })
+        Ok(Rig { folder: folder.to_owned(), program, gateway, index: String::new(), records_per_minute: u32::MAX })
     }
 
     /// The id of source `n`.
@@ -193,7 +195,7 @@ impl Rig {
 
     fn config(&self, data: &Path, ports: &[String], port: u16) -> Result<String> {
         let tls = Rig::tls_files(&self.folder, &Rig::broker());
-        let folder = self.folder.display();
+        let (folder, per_minute) = (self.folder.display(), self.records_per_minute);
         let mut text = String::new();
         write!(
             text,
@@ -211,6 +213,10 @@ statement_key = "{folder}/statement.key"
 [tokens]
 audience = "{AUDIENCE}"
 issuers = [{{ name = "{ISSUER}", jwks_file = "{folder}/jwks.json", organisations = ["*"] }}]
+[access.records]
+user_per_minute = {per_minute}
+organisation_per_minute = {per_minute}
+person_per_minute = {per_minute}
 [access.policy]
 roles = [{{ name = "clinician", codes = ["R8000"], labels = ["*"] }}]
 rules = [{{ roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] }}]

@@ -6,6 +6,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((role, _)) if role == "severn-broker" => severn_broker::program::run(std::env::args_os().skip(1)),
+        Some((role, _)) if role == "severn-adapter" => severn_adapter::main_with(std::env::args_os().skip(1)),
         Some((role, _)) if role == "severn" => severn(arguments),
         Some((role, rest)) if role == "broker" => tests::bench::roles::broker(rest),
         Some((role, rest)) if role == "steward" => ended(&tests::steward::run(rest)),

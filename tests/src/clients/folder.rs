@@ -105,7 +105,7 @@ impl Folder {
     /// The same as `severn.toml`.
     fn config(&self, address: &str, token: &Path) -> Result<String> {
         let port = address.rsplit_once(':').map(|(_, port)| port).context("an address has a port")?;
-        let TlsFiles { certificate, key, authorities } = &self.app;
+        let TlsFiles { certificate, key, authorities, .. } = &self.app;
         let app_key = self.folder.path().join("app-signing.key");
         Ok(format!(
             "app_key = {app_key:?}\ntoken = {token:?}\n\

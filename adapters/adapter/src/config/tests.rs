@@ -10,7 +10,7 @@ fn fault(text: &str) -> String {
 fn the_example_is_a_configuration() {
     let config = Config::parse(EXAMPLE).unwrap();
     assert_eq!((config.kind, config.source.id.as_str()), (Kind::Sql, "M85001"));
-    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.limits, Limits::usual());
     assert_eq!(config.feed, FeedSettings::default());
     assert_eq!(config.policy.table().policy().unwrap().role_name("S8005:G8005:R8005"), Some("social-worker"));
 }
@@ -26,7 +26,7 @@ fn the_examples_commented_keys_are_keys_with_their_defaults() {
         .collect();
     assert!(uncommented.lines().count() == EXAMPLE.lines().count() && uncommented != EXAMPLE);
     let config = Config::parse(&uncommented).unwrap();
-    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.limits, Limits::usual());
     assert_eq!(config.feed, FeedSettings::default());
     assert_eq!(config.audit, TrailSettings::default());
     assert_eq!(config.serve, Config::parse(EXAMPLE).unwrap().serve);

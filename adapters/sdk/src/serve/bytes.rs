@@ -34,7 +34,7 @@ pub(super) async fn fetch_bytes(
     let peer = request.extensions().get::<Peer>().cloned();
     let request = request.into_inner();
     let call = Call { peer, context: request.context.unwrap_or_default(), statement: request.statement };
-    let asked = adapter.verified(&call).await?;
+    let asked = adapter.counted(&call).await?;
     if asked.datasets != [Dataset::Documents] {
         return Err(adapter.refused(Refused::of(&asked, Refusal::Widened)).await);
     }

@@ -38,7 +38,7 @@ pub(super) async fn fetch(
     let peer = request.extensions().get::<Peer>().cloned();
     let request = request.into_inner();
     let call = Call { peer, context: request.context.unwrap_or_default(), statement: request.statement };
-    let asked = adapter.verified(&call).await?;
+    let asked = adapter.counted(&call).await?;
     let until = received + adapter.limits.budget(asked.statement.budget_ms);
     let person = adapter.person(&asked, until).await?;
     let (parts, receiver) = mpsc::channel(MESSAGES_WAITING_MAX);

@@ -410,3 +410,24 @@ async fn a_document_leaves_only_as_its_entry_may() {
     bench.disk().set_full(true);
     assert_eq!(bench.fetch_bytes(&bench.renewed(&question), "d1").await.unwrap_err().code(), Code::Unavailable);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_too_many_records_waits_and_it_is_on_record() {
+    for (limits, why) in [
+        ("user_per_minute = 2", "the user's"),
+        ("organisation_per_minute = 2", "the organisation's"),
+        ("person_per_minute = 2", "the person's"),
+    ] {
+        let bench = bench(MadeUp::new(), |parts| parts.limits.records = toml::from_str(limits).ok()).await;
+        for _ in 0..2 {
+            bench.fetch(&question(&bench).await).await.unwrap();
+        }
+        let released = bench.releases();
+        let refused = bench.fetch(&question(&bench).await).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{why}: {refused}");
+        assert!(refused.message().contains("wait 30 s"), "{why}: {refused}");
+        assert_eq!(bench.releases(), released);
+        let trail = trail(bench.disk());
+        assert!(trail.contains("refused") && trail.contains("only so many records in a minute"), "{why}: {trail}");
+    }
+}
