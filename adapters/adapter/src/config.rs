@@ -5,6 +5,7 @@ use severn_adapter_fhir::FhirSettings;
 use severn_adapter_file::FileSettings;
 use severn_adapter_sdk::{
     limits::Limits,
+    sensitive::Sensitive,
     settings::{
         BrokerSettings, DataSettings, FeedSettings, ServeSettings, SettingsError, SourceSettings, TokenSettings,
         check_limits, check_policy,
@@ -14,7 +15,10 @@ use severn_adapter_sql::SqlSettings;
 use severn_link::TlsFiles;
 use severn_policy::PolicySettings;
 use severn_trust::TrailSettings;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The kind of source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -39,6 +43,27 @@ impl Kind {
     }
 }
 
+/// What gives a sensitive condition away.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelSettings {
+    /// TOML: the table of words and codes; without it, the one that is built in. An empty file labels nothing.
+    pub table: Option<PathBuf>,
+}
+
+impl LabelSettings {
+    /// Reads the table.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the file.
+    pub fn table(&self) -> Result<Sensitive, SettingsError> {
+        let wrong = |error: String| SettingsError::new("labels.table", error);
+        let Some(file) = &self.table else { return Sensitive::built_in().map_err(|e| wrong(e.to_string())) };
+        let text = fs::read_to_string(file).map_err(|e| wrong(format!("cannot read {}: {e}", file.display())))?;
+        Sensitive::read(&text).map_err(|e| wrong(format!("{}: {e}", file.display())))
+    }
+}
+
 /// The whole configuration. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +83,9 @@ pub struct Config {
     /// Who may see what. Left out, nobody sees anything.
     #[serde(default)]
     pub policy: PolicySettings,
+    /// What gives a sensitive condition away.
+    #[serde(default)]
+    pub labels: LabelSettings,
     /// What the adapter itself keeps.
     pub data: DataSettings,
     /// How large the files of the audit trail become, and how long they are kept.

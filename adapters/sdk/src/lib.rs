@@ -21,6 +21,7 @@ pub mod feed;
 pub mod witness;
 pub mod quality;
 pub mod limits;
+pub mod sensitive;
 pub mod source;
 pub mod mapping;
 pub mod detail;
