@@ -92,6 +92,10 @@ impl Broker {
         let facts = self.facts(&question, &person)?;
         let plan = self.access.plan(&question, (&person, &facts), |id| self.source(id));
         let person = self.index.locate_without(person, &plan.hidden)?;
+        if person.located.is_empty() {
+            // Whom only hidden sources know is told of like somebody whom nobody knows.
+            return Err(self.not_answered(&question, RetrieveError::UnknownPerson).await);
+        }
         send(out, opened(&question, &person, &plan)).await?;
 
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;
@@ -137,8 +141,14 @@ impl Broker {
             },
             Err(error) => error,
         };
-        self.audit.not_answered(question, &refused.to_string()).await?;
-        Err(refused)
+        Err(self.not_answered(question, refused).await)
+    }
+
+    async fn not_answered(&self, question: &Question, refused: RetrieveError) -> RetrieveError {
+        match self.audit.not_answered(question, &refused.to_string()).await {
+            Ok(_) => refused,
+            Err(trail) => trail.into(),
+        }
     }
 
     /// What is known of the requester's standing with the person: relationships, directives, an override.
