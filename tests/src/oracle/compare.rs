@@ -5,8 +5,7 @@ use super::{
     system::{Came, WHERE},
 };
 use prost::Message as _;
-use severn_client::Record;
-use severn_proto::v1::{Dataset, LedgerRow, Outcome, ReasonCode};
+use severn_proto::v1::{Dataset, LedgerRow, Outcome, ReasonCode, Section};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A way in which an answer is not what the oracle says.
@@ -43,7 +42,7 @@ pub fn differences(expected: &Expected, came: &Came, restricted: bool) -> Vec<Di
         (Came::Refused, Expected::Refused) | (Came::Unknown, Expected::Unknown) => return vec![],
         _ => return vec![Difference::Refused(!matches!(came, Came::Record(_)))],
     };
-    let came = entries(record);
+    let came = entries(record.sections());
     let mut found = Vec::new();
     found.extend(came.difference(shown).map(|(source, id)| Difference::Released(source.clone(), id.clone())));
     found.extend(shown.difference(&came).map(|(source, id)| Difference::Missing(source.clone(), id.clone())));
@@ -69,8 +68,9 @@ pub fn differences(expected: &Expected, came: &Came, restricted: bool) -> Vec<Di
     found
 }
 
-fn entries(record: &Record) -> BTreeSet<(String, String)> {
-    let items = record.sections().iter().flat_map(|section| &section.items);
+/// Source and id of every entry in these sections.
+pub fn entries(sections: &[Section]) -> BTreeSet<(String, String)> {
+    let items = sections.iter().flat_map(|section| &section.items);
     let contributions = items.flat_map(|item| &item.contributions);
     let head = |entry: &severn_proto::v1::Entry| entry.head.as_ref().map(|head| head.entry_id.clone());
     contributions.map(|one| (one.source_id.clone(), one.entry.as_ref().and_then(head).unwrap_or_default())).collect()

@@ -158,18 +158,24 @@ impl Model {
     /// What must come of a query at `now_ms`. What it asked of every rule is counted.
     pub fn expect(&self, query: &Query, now_ms: i64, tally: &mut Tally) -> Expected {
         let person = &self.people[query.person];
-        let asker = self.asker(query, now_ms);
+        let asker = self.asker(query, |_| true, now_ms);
         if !self.region.knows(&asker) {
             return Expected::Refused;
         }
+        // What hidden sources say decides what is hidden, and nothing else but whether the person is restricted.
+        let hides = |asker: &Moment, source: &String| {
+            self.region.hides(&Moment { kind: self.kinds[source].to_owned(), ..asker.clone() })
+        };
+        let seeing = self.asker(query, |source| !hides(&asker, source), now_ms);
         let (mut rows, mut shown) = (BTreeMap::new(), BTreeSet::new());
         for (source, known) in &person.at {
             let at_region = Moment { kind: self.kinds[source].to_owned(), ..asker.clone() };
             self.region.count(&Moment { glass: false, ..at_region.clone() }, (Dataset::Unspecified, &[]), tally);
-            if self.region.hides(&at_region) {
+            if hides(&asker, source) || hides(&seeing, source) {
                 continue;
             }
-            let at_owner = self.as_owner_sees(source, known, &asker, now_ms);
+            let (asker, at_region) = (&seeing, Moment { kind: at_region.kind, ..seeing.clone() });
+            let at_owner = self.as_owner_sees(source, known, asker, now_ms);
             for dataset in &query.datasets {
                 let directive = self.directive(query, source, *dataset, now_ms);
                 let place = Place { source, known, dataset: *dataset };
@@ -181,14 +187,23 @@ impl Model {
         if rows.is_empty() { Expected::Unknown } else { Expected::Record { rows, shown } }
     }
 
-    /// Who asks, as the region sees them, for a source of no kind and without directive.
-    fn asker(&self, query: &Query, now_ms: i64) -> Moment {
+    /// The sources of which who asks may not know that they know the person.
+    pub fn hidden(&self, query: &Query, now_ms: i64) -> BTreeSet<String> {
+        let asker = self.asker(query, |_| true, now_ms);
+        let hides =
+            |source: &&String| self.region.hides(&Moment { kind: self.kinds[*source].to_owned(), ..asker.clone() });
+        self.people[query.person].at.keys().filter(hides).cloned().collect()
+    }
+
+    /// Who asks, as the region sees them by what these sources say, for a source of no kind and without directive.
+    fn asker(&self, query: &Query, may_know: impl Fn(&String) -> bool, now_ms: i64) -> Moment {
         let (staff, person) = (&self.staff[query.staff], &self.people[query.person]);
         let seat = &staff.seats[query.seat];
         let opened = |(user, id, until): &(String, Uuid, i64)| {
             *user == staff.id && Some(*id) == query.opening && now_ms < *until
         };
-        let deaths: Vec<&Demographics> = person.at.values().map(|known| &known.demographics).collect();
+        let seen = person.at.iter().filter(|(source, _)| may_know(source));
+        let deaths: Vec<&Demographics> = seen.map(|(_, known)| &known.demographics).collect();
         let died = deaths.iter().map(|known| known.death_date.as_str()).find(|day| !day.is_empty()).unwrap_or_default();
         Moment {
             role_code: seat.role_code.clone(),
@@ -199,7 +214,7 @@ impl Model {
             purpose: query.purpose,
             relationship: self.relationship(person, &seat.organisation, now_ms),
             age: age(&person.demographics.birth_date, today(now_ms)),
-            restricted: deaths.iter().any(|known| known.restricted),
+            restricted: person.at.values().any(|known| known.demographics.restricted),
             deceased: deaths.iter().any(|known| known.deceased || !known.death_date.is_empty()),
             dead_for: days_since(died, today(now_ms)),
             directive: 0,

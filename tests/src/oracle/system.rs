@@ -104,26 +104,48 @@ impl System {
 
     /// A client of who asks `query`.
     pub fn client(&self, model: &Model, query: &Query) -> Client {
-        let staff = &model.staff[query.staff];
-        let seat = &staff.seats[query.seat];
-        let claims = UserClaims {
-            sub: staff.id.clone(),
-            org: seat.organisation.clone(),
-            assurance: seat.assurance,
-            activities: seat.activities.clone(),
-            workgroups: seat.workgroups.clone(),
-            ..self.world.gateway.claims(&seat.role_code, query.purpose, self.world.clock.as_ref(), 0)
-        };
-        let client = self.client_of(claims);
+        let client = self.client_of(self.claims(model, query));
         match query.opening {
             Some(id) => client.opening(id),
             None => client,
         }
     }
 
-    fn client_of(&self, claims: UserClaims) -> Client {
+    fn claims(&self, model: &Model, query: &Query) -> UserClaims {
+        let staff = &model.staff[query.staff];
+        let seat = &staff.seats[query.seat];
+        UserClaims {
+            sub: staff.id.clone(),
+            org: seat.organisation.clone(),
+            assurance: seat.assurance,
+            activities: seat.activities.clone(),
+            workgroups: seat.workgroups.clone(),
+            ..self.world.gateway.claims(&seat.role_code, query.purpose, self.world.clock.as_ref(), 0)
+        }
+    }
+
+    fn tokens_for(
+        &self,
+        claims: UserClaims,
+    ) -> impl Fn() -> Result<String, severn_client::TokenUnavailable> + Send + Sync + 'static {
         let (gateway, tokens): (Gateway, _) = (self.world.gateway.clone(), Arc::clone(&self.tokens));
-        let token = move || Ok(gateway.sign(&UserClaims { jti: format!("t-{}", tokens.next()), ..claims.clone() }));
+        move || Ok(gateway.sign(&UserClaims { jti: format!("t-{}", tokens.next()), ..claims.clone() }))
+    }
+
+    /// The same over a connection of its own.
+    ///
+    /// # Panics
+    /// Never: any address will do in memory.
+    pub fn fresh_client(&self, model: &Model, query: &Query) -> Client {
+        let (claims, key) = (self.claims(model, query), self.world.gateway.app_key.clone());
+        let app = self.world.network.party(Identity::App("epr".into()));
+        let channel = app.dial("", &Identity::Broker("broker-1".into())).expect("any address will do in memory");
+        let token = self.tokens_for(claims);
+        Client::new(channel, key, token, self.world.clock.clone(), Arc::new(SystemEntropy::default()))
+    }
+
+    fn client_of(&self, claims: UserClaims) -> Client {
+        let token = self.tokens_for(claims);
         let key = self.world.gateway.app_key.clone();
         Client::new(self.channel.clone(), key, token, self.world.clock.clone(), Arc::new(SystemEntropy::default()))
     }
@@ -208,6 +230,10 @@ impl System {
 }
 
 fn id_of(world: &World, number: &str, person: &super::model::PersonModel) -> String {
+    if person.at.is_empty() {
+        // An id by which nobody goes.
+        return Uuid::from_u128(7).to_string();
+    }
     let number = NhsNumber::parse(number).expect("a valid number");
     let birth_date = person.demographics.birth_date.clone();
     match world.broker.index.resolve(&Search::Number { number, birth_date }).expect("the index answers") {
