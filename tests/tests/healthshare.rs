@@ -259,7 +259,7 @@ fn of_user(model: &Model, staff: usize) -> [Query; 2] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_users_of_big_and_small_records_each_see_their_own() {
-    let users = env::var("SEVERN_RACE_USERS").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
+    let users = env::var("SEVERN_RACE_USERS").ok().and_then(|text| text.parse().ok()).unwrap_or(250);
     let (model, mut shown) = (Arc::new(big_and_small(users)), 0);
     let system = Arc::new(System::start(&model).await);
     let mut answers = stream::iter(0..users)
