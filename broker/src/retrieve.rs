@@ -4,7 +4,6 @@
 use crate::{
     access::{Access, AccessError},
     audit::Audit,
-    facts::PersonFacts,
     fanout::Fanout,
     index::{Index, IndexError},
     merge::{self, Rules},
@@ -89,9 +88,11 @@ impl Broker {
         self.audit.intent("intent", &question).await?;
 
         let person = self.locate(&question).await?;
-        let facts = self.facts(&question, &person)?;
-        let plan = self.access.plan(&question, (&person, &facts), |id| self.source(id));
-        let person = self.index.locate_without(person, &plan.hidden)?;
+        let (person, plan) = self.plan(&question, person)?;
+        if person.located.is_empty() {
+            // Whom only hidden sources know is told of like somebody whom nobody knows.
+            return Err(self.not_answered(&question, RetrieveError::UnknownPerson).await);
+        }
         send(out, opened(&question, &person, &plan)).await?;
 
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;
@@ -138,13 +139,29 @@ impl Broker {
             },
             Err(error) => error,
         };
-        self.audit.not_answered(question, &refused.to_string()).await?;
-        Err(refused)
+        Err(self.not_answered(question, refused).await)
     }
 
-    /// What is known of the requester's standing with the person: relationships, directives, an override.
-    pub(crate) fn facts(&self, question: &Question, person: &Person) -> Result<PersonFacts, IndexError> {
-        self.index.facts(person, &question.user, |id| Some(self.source(id)?.ods.clone()))
+    async fn not_answered(&self, question: &Question, refused: RetrieveError) -> RetrieveError {
+        match self.audit.not_answered(question, &refused.to_string()).await {
+            Ok(_) => refused,
+            Err(trail) => trail.into(),
+        }
+    }
+
+    /// Plans, and gives the person as the requester may know them. What only hidden sources say of the person decides what
+    /// is hidden and nothing else, but for the mark of a restricted person.
+    pub(crate) fn plan(&self, question: &Question, person: Person) -> Result<(Person, Plan), IndexError> {
+        let facts = self.index.facts(&person, &question.user, |id| Some(self.source(id)?.ods.clone()))?;
+        let of = |person: &Person| self.access.plan(question, (person, &facts), |id| self.source(id));
+        let plan = of(&person);
+        if plan.hidden.is_empty() {
+            return Ok((person, plan));
+        }
+        let seen = self.index.locate_without(person, &plan.hidden)?;
+        let mut again = of(&seen);
+        again.hidden.extend(plan.hidden);
+        Ok((self.index.locate_without(seen, &again.hidden)?, again))
     }
 
     pub(crate) fn source(&self, id: &SourceId) -> Option<Arc<Source>> {

@@ -74,12 +74,14 @@ pub struct Gateway {
     pub app_key: SigningKey,
     /// The same, PKCS#8 PEM, for an app in another language.
     pub app_pem: String,
+    /// The gateway's own key, PKCS#8 PEM, for whoever signs what no gateway would.
+    pub issuer_pem: String,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        let app_pem = signing_pem();
-        Gateway { issuer: Issuer::new(signing_key()), app_key: from_pem(&app_pem), app_pem }
+        let (app_pem, issuer_pem) = (signing_pem(), signing_pem());
+        Gateway { issuer: Issuer::new(from_pem(&issuer_pem)), app_key: from_pem(&app_pem), app_pem, issuer_pem }
     }
 }
 

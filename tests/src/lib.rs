@@ -6,6 +6,7 @@ pub mod feeder;
 pub mod keys;
 pub mod linkage;
 pub mod merge;
+pub mod oracle;
 pub mod people;
 pub mod policies;
 pub mod recorder;

@@ -27,7 +27,7 @@ use severn_broker::{
 use severn_client::{Client, Found, Search};
 use severn_link::{Dialler as _, Identity, InMemory, ServerLimits};
 use severn_policy::CurrentPolicy;
-use severn_proto::v1::{Dataset, Demographics, Entry, PurposeOfUse, Registration};
+use severn_proto::v1::{CareRelationship, Dataset, Demographics, Entry, PurposeOfUse, Registration};
 use severn_trust::{ALL_DATASETS, IssuerKeys, MemoryDisk, PublicKey, SigningKey, Trail};
 use std::{
     collections::BTreeMap,
@@ -57,14 +57,25 @@ pub enum Behaviour {
 /// A made-up source.
 pub struct MadeUp {
     id: String,
+    kind: String,
     behaviour: Mutex<Behaviour>,
     people: Mutex<BTreeMap<String, (Demographics, Vec<Entry>)>>,
+    relationships: Mutex<BTreeMap<String, Vec<CareRelationship>>>,
 }
 
 impl MadeUp {
     /// A source that knows nobody yet.
     pub fn new(id: impl Into<String>) -> MadeUp {
-        MadeUp { id: id.into(), behaviour: Mutex::new(Behaviour::Answers), people: Mutex::default() }
+        let id = id.into();
+        let kind = if id.starts_with("PRISON") { "prison".into() } else { "made up".into() };
+        let behaviour = Mutex::new(Behaviour::Answers);
+        MadeUp { id, kind, behaviour, people: Mutex::default(), relationships: Mutex::default() }
+    }
+
+    /// The same, of another kind.
+    #[must_use]
+    pub fn of_kind(self, kind: &str) -> MadeUp {
+        MadeUp { kind: kind.into(), ..self }
     }
 
     /// The same, behaving otherwise.
@@ -92,6 +103,21 @@ impl MadeUp {
         people.insert(local_id.to_owned(), (demographics, entries));
     }
 
+    /// From now on lists these relationships, and no others, of the person with this local id.
+    pub fn relate(&self, local_id: &str, relationships: Vec<CareRelationship>) {
+        let mut known = self.relationships.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(local_id.to_owned(), relationships);
+    }
+
+    fn registration_of(&self, local_id: &str, known: Demographics) -> Registration {
+        let listed = self.relationships.lock().unwrap_or_else(PoisonError::into_inner).get(local_id).cloned();
+        Registration {
+            relationships_listed: listed.is_some(),
+            relationships: listed.unwrap_or_default(),
+            ..crate::records::registration(&self.id, local_id, known)
+        }
+    }
+
     fn behaviour(&self) -> Behaviour {
         *self.behaviour.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,15 +135,13 @@ impl Source for MadeUp {
 
     async fn registrations(&self) -> Result<BoxStream<'static, Result<Registration, SourceError>>, SourceError> {
         let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: Vec<_> = people
-            .iter()
-            .map(|(local_id, (known, _))| Ok(crate::records::registration(&self.id, local_id, known.clone())))
-            .collect();
+        let all: Vec<_> =
+            people.iter().map(|(local_id, (known, _))| Ok(self.registration_of(local_id, known.clone()))).collect();
         Ok(stream::iter(all).boxed())
     }
 
     async fn registration(&self, local_id: &str) -> Result<Option<Registration>, SourceError> {
-        Ok(self.person(local_id).map(|(known, _)| crate::records::registration(&self.id, local_id, known)))
+        Ok(self.person(local_id).map(|(known, _)| self.registration_of(local_id, known)))
     }
 
     async fn read(&self, local_id: &str, datasets: &[Dataset], _: Duration) -> Result<Vec<Reading>, SourceError> {
@@ -189,7 +213,6 @@ pub struct World {
     pub gateway: Gateway,
     /// The clock.
     pub clock: Arc<TokioClock>,
-    policies: BTreeMap<String, Arc<CurrentPolicy>>,
     stop: CancellationToken,
 }
 
@@ -216,6 +239,24 @@ impl World {
     /// # Panics
     /// If a part of the federation cannot be built.
     pub async fn start_under(region: &str, sources: Vec<MadeUp>, policies: Policies<'_>) -> World {
+        let mut read = BTreeMap::new();
+        let mut in_force = |source: &MadeUp| {
+            let policy = policies.iter().find(|(id, _)| *id == source.id).map_or(TABLE, |(_, policy)| policy);
+            Arc::clone(read.entry(policy).or_insert_with(|| written(policy)))
+        };
+        let owners = sources.iter().map(|source| (source.id.clone(), in_force(source))).collect();
+        World::start_with(written(region), sources, &owners).await
+    }
+
+    /// The same under policies that the caller may change: the region's, and every owner's by source id.
+    ///
+    /// # Panics
+    /// If a part of the federation cannot be built.
+    pub async fn start_with(
+        region: Arc<CurrentPolicy>,
+        sources: Vec<MadeUp>,
+        owners: &BTreeMap<String, Arc<CurrentPolicy>>,
+    ) -> World {
         let clock = TokioClock::start();
         let network = InMemory::new(Identity::Broker("broker-1".into()));
         let (gateway, statement_key, trail_key) = (Gateway::default(), signing_key(), signing_key());
@@ -235,12 +276,11 @@ impl World {
             adapter_disks: BTreeMap::new(),
             gateway,
             clock,
-            policies: BTreeMap::new(),
             stop: CancellationToken::new(),
         };
         world.serve_broker();
         for source in world.sources.clone().into_values() {
-            let policy = policies.iter().find(|(id, _)| *id == source.id).map_or(TABLE, |(_, table)| table);
+            let policy = Arc::clone(owners.get(&source.id).expect("every owner has a policy"));
             world.add_adapter(source, policy, &statement_key);
         }
         world.wait_for_feeds().await;
@@ -257,12 +297,10 @@ impl World {
         });
     }
 
-    fn add_adapter(&mut self, source: Arc<MadeUp>, policy: &str, statement_key: &SigningKey) {
+    fn add_adapter(&mut self, source: Arc<MadeUp>, policy: Arc<CurrentPolicy>, statement_key: &SigningKey) {
         let id = source.id.clone();
         let party = self.network.party(Identity::Source(id.clone()));
         let disk = MemoryDisk::default();
-        let policy = self.policies.entry(policy.to_owned()).or_insert_with(|| written(policy));
-        let policy = Arc::clone(policy);
         let trail = Trail::open(Arc::new(disk.clone()), self.clock.clone(), signing_key()).expect("a new trail opens");
         let adapter = Adapter::new(Parts {
             about: About { source_id: id.clone(), name: id.clone(), ods: id.clone(), adapter_kind: "made up".into() },
@@ -346,7 +384,7 @@ impl World {
 }
 
 async fn broker(
-    (region, sources): (&str, &BTreeMap<String, Arc<MadeUp>>),
+    (policy, sources): (Arc<CurrentPolicy>, &BTreeMap<String, Arc<MadeUp>>),
     gateway: &Gateway,
     (store, disk, trail_key): (&MemoryStore, &MemoryDisk, &SigningKey),
     statement_key: &SigningKey,
@@ -362,15 +400,14 @@ async fn broker(
         ..AccessSettings::default()
     };
     settings.check().expect("the region's table makes sense");
-    let policy = written(region);
     let trail = Trail::open(Arc::new(disk.clone()), clock.clone(), trail_key.clone()).expect("a new trail opens");
     let audit = Audit::new(trail, b"the manifest secret of a test");
     let index = Index::open(Arc::new(store.clone()), clock.clone(), Arc::new(Seeded::new(7)));
     let limits = AskLimits::default();
-    let known = sources.keys().map(|id| model::Source {
+    let known = sources.iter().map(|(id, source)| model::Source {
         id: SourceId(id.as_str().into()),
         name: format!("Organisation {id}"),
-        kind: if id.starts_with("PRISON") { "prison".into() } else { "made up".into() },
+        kind: source.kind.clone(),
         ods: id.clone(),
     });
     let registry = Registry::new(known, limits.in_flight_max);

@@ -1,7 +1,7 @@
 //! From a question and the person's sources to the plan: per (source, dataset) ask, or not asked and why. Pure. A source
 //! that the requester may not know of is in no plan: the answer is as if it did not know the person.
 
-use super::Access;
+use super::{Access, Act};
 use crate::{
     facts::{CareKind, PersonFacts},
     model::{Opening, Person, Plan, PlannedSource, Question, Source, SourceId, Standing},
@@ -66,6 +66,13 @@ impl Access {
             standing,
             policy_version: policy.version().to_owned(),
         }
+    }
+
+    /// Whether the user is told of a source, and of how many people it knows, where nobody in particular is asked about.
+    /// Stewards look after all of them.
+    pub fn may_list(&self, user: &User, source: &Source) -> bool {
+        let policy = self.policy.at(self.clock.now_s());
+        self.may(user, Act::Steward).is_ok() || policy.decisions(&Asker::from(user), &source.kind).may_know()
     }
 
     /// The sources of which the user may not know that they know the person, where nothing is known of the user's standing.

@@ -41,8 +41,7 @@ pub(super) async fn document(broker: &Broker, request: FetchDocumentRequest) -> 
     let question = Question { datasets: vec![Dataset::Documents], ..question };
     broker.audit.intent("document", &question).await.map_err(audit_status)?;
     let found = broker.locate(&question).await.map_err(retrieve_status)?;
-    let facts = broker.facts(&question, &found).map_err(|error| retrieve_status(error.into()))?;
-    let plan = broker.access.plan(&question, (&found, &facts), |id| broker.source(id));
+    let (_, plan) = broker.plan(&question, found).map_err(|error| retrieve_status(error.into()))?;
     let (opened, bytes) = match begin(broker, &question, &plan, (&source, entry_id)).await {
         Ok(begun) => begun,
         Err(status) => {

@@ -67,7 +67,14 @@ impl RecordBroker for Records {
         let by = Details::default().with("by", &kind_of(&search));
         let who = self.broker.admit_act(&context, Act::Find, "find", ("", by)).await?;
         let resolved = self.broker.index.resolve(&search).map_err(index_status)?;
-        let response = found(self.broker.seen_by(&who.0, resolved).map_err(index_status)?);
+        let mut seen = self.broker.seen_by(&who.0, resolved).map_err(index_status)?;
+        if let (Search::Registration { source, .. }, Resolved::One(found)) = (&search, &seen)
+            && !found.person.located.iter().any(|located| located.source == *source)
+        {
+            // Whoever may not know of a source cannot try local ids of it either.
+            seen = Resolved::Nobody;
+        }
+        let response = found(seen);
         let person = match response.candidates.as_slice() {
             [one] => one.enterprise_id.as_str(),
             _ => "",
@@ -140,9 +147,11 @@ impl RecordBroker for Records {
     ) -> Result<Response<ListSourcesResponse>, Status> {
         from_app(&request)?;
         let context = context_of(request.into_inner().context)?;
-        self.broker.admit_act(&context, Act::Sources, "list_sources", ("", Details::default())).await?;
+        let about = ("", Details::default());
+        let (user, _) = self.broker.admit_act(&context, Act::Sources, "list_sources", about).await?;
         let feeds = self.broker.index.feed_states().map_err(index_status)?;
-        let described = self.broker.fanout.describe_all(DESCRIBE_MAX).await;
+        let mut described = self.broker.fanout.describe_all(DESCRIBE_MAX).await;
+        described.retain(|(registered, _)| self.broker.access.may_list(&user, &registered.source));
         let state = |(registered, description): (Arc<crate::fanout::Registered>, Option<_>)| {
             let source = &registered.source;
             let (feed, health) = (feeds.get(&source.id).cloned().unwrap_or_default(), registered.health());

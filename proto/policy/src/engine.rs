@@ -373,12 +373,14 @@ struct Moment {
 }
 
 impl Moment {
-    /// This moment, and the same without what restricts.
+    /// This moment, and the same with every part of what restricts, from nothing on: no rule that makes an exception of one
+    /// restriction may show what it would not show without it.
     fn with_and_without(self) -> impl Iterator<Item = Moment> {
-        let bare = Moment { directive: Directive::None, restricted: false, ..self };
-        let restricted = self.restricted.then_some(Moment { directive: Directive::None, ..self });
-        let directed = (self.directive != Directive::None).then_some(self);
-        [Some(bare), restricted, directed].into_iter().flatten()
+        let restricted = [false, true].into_iter().filter(move |restricted| self.restricted || !restricted);
+        restricted.flat_map(move |restricted| {
+            let milder = Directive::ALL.into_iter().filter(move |directive| *directive <= self.directive);
+            milder.map(move |directive| Moment { directive, restricted, ..self })
+        })
     }
 
     fn context(&self, person: &PersonFacts, source_kind: &str) -> Option<Context> {

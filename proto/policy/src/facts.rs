@@ -213,6 +213,9 @@ pub enum Directive {
 }
 
 impl Directive {
+    /// Every one, the mildest first.
+    pub(crate) const ALL: [Directive; 3] = [Directive::None, Directive::Restricted, Directive::Dissent];
+
     /// The word by which policies name it.
     pub fn word(self) -> &'static str {
         match self {

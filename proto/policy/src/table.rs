@@ -73,6 +73,11 @@ impl AccessTable {
             if let Some(unknown) = rule.roles.iter().find(|name| !self.roles.iter().any(|r| r.name == **name)) {
                 return fault(format!("rules[{at}].roles"), format!("{unknown:?} is not among the roles above"));
             }
+            let lists = [("roles", &rule.roles), ("purposes", &rule.purposes), ("datasets", &rule.datasets)];
+            if let Some((list, _)) = lists.into_iter().find(|(_, list)| rule.withhold && list.is_empty()) {
+                let message = "an empty list withholds nothing; name what is withheld, or leave the rule out";
+                return fault(format!("rules[{at}].{list}"), message.into());
+            }
             if let Some(unknown) = rule.purposes.iter().find(|p| purpose_from_word(p).is_none()) {
                 return fault(format!("rules[{at}].purposes"), format!("{unknown:?} is no purpose of use"));
             }

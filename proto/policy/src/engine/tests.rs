@@ -175,6 +175,23 @@ fn a_source_can_be_hidden_by_its_kind_and_no_reason_shows_it() {
 }
 
 #[test]
+fn an_exception_of_one_restriction_never_undoes_another() {
+    let of = |when: &str, asker: Asker| {
+        let forbid = format!(r#"@id("f") forbid (principal, action == Action::"read", resource) when {{ {when} }};"#);
+        policy(&format!("{EVERYTHING}{forbid}")).decisions(&asker, "").of(Dataset::Allergies).verdict
+    };
+    let restricted = Asker { directive: Directive::Restricted, breaking_glass: true, ..clinician() };
+    let dissent = Asker { directive: Directive::Dissent, ..clinician() };
+    let mild = r#"context.directive == "restricted""#;
+    assert_eq!(of(mild, restricted.clone()), Verdict::Denied);
+    assert_eq!(of(mild, dissent), Verdict::Denied, "dissent is no milder than a restriction");
+    let but_at_risk = r#"context.directive != "none" && !context.person.restricted"#;
+    assert_eq!(of(but_at_risk, restricted.clone()), Verdict::Denied);
+    let person = PersonFacts { restricted: true, ..PersonFacts::default() };
+    assert_eq!(of(but_at_risk, Asker { person, ..restricted }), Verdict::Denied, "being at risk shows no more");
+}
+
+#[test]
 fn who_differs_in_what_no_policy_speaks_of_is_decided_once() {
     let policy = policy(EVERYTHING);
     let other = Asker { organisation: "RXT".into(), assurance: 3, ..clinician() };
