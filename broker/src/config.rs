@@ -34,6 +34,9 @@ pub struct Config {
     pub tokens: TokensSection,
     /// Who may see what.
     pub access: AccessSettings,
+    /// How privacy officers are told of what they must look at.
+    #[serde(default)]
+    pub oversight: OversightSection,
     /// The sources.
     #[serde(default)]
     pub sources: Vec<SourceSection>,
@@ -108,6 +111,23 @@ pub struct SourceSection {
     pub ods: String,
     /// Where its adapter listens: host:port.
     pub address: String,
+}
+
+/// How privacy officers are told of what they must look at.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OversightSection {
+    /// Notices of claims and broken glass.
+    pub notices: NoticesSection,
+}
+
+/// Notices to privacy officers. Sources are told at their adapters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoticesSection {
+    /// A folder into which notices to organisations that have no adapter here are written, a JSON file each, for a mail
+    /// agent to take away; without it, such an organisation's officers see the broker's queue only.
+    pub folder: Option<PathBuf>,
 }
 
 /// What entries are grouped by.
@@ -239,6 +259,7 @@ impl Config {
             &mut self.data.statement_key,
         ];
         let tables = self.index.model_keys.iter_mut().chain(&mut self.merge.medicines);
+        let tables = tables.chain(&mut self.oversight.notices.folder);
         for path in files.into_iter().chain(issuer_files).chain(database_files).chain(tables) {
             *path = folder.join(&path);
         }

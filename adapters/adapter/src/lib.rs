@@ -9,6 +9,7 @@ mod check;
 mod preview;
 mod quality;
 mod challenges;
+mod notices;
 mod trail;
 
 pub use kind::open_source;
@@ -75,6 +76,10 @@ async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCo
         }
         Command::Challenges(asked) => {
             challenges::challenges(&config::Config::load(&arguments.config)?, &asked, &mut out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Notices(asked) => {
+            notices::notices(&config::Config::load(&arguments.config)?, &asked, &mut out)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Policy(command) => {

@@ -5,6 +5,7 @@
 //! can prove afterwards what a reader saw without keeping any of it.
 
 mod challenges;
+mod notices;
 mod reconcile;
 mod witness;
 
@@ -23,6 +24,7 @@ use std::{
 use tracing::error;
 
 pub use challenges::{Delivered, challenge_details};
+pub use notices::{NOTICE_DUE_MS, NOTICE_LIFE_MS, Notices, Recipient, recipients};
 pub use reconcile::{Reconciliation, reconcile};
 pub use witness::CosignError;
 
@@ -33,6 +35,7 @@ pub struct Audit {
     trail: Trail,
     manifest_key: hmac::Key,
     witnesses: Option<Arc<Witnesses>>,
+    notices: Option<Arc<Notices>>,
 }
 
 /// What the trail calls an answer about another person.
@@ -47,7 +50,19 @@ const REPORT_MAX: usize = 1000;
 impl Audit {
     /// Writes to `trail`; `manifest_secret` keys the hashes of what was shown (any length, kept by the operator).
     pub fn new(trail: Trail, manifest_secret: &[u8]) -> Audit {
-        Audit { trail, manifest_key: hmac::Key::new(hmac::HMAC_SHA256, manifest_secret), witnesses: None }
+        let manifest_key = hmac::Key::new(hmac::HMAC_SHA256, manifest_secret);
+        Audit { trail, manifest_key, witnesses: None, notices: None }
+    }
+
+    /// Lets privacy officers be told of what they must look at.
+    #[must_use]
+    pub fn with_notices(self, notices: Notices) -> Audit {
+        Audit { notices: Some(Arc::new(notices)), ..self }
+    }
+
+    /// What privacy officers were told; `None` where nobody is.
+    pub fn notices(&self) -> Option<&Arc<Notices>> {
+        self.notices.as_ref()
     }
 
     /// Records that `question` is about to be answered.

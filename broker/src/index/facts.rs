@@ -79,6 +79,15 @@ impl Index {
         Ok(self.shared.read()?.access_facts().queue(whose, waiting, limit.min(QUEUE_MAX)))
     }
 
+    /// Claims and overrides since the change `after` that were made after `since_ms` (milliseconds since 1970-01-01), oldest
+    /// first, at most [`QUEUE_MAX`]; and the last change that was looked at, to go on from.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn reviewable_since(&self, after: u64, since_ms: i64) -> Result<(u64, Vec<Change>), IndexError> {
+        Ok(self.shared.read()?.access_facts().reviewable_since(after, since_ms, QUEUE_MAX))
+    }
+
     /// A change of the facts by its key, and when it was made.
     ///
     /// # Errors
