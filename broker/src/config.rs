@@ -2,6 +2,7 @@
 
 use crate::{
     access::{AccessSettings, IssuerSettings},
+    audit::PatternSettings,
     fanout::AskLimits,
     index::store::PostgresSettings,
     model::{Source, SourceId},
@@ -113,12 +114,14 @@ pub struct SourceSection {
     pub address: String,
 }
 
-/// How privacy officers are told of what they must look at.
+/// What privacy officers are told, and what is looked for on their behalf.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OversightSection {
     /// Notices of claims and broken glass.
     pub notices: NoticesSection,
+    /// What is a pattern, and how much of it.
+    pub patterns: PatternSettings,
 }
 
 /// Notices to privacy officers. Sources are told at their adapters.
@@ -199,6 +202,9 @@ impl Config {
         }
         if let Some(Err((key, message))) = self.index.postgres.as_ref().map(PostgresSettings::check) {
             return fault(format!("index.postgres.{key}"), message);
+        }
+        if let Err((key, message)) = self.oversight.patterns.check() {
+            return fault(format!("oversight.patterns.{key}"), message);
         }
         if self.tokens.audience.trim().is_empty() {
             return fault("tokens.audience".into(), "name the federation");

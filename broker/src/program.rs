@@ -182,7 +182,11 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler)> 
     let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;
     let registry = Registry::new(config.registered(), config.fanout.in_flight_max);
     let audit = Audit::new(trail, &std::fs::read(&config.data.audit_key)?);
-    let audit = audit.with_notices(notices_of(config, Arc::clone(&disk) as _, Arc::clone(&clock))?);
+    let audit = audit.with_patterns(config.oversight.patterns).with_notices(notices_of(
+        config,
+        Arc::clone(&disk) as _,
+        Arc::clone(&clock),
+    )?);
     let broker = Broker {
         audit: audit.with_witnesses(disk, &statement_key)?,
         access: Access::new(config.access.clone(), policy, keys, Arc::clone(&clock)),
