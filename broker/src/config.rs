@@ -2,6 +2,7 @@
 
 use crate::{
     access::AccessSettings,
+    audit::PatternSettings,
     fanout::AskLimits,
     index::store::PostgresSettings,
     mesh::Place,
@@ -36,6 +37,9 @@ pub struct Config {
     pub tokens: TokensSection,
     /// Who may see what.
     pub access: AccessSettings,
+    /// How privacy officers are told of what they must look at.
+    #[serde(default)]
+    pub oversight: OversightSection,
     /// The sources.
     #[serde(default)]
     pub sources: Vec<SourceSection>,
@@ -133,6 +137,25 @@ pub struct SourceSection {
     pub address: String,
 }
 
+/// What privacy officers are told, and what is looked for on their behalf.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OversightSection {
+    /// Notices of claims and broken glass.
+    pub notices: NoticesSection,
+    /// What is a pattern, and how much of it.
+    pub patterns: PatternSettings,
+}
+
+/// Notices to privacy officers. Sources are told at their adapters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoticesSection {
+    /// A folder into which notices to organisations that have no adapter here are written, a JSON file each, for a mail
+    /// agent to take away; without it, such an organisation's officers see the broker's queue only.
+    pub folder: Option<PathBuf>,
+}
+
 /// What entries are grouped by.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -203,6 +226,9 @@ impl Config {
         if let Some(Err((key, message))) = self.index.postgres.as_ref().map(PostgresSettings::check) {
             return fault(format!("index.postgres.{key}"), message);
         }
+        if let Err((key, message)) = self.oversight.patterns.check() {
+            return fault(format!("oversight.patterns.{key}"), message);
+        }
         if self.tokens.audience.trim().is_empty() {
             return fault("tokens.audience".into(), "name the federation");
         }
@@ -272,6 +298,7 @@ impl Config {
             &mut self.data.statement_key,
         ];
         let tables = self.index.model_keys.iter_mut().chain(&mut self.merge.medicines).chain(&mut self.tls.denied);
+        let tables = tables.chain(&mut self.oversight.notices.folder);
         for path in files.into_iter().chain(issuer_files).chain(database_files).chain(tables).chain(authority) {
             *path = folder.join(&path);
         }

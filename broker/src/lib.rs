@@ -26,6 +26,7 @@
 pub mod program;
 pub mod config;
 pub mod service;
+pub mod notify;
 pub mod retrieve;
 pub mod feed;
 pub mod mesh;

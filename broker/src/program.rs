@@ -12,13 +12,14 @@ pub use index::open_store;
 
 use crate::{
     access::Access,
-    audit::Audit,
+    audit::{Audit, Notices},
     config::Config,
     fanout::{Fanout, Registry},
     index::{Index, Snapshots},
     merge::Rules,
     mesh::{self, Registrar},
     model::SourceId,
+    notify::notify,
     retrieve::Broker,
     service,
 };
@@ -132,6 +133,7 @@ async fn run_broker(config: Config) -> Result<()> {
     }
     let listener = TcpListener::bind(config.listen.address).await;
     let listener = listener.with_context(|| format!("listen.address: cannot listen on {}", config.listen.address))?;
+    tokio::spawn(notify(Arc::clone(&broker)));
     info!(address = %config.listen.address, sources = config.sources.len(), "broker serves");
     let incoming = listen(listener, &tls, config.listen.limits);
     let (mut stop, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -197,6 +199,11 @@ async fn build(config: &Config, tls: &Tls) -> Result<(Arc<Broker>, TlsDialler, O
     let statement_key = signing_key("data.statement_key", &config.data.statement_key)?;
     let registry = Registry::new(config.registered(), config.fanout.in_flight_max);
     let audit = Audit::new(trail, &std::fs::read(&config.data.audit_key)?);
+    let audit = audit.with_patterns(config.oversight.patterns).with_notices(notices_of(
+        config,
+        Arc::clone(&disk) as _,
+        Arc::clone(&clock),
+    )?);
     let broker = Broker {
         audit: audit.with_witnesses(disk, &statement_key)?,
         access: Access::new(config.access.clone(), policy, keys, Arc::clone(&clock)),
@@ -214,6 +221,14 @@ fn policy_of(config: &Config, disk: Arc<dyn Disk>, clock: &dyn Clock) -> Result<
     let policy = settings.open(REGION, disk).context("access.policy")?;
     settings.show(&policy, clock.now_s()).context("access.policy.bundle")?;
     Ok(Arc::new(policy))
+}
+
+/// What privacy officers were told, and where those are told who have no adapter.
+fn notices_of(config: &Config, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Notices> {
+    let open = |folder: &PathBuf| SystemDisk::open(folder).map(|disk| Arc::new(disk) as Arc<dyn Disk>);
+    let folder = config.oversight.notices.folder.as_ref().map(open).transpose();
+    let folder = folder.context("oversight.notices.folder: cannot be used")?;
+    Notices::open(disk, folder, clock).context("data.folder: what was told to privacy officers cannot be read")
 }
 
 fn rules_of(config: &Config) -> Result<Rules> {

@@ -4,7 +4,7 @@ use prost::Message as _;
 use prost_types::{DescriptorProto, FileDescriptorSet, field_descriptor_proto::Type};
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "severn/v1/dataset.proto",
     "severn/v1/person.proto",
     "severn/v1/entry.proto",
@@ -16,6 +16,7 @@ const FILES: [&str; 11] = [
     "severn/v1/audit_witness.proto",
     "severn/v1/governance.proto",
     "severn/v1/enrolment.proto",
+    "severn/v1/oversight.proto",
 ];
 
 /// Fields that `v1_passing` leaves as bytes: message and field. Bytes and messages look the same on the wire.

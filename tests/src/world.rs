@@ -17,7 +17,7 @@ use severn_adapter_sdk::{
 };
 use severn_broker::{
     access::{Access, AccessSettings},
-    audit::Audit,
+    audit::{Audit, Notices},
     fanout::{AskLimits, Fanout, Registry},
     index::{Index, store::MemoryStore},
     merge::Rules,
@@ -199,6 +199,8 @@ pub struct World {
     pub broker: Arc<Broker>,
     /// The broker's disk.
     pub disk: MemoryDisk,
+    /// Where the broker leaves notices for a mail agent.
+    pub mail: MemoryDisk,
     /// The store of the broker's index.
     pub store: MemoryStore,
     /// The broker's trail key.
@@ -213,6 +215,10 @@ pub struct World {
     pub gateway: Gateway,
     /// The clock.
     pub clock: Arc<TokioClock>,
+    adapters: BTreeMap<String, Arc<Adapter>>,
+    region: Arc<CurrentPolicy>,
+    statement: SigningKey,
+    serving: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -260,15 +266,16 @@ impl World {
         let clock = TokioClock::start();
         let network = InMemory::new(Identity::Broker("broker-1".into()));
         let (gateway, statement_key, trail_key) = (Gateway::default(), signing_key(), signing_key());
-        let (disk, store) = (MemoryDisk::default(), MemoryStore::default());
+        let (disk, mail, store) = (MemoryDisk::default(), MemoryDisk::default(), MemoryStore::default());
         let sources: BTreeMap<String, Arc<MadeUp>> =
             sources.into_iter().map(|source| (source.id.clone(), Arc::new(source))).collect();
-        let stores = (&store, &disk, &trail_key);
-        let broker = broker((region, &sources), &gateway, stores, &statement_key, &clock).await;
+        let stores = (&store, [&disk, &mail], &trail_key);
+        let broker = broker((Arc::clone(&region), &sources), &gateway, stores, &statement_key, &clock).await;
         let mut world = World {
             network,
             broker,
             disk,
+            mail,
             store,
             trail_key,
             statement_key: statement_key.public().clone(),
@@ -276,6 +283,10 @@ impl World {
             adapter_disks: BTreeMap::new(),
             gateway,
             clock,
+            adapters: BTreeMap::new(),
+            region,
+            statement: statement_key.clone(),
+            serving: CancellationToken::new(),
             stop: CancellationToken::new(),
         };
         world.serve_broker();
@@ -287,10 +298,52 @@ impl World {
         world
     }
 
-    fn serve_broker(&self) {
+    /// Ends the broker and starts it anew on what its disk and store hold.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn restart_broker(&mut self) {
+        self.serving.cancel();
+        // What was under way ends before another writes to the same trail.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let stores = (&self.store, [&self.disk, &self.mail], &self.trail_key);
+        let parts = (Arc::clone(&self.region), &self.sources);
+        self.broker = broker(parts, &self.gateway, stores, &self.statement, &self.clock).await;
+        self.serve_broker();
+        for id in self.sources.keys() {
+            self.attach(id);
+        }
+    }
+
+    /// Starts to serve a source whose adapter was down.
+    ///
+    /// # Panics
+    /// If there is no such source.
+    pub fn start_adapter(&self, id: &str) {
+        let adapter = Arc::clone(self.adapters.get(id).expect("a source of this world"));
+        let party = self.network.party(Identity::Source(id.to_owned()));
+        let incoming = UnboundedReceiverStream::new(party.accept());
+        let ended = self.stop.child_token().cancelled_owned();
+        tokio::spawn(serve(adapter, incoming, ServerLimits::default(), ended));
+    }
+
+    fn attach(&self, id: &str) {
+        let channel = self.network.dial("", &Identity::Source(id.to_owned())).expect("any address will do in memory");
+        self.broker.fanout.registry().attach(&SourceId(id.into()), channel);
+    }
+
+    fn serve_broker(&mut self) {
         let incoming = UnboundedReceiverStream::new(self.network.accept());
-        let stop = self.stop.clone().cancelled_owned();
+        self.serving = self.stop.child_token();
+        let stop = self.serving.clone().cancelled_owned();
         let broker = Arc::clone(&self.broker);
+        let (telling, told) = (Arc::clone(&broker), self.serving.clone().cancelled_owned());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = told => {}
+                () = severn_broker::notify::notify(telling) => {}
+            }
+        });
         tokio::spawn(async move {
             let served = severn_broker::service::serve(broker, incoming, ServerLimits::default(), stop).await;
             served.expect("the broker serves");
@@ -315,10 +368,9 @@ impl World {
             limits: Limits::default(),
         });
         let stop = self.stop.child_token();
+        self.adapters.insert(id.clone(), adapter);
         if source.behaviour() != Behaviour::Down {
-            let incoming = UnboundedReceiverStream::new(party.accept());
-            let ended = stop.clone().cancelled_owned();
-            tokio::spawn(serve(adapter, incoming, ServerLimits::default(), ended));
+            self.start_adapter(&id);
         }
         let feed = Feed::new(FeedParts {
             source_id: id.clone(),
@@ -332,8 +384,7 @@ impl World {
             every: Duration::from_secs(60),
         });
         tokio::spawn(feed.run(stop));
-        let channel = self.network.dial("", &Identity::Source(id.clone())).expect("any address will do in memory");
-        self.broker.fanout.registry().attach(&SourceId(id.as_str().into()), channel);
+        self.attach(&id);
         self.adapter_disks.insert(id, disk);
     }
 
@@ -386,7 +437,7 @@ impl World {
 async fn broker(
     (policy, sources): (Arc<CurrentPolicy>, &BTreeMap<String, Arc<MadeUp>>),
     gateway: &Gateway,
-    (store, disk, trail_key): (&MemoryStore, &MemoryDisk, &SigningKey),
+    (store, [disk, mail], trail_key): (&MemoryStore, [&MemoryDisk; 2], &SigningKey),
     statement_key: &SigningKey,
     clock: &Arc<TokioClock>,
 ) -> Arc<Broker> {
@@ -402,6 +453,8 @@ async fn broker(
     settings.check().expect("the region's table makes sense");
     let trail = Trail::open(Arc::new(disk.clone()), clock.clone(), trail_key.clone()).expect("a new trail opens");
     let audit = Audit::new(trail, b"the manifest secret of a test");
+    let notices = Notices::open(Arc::new(disk.clone()), Some(Arc::new(mail.clone())), clock.clone());
+    let audit = audit.with_notices(notices.expect("what was delivered can be read"));
     let index = Index::open(Arc::new(store.clone()), clock.clone(), Arc::new(Seeded::new(7)));
     let limits = AskLimits::default();
     let known = sources.iter().map(|(id, source)| model::Source {

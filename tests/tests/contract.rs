@@ -63,7 +63,7 @@ struct Places {
 fn contract() -> Vec<FileDescriptorProto> {
     let set = FileDescriptorSet::decode(severn_proto::DESCRIPTORS).unwrap();
     let files: Vec<_> = set.file.into_iter().filter(|file| file.package() == "severn.v1").collect();
-    assert_eq!(files.len(), 12, "a file of the contract is missing from its descriptors");
+    assert_eq!(files.len(), 13, "a file of the contract is missing from its descriptors");
     files
 }
 

@@ -187,7 +187,8 @@ async fn without_an_acceptable_token_and_proof_no_door_opens() {
     refused(app(&world).find_person(unknown_role).await, Code::PermissionDenied, "role", "a role that nobody gave");
     let list = ListSourcesRequest { context: context(&world, "R0000") };
     refused(app(&world).list_sources(list).await, Code::PermissionDenied, "role", "a role that nobody gave");
-    let report = AccessReportRequest { context: context(&world, "R8000"), enterprise_id: SOMEBODY.into() };
+    let (asked, enterprise_id) = (context(&world, "R8000"), SOMEBODY.into());
+    let report = AccessReportRequest { context: asked, enterprise_id, ..AccessReportRequest::default() };
     refused(app(&world).access_report(report).await, Code::PermissionDenied, "privacy officer", "a clinician's report");
     let trail = String::from_utf8(world.disk.files()["audit.log"].clone()).expect("text");
     assert!(trail.matches("\"action\":\"refused\"").count() >= 10, "every refusal is in the trail");

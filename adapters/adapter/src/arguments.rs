@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Quality(QualityArguments),
     /// List what readers report as wrong or as another person's, and answer them
     Challenges(ChallengesArguments),
+    /// List what this organisation's privacy officers must look at: broken glass and claimed relationships
+    Notices(NoticesArguments),
     /// Write, check, explain, compare and sign the owner's policy
     #[command(subcommand)]
     Policy(Workbench),
@@ -110,6 +112,30 @@ pub(crate) enum AnswerState {
     Corrected,
     Stands,
     NotFound,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoticesArguments {
+    /// List those that were seen, too
+    #[arg(long)]
+    pub all: bool,
+    #[command(subcommand)]
+    pub command: Option<Notices>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Notices {
+    /// Keep that somebody has seen one; it is reviewed with `severn queue review`
+    Seen(SeenArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SeenArguments {
+    /// The notice's id, as the list shows it
+    pub id: uuid::Uuid,
+    /// Who has seen it
+    #[arg(long, value_name = "NAME")]
+    pub by: String,
 }
 
 #[derive(Debug, Subcommand)]

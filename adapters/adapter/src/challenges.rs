@@ -104,7 +104,7 @@ fn state(state: ChallengeState) -> &'static str {
     }
 }
 
-fn moment(at_ms: i64) -> String {
+pub(crate) fn moment(at_ms: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
     at.strftime("%d-%b-%Y %H:%M UTC").to_string()
 }

@@ -11,6 +11,7 @@ mod check;
 mod preview;
 mod quality;
 mod challenges;
+mod notices;
 mod trail;
 
 pub use arguments::EnrolArguments;
@@ -82,6 +83,10 @@ async fn obey(arguments: Arguments, around: Around<'_>) -> anyhow::Result<ExitCo
         }
         Command::Challenges(asked) => {
             challenges::challenges(&config::Config::load(&arguments.config)?, &asked, &mut out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Notices(asked) => {
+            notices::notices(&config::Config::load(&arguments.config)?, &asked, &mut out)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Policy(command) => {

@@ -11,7 +11,7 @@ use severn_trust::{Disk, challenge_kind_from_word, challenge_state_from_word, ch
 use std::{
     collections::HashMap,
     fmt, io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tracing::warn;
 use uuid::Uuid;
@@ -101,6 +101,9 @@ pub enum InboxError {
     /// The owner answers what was not asked.
     #[error("no challenge has this id; `severn-adapter challenges` lists them")]
     Unknown,
+    /// An officer has seen what was not told.
+    #[error("no notice has this id; `severn-adapter notices` lists them")]
+    UnknownNotice,
     /// The owner's answer is not acceptable.
     #[error("{0}")]
     Answer(&'static str),
@@ -194,7 +197,7 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Full`] or [`InboxError::Storage`]; then it is not taken.
     pub fn take(&self, taken: Taken) -> Result<Taken, InboxError> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.lock();
         let contents = self.contents()?;
         let open: Vec<&Taken> = contents.held.iter().filter(|held| held.is_open()).map(|held| &held.taken).collect();
         if let Some(earlier) = open.iter().find(|earlier| taken.repeats(earlier)) {
@@ -215,15 +218,19 @@ impl Inbox {
     /// [`InboxError`] says what is wrong; then it is not kept.
     pub fn answer(&self, answered: &Answered) -> Result<(), InboxError> {
         check_note(&answered.note).map_err(|error| InboxError::Answer(error.0))?;
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.lock();
         if !self.contents()?.held.iter().any(|held| held.taken.id == answered.id) {
             return Err(InboxError::Unknown);
         }
         Ok(self.append(ANSWERS, answered)?)
     }
 
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Every whole line of a file, and how many of them cannot be read.
-    fn lines<T: DeserializeOwned>(&self, name: &str) -> io::Result<(Vec<T>, usize)> {
+    pub(crate) fn lines<T: DeserializeOwned>(&self, name: &str) -> io::Result<(Vec<T>, usize)> {
         let bytes = self.bytes(name)?;
         let whole = whole(&bytes);
         let read = bytes[..whole].split_inclusive(|b| *b == b'\n').map(serde_json::from_slice);
@@ -243,7 +250,7 @@ impl Inbox {
     }
 
     /// Adds a line behind the last whole one. Must be called under the lock.
-    fn append(&self, name: &str, line: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn append(&self, name: &str, line: &impl Serialize) -> io::Result<()> {
         let mut json = serde_json::to_vec(line)?;
         json.push(b'\n');
         let mut file = self.disk.open_append(name)?;

@@ -17,6 +17,7 @@ mod restricted;
 mod answer;
 mod reading;
 pub mod inbox;
+pub mod notices;
 pub mod feed;
 pub mod witness;
 pub mod quality;

@@ -1,9 +1,11 @@
 //! Serves `SourceAdapter`: the one door by which anything leaves. `fetch` tells how a question becomes an answer,
-//! `bytes` how a document leaves, `challenge` how a reader's word on an entry comes in.
+//! `bytes` how a document leaves, `challenge` how a reader's word on an entry comes in, `notice` the
+//! broker's word to privacy officers.
 
 mod bytes;
 mod challenge;
 mod fetch;
+mod notice;
 
 use crate::{
     answer::{Answer, Shaper},
@@ -23,7 +25,9 @@ use severn_proto::{
     v1::{
         DescribeRequest, DescribeResponse, FetchBytesRequest, FetchBytesResponse, FetchOpened, FetchRequest,
         FetchResponse, ListTakenRequest, ListTakenResponse, ReasonCode, TakeChallengeRequest, TakeChallengeResponse,
+        TakeNoticeRequest, TakeNoticeResponse,
         challenge_inbox_server::{ChallengeInbox, ChallengeInboxServer},
+        notice_inbox_server::{NoticeInbox, NoticeInboxServer},
         source_adapter_server::{SourceAdapter, SourceAdapterServer},
     },
 };
@@ -114,6 +118,12 @@ fn inbox(adapter: Arc<Adapter>) -> InterceptedService<ChallengeInboxServer<Door>
     InterceptedService::new(door, RefuseMalformedTimeout)
 }
 
+/// The door for notices to `adapter`'s owner, for the same server.
+fn notices(adapter: Arc<Adapter>) -> InterceptedService<NoticeInboxServer<Door>, RefuseMalformedTimeout> {
+    let door = NoticeInboxServer::new(Door(adapter)).max_decoding_message_size(REQUEST_BYTES_MAX);
+    InterceptedService::new(door, RefuseMalformedTimeout)
+}
+
 /// Serves `adapter` and its health on `incoming` until `shutdown`; calls under way are then brought to their end.
 ///
 /// # Errors
@@ -129,7 +139,8 @@ pub async fn serve(
     server(limits)
         .add_service(health)
         .add_service(service(Arc::clone(&adapter)))
-        .add_service(inbox(adapter))
+        .add_service(inbox(Arc::clone(&adapter)))
+        .add_service(notices(adapter))
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
 }
@@ -308,6 +319,13 @@ impl ChallengeInbox for Door {
 
     async fn list_taken(&self, request: Request<ListTakenRequest>) -> Result<Response<ListTakenResponse>, Status> {
         Ok(Response::new(challenge::list(&self.0, request).await?))
+    }
+}
+
+#[tonic::async_trait]
+impl NoticeInbox for Door {
+    async fn take_notice(&self, request: Request<TakeNoticeRequest>) -> Result<Response<TakeNoticeResponse>, Status> {
+        Ok(Response::new(notice::take(&self.0, request).await?))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     config::Overrides,
     governance::{BreakGlassArgs, ClaimArgs, DirectiveCommand, QueueArgs},
+    oversight::PatternsArgs,
     person::PersonArgs,
 };
 use clap::{Args, Parser, Subcommand};
@@ -70,6 +71,9 @@ pub(crate) enum Command {
     BreakGlass(BreakGlassArgs),
     /// For privacy officers: list claims and broken glass to review, newest first; `queue review` reviews one.
     Queue(QueueArgs),
+    /// For privacy officers: what the audit trail shows of people who look where they should not: their family, colleagues,
+    /// somebody in the news, people who left or died, everybody. Each is a question to ask and no verdict.
+    Patterns(PatternsArgs),
     /// For stewards: list pairs of registrations that a human should decide, and how many of each kind wait.
     Review(ReviewArgs),
     /// For stewards: link two registrations.
@@ -176,6 +180,9 @@ pub(crate) struct ReportArgs {
     /// The broker's name for the person; without it, the person is looked for.
     #[arg(value_name = "ENTERPRISE_ID")]
     pub(crate) enterprise_id: Option<String>,
+    /// For a person at risk: leave out whatever tells where they are or were.
+    #[arg(long)]
+    pub(crate) safe: bool,
     #[command(flatten)]
     pub(crate) person: PersonArgs,
 }

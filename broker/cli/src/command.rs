@@ -1,8 +1,8 @@
 //! What each command does: asks, and says what came of it. Nothing here writes to the terminal.
 
 use crate::{
-    args::{Cli, Command, DocumentArgs, RecordArgs, ReportArgs},
-    challenge, governance, json,
+    args::{Cli, Command, DocumentArgs, RecordArgs},
+    challenge, governance, json, oversight,
     person::{PersonArgs, meant},
     said::{Exit, Failure, Said},
     show::{self, Style},
@@ -33,7 +33,8 @@ pub(crate) async fn perform(cli: &Cli, client: &Client, style: &Style) -> Result
         Command::Document(args) => document(cli, client, args).await,
         Command::Challenge(args) => challenge::challenge(cli, client, style, args).await,
         Command::Challenges(args) => challenge::challenges(cli, client, style, args).await,
-        Command::Report(args) => report(cli, client, style, args).await,
+        Command::Report(args) => oversight::report(cli, client, style, args).await,
+        Command::Patterns(args) => oversight::patterns(cli, client, style, args).await,
         Command::Directive(command) => governance::directive(cli, client, style, command).await,
         Command::Claim(args) => governance::claim(cli, client, style, args).await,
         Command::BreakGlass(args) => governance::break_glass(cli, client, style, args).await,
@@ -142,13 +143,4 @@ fn write_new(path: &Path, document: &Document) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.write(true).create_new(true).open(path)?.write_all(&document.bytes)
-}
-
-async fn report(cli: &Cli, client: &Client, style: &Style, args: &ReportArgs) -> Result<Said, Failure> {
-    let (id, person) = match target(client, args.enterprise_id.as_ref(), &args.person).await? {
-        Target::Person(id, person) => (id, person),
-        Target::NotOne(found) => return Ok(say_found(cli, style, &found)),
-    };
-    let report = client.access_report(&id, &person).await?;
-    Ok(Said::either(cli, Exit::Done, &json::report(&report), || show::render_report(&report, style)))
 }

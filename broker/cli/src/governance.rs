@@ -307,6 +307,14 @@ fn queue_view(queue: &OversightQueueResponse) -> Value {
                 "note": review.note,
             })
         });
+        let notices = entry.notices.iter().map(|notice| {
+            json!({
+                "source_id": notice.source_id,
+                "organisation_ods": notice.organisation_ods,
+                "state": word(notice.state().as_str_name(), "NOTICE_STATE_"),
+                "delivered_at_ms": notice.delivered_at_ms,
+            })
+        });
         let registrations = entry.registrations.iter();
         json!({
             "id": entry.id,
@@ -324,6 +332,7 @@ fn queue_view(queue: &OversightQueueResponse) -> Value {
                 .collect::<Vec<_>>(),
             "reviews": reviews.collect::<Vec<_>>(),
             "waiting": entry.waiting,
+            "notices": notices.collect::<Vec<_>>(),
         })
     };
     json!({ "entries": queue.entries.iter().map(entry).collect::<Vec<_>>(), "more": queue.more })

@@ -10,7 +10,7 @@ use crate::{
 use serde_json::{Map, Value, json};
 use severn_client::{Answer, Found, characters, neutralise};
 use severn_proto::v1::*;
-use severn_trust::{Obligations, dataset_word, hex, purpose_word};
+use severn_trust::{Obligations, dataset_word, hex};
 
 /// The document as text, with a line feed at its end.
 pub(crate) fn write(value: &Value) -> String {
@@ -296,26 +296,6 @@ pub(crate) fn sources(sources: &[SourceState]) -> Value {
         })
     };
     json!({ "sources": sources.iter().map(source).collect::<Vec<_>>() })
-}
-
-/// Who looked at a record.
-pub(crate) fn report(report: &AccessReportResponse) -> Value {
-    let access = |a: &Access| {
-        json!({
-            "at_ms": a.at_ms,
-            "user": a.user,
-            "role": a.role,
-            "organisation_ods": a.organisation_ods,
-            "purpose": PurposeOfUse::try_from(a.purpose).map(purpose_word).ok(),
-            "action": a.action,
-            "query_id": a.query_id,
-            "sources": a.sources,
-            "shown": a.shown,
-            "withheld": a.withheld,
-            "reason": a.reason,
-        })
-    };
-    json!({ "truncated": report.truncated, "accesses": report.accesses.iter().map(access).collect::<Vec<_>>() })
 }
 
 /// Pairs to decide.

@@ -8,6 +8,7 @@ mod program;
 mod command;
 mod challenge;
 mod governance;
+mod oversight;
 mod steward;
 mod undo;
 mod said;

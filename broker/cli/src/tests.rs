@@ -13,6 +13,7 @@ use severn_link::{Dialler as _, Identity, InMemory, ServerLimits, server};
 use severn_proto::v1::{
     find_person_response::Resolution,
     governance_server::GovernanceServer,
+    oversight_server::OversightServer,
     patient_index_server::{PatientIndex, PatientIndexServer},
     record_broker_server::{RecordBroker, RecordBrokerServer},
     retrieve_record_response::Part,
@@ -24,6 +25,7 @@ use tokio_stream::{Iter, wrappers::UnboundedReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 mod governance;
+mod oversight;
 
 /// A broker that knows one person, and can leave out the seal.
 #[derive(Clone, Copy)]
@@ -99,7 +101,11 @@ impl RecordBroker for Fake {
         Ok(Response::new(tokio_stream::iter(responses)))
     }
 
-    async fn access_report(&self, _: Request<AccessReportRequest>) -> Result<Response<AccessReportResponse>, Status> {
+    async fn access_report(
+        &self,
+        asked: Request<AccessReportRequest>,
+    ) -> Result<Response<AccessReportResponse>, Status> {
+        let asked = asked.into_inner();
         let access = Access {
             at_ms: 1_774_000_000_000,
             user: "u1".into(),
@@ -111,7 +117,7 @@ impl RecordBroker for Fake {
             withheld: 3,
             ..Access::default()
         };
-        Ok(Response::new(AccessReportResponse { accesses: vec![access], truncated: true }))
+        Ok(Response::new(oversight::page(&asked, access)))
     }
 
     async fn list_sources(&self, _: Request<ListSourcesRequest>) -> Result<Response<ListSourcesResponse>, Status> {
@@ -219,6 +225,7 @@ async fn run(fake: Fake, line: &str) -> Result<Said, Failure> {
             .add_service(RecordBrokerServer::new(fake))
             .add_service(PatientIndexServer::new(fake))
             .add_service(GovernanceServer::new(fake))
+            .add_service(OversightServer::new(fake))
             .serve_with_incoming(accepted),
     );
     let app = network.party(Identity::App("cli".into()));
@@ -317,7 +324,12 @@ async fn a_document_is_written_once() {
 async fn a_report_says_who_looked_and_that_more_did() {
     let said = run(SOUND, "report --nhs 9434765919 --born 1951-03-03").await.unwrap();
     assert!(said.text.contains("20-Mar-2026 09:46  u1") || said.text.contains("20-Mar-2026 09:46 u1"), "{}", said.text);
-    assert!(said.text.contains("7 entries shown, 3 withheld") && said.text.contains("There are older ones"));
+    assert!(
+        said.text.contains("7 entries were shown") && said.text.contains("3 entries were kept back"),
+        "{}",
+        said.text
+    );
+    assert!(said.text.contains("2 accesses\nThere are older ones"), "{}", said.text);
 }
 
 #[tokio::test]

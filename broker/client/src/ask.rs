@@ -100,7 +100,8 @@ impl Client {
         person: &Demographics,
     ) -> Result<AccessReportResponse, ClientError> {
         let signed = self.sign(&PersonKeys::of(person), &[])?;
-        let request = AccessReportRequest { context: Some(signed.context), enterprise_id: enterprise_id.to_owned() };
+        let (context, enterprise_id) = (Some(signed.context), enterprise_id.to_owned());
+        let request = AccessReportRequest { context, enterprise_id, ..AccessReportRequest::default() };
         let mut broker = self.broker();
         within(CALL_MAX, broker.access_report(request)).await
     }

@@ -5,7 +5,7 @@ use crate::token::{TokenSource, TokenUnavailable, purpose_of};
 use severn_proto::{
     v1::{
         Dataset, RequestContext, challenges_client::ChallengesClient, governance_client::GovernanceClient,
-        patient_index_client::PatientIndexClient,
+        oversight_client::OversightClient, patient_index_client::PatientIndexClient,
     },
     v1_passing::record_broker_client::RecordBrokerClient,
 };
@@ -147,6 +147,10 @@ impl Client {
 
     pub(crate) fn governance(&self) -> GovernanceClient<Channel> {
         GovernanceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(crate) fn oversight(&self) -> OversightClient<Channel> {
+        OversightClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     pub(crate) fn index(&self) -> PatientIndexClient<Channel> {

@@ -9,6 +9,7 @@ mod record;
 mod document;
 mod challenge;
 mod governance;
+mod oversight;
 mod steward;
 mod client;
 mod token;

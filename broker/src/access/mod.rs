@@ -265,6 +265,11 @@ impl Access {
         self.is_among(user, &self.settings.privacy_officers_of_all)
     }
 
+    /// The name of the role that a code means by the policy in force; `None` for one that it does not know.
+    pub fn role_name(&self, role_code: &str) -> Option<String> {
+        self.policy.at(self.clock.now_s()).role_name(role_code).map(str::to_owned)
+    }
+
     /// How often relationships may be claimed and the glass be broken.
     pub fn limits(&self) -> ActLimits {
         self.settings.limits

@@ -5,25 +5,29 @@
 //! can prove afterwards what a reader saw without keeping any of it.
 
 mod challenges;
+mod notices;
+mod patterns;
 mod reconcile;
+mod report;
 mod witness;
 
-use crate::model::{EnterpriseId, Listed, Merged, Plan, Question, Reply, Row, SourceId};
+use crate::model::{Listed, Merged, Plan, Question, Reply, Row, SourceId};
 use aws_lc_rs::hmac;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
-use severn_proto::v1::{Access, DocumentOpened, ReasonCode};
-use severn_trust::{
-    Details, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_from_word, purpose_word,
-};
+use severn_proto::v1::{DocumentOpened, ReasonCode};
+use severn_trust::{Details, Proof, Trail, TrailError, TrailEvent, User, dataset_word, hex, purpose_word};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     sync::Arc,
 };
 use tracing::error;
 
 pub use challenges::{Delivered, challenge_details};
+pub use notices::{NOTICE_DUE_MS, NOTICE_LIFE_MS, Notices, Recipient, recipients};
+pub use patterns::{Finding, Known, PatternSettings, Patterns, Rule, Watch, fold};
 pub use reconcile::{Reconciliation, reconcile};
+pub use report::REPORT_MAX;
 pub use witness::CosignError;
 
 use witness::Witnesses;
@@ -33,6 +37,8 @@ pub struct Audit {
     trail: Trail,
     manifest_key: hmac::Key,
     witnesses: Option<Arc<Witnesses>>,
+    notices: Option<Arc<Notices>>,
+    patterns: PatternSettings,
 }
 
 /// What the trail calls an answer about another person.
@@ -41,13 +47,44 @@ const ALARM: &str = "alarm-other-person";
 /// What the trail calls a document that leaves.
 const DOCUMENT: &str = "document-sent";
 
-/// Accesses that one report lists.
-const REPORT_MAX: usize = 1000;
-
 impl Audit {
     /// Writes to `trail`; `manifest_secret` keys the hashes of what was shown (any length, kept by the operator).
     pub fn new(trail: Trail, manifest_secret: &[u8]) -> Audit {
-        Audit { trail, manifest_key: hmac::Key::new(hmac::HMAC_SHA256, manifest_secret), witnesses: None }
+        let manifest_key = hmac::Key::new(hmac::HMAC_SHA256, manifest_secret);
+        Audit { trail, manifest_key, witnesses: None, notices: None, patterns: PatternSettings::default() }
+    }
+
+    /// Lets privacy officers be told of what they must look at.
+    #[must_use]
+    pub fn with_notices(self, notices: Notices) -> Audit {
+        Audit { notices: Some(Arc::new(notices)), ..self }
+    }
+
+    /// Lets patterns be looked for by other thresholds than the defaults.
+    #[must_use]
+    pub fn with_patterns(self, patterns: PatternSettings) -> Audit {
+        Audit { patterns, ..self }
+    }
+
+    /// Reads what users of `organisation` (its ODS code), or of all, did at moments of `when` (milliseconds since 1970) for
+    /// patterns. `known` tells who a person is. Blocks while the trail is read.
+    ///
+    /// # Errors
+    /// [`TrailError`] if the trail cannot be read.
+    pub fn patterns(
+        &self,
+        organisation: Option<&str>,
+        when: Range<i64>,
+        known: impl FnMut(&str) -> Option<Known>,
+    ) -> Result<Patterns, TrailError> {
+        let mut watch = Watch::new(self.patterns, organisation);
+        self.trail.scan_between(when, |_, at_ms, event| watch.take(at_ms, &event))?;
+        Ok(watch.findings(known))
+    }
+
+    /// What privacy officers were told; `None` where nobody is.
+    pub fn notices(&self) -> Option<&Arc<Notices>> {
+        self.notices.as_ref()
     }
 
     /// Records that `question` is about to be answered.
@@ -81,6 +118,7 @@ impl Audit {
             .with("relationship", &plan.standing.relationship)
             .with("override", &plan.standing.opening.map(|opening| opening.id.to_string()))
             .with("outcomes", &outcomes(&merged.rows))
+            .with("kept_back", &report::kept_back(&merged.rows))
             .with("received_from", &received_from(&merged.rows))
             .with("received", &seal.received)
             .with("shown", &seal.shown)
@@ -168,24 +206,6 @@ impl Audit {
         details: Details,
     ) -> Result<u64, TrailError> {
         self.trail.record(by(action, Some(who), person, details)).await
-    }
-
-    /// Who asked about any of `persons`, newest first, and whether older accesses were left out.
-    ///
-    /// # Errors
-    /// [`TrailError`] if the trail cannot be read.
-    pub fn report(&self, persons: &[EnterpriseId]) -> Result<(Vec<Access>, bool), TrailError> {
-        let persons: Vec<String> = persons.iter().map(EnterpriseId::to_string).collect();
-        let mut accesses: Vec<Access> = Vec::new();
-        self.trail.scan(|_, at_ms, event| {
-            if persons.contains(&event.person) {
-                note(&mut accesses, at_ms, event);
-            }
-        })?;
-        accesses.reverse();
-        let truncated = accesses.len() > REPORT_MAX;
-        accesses.truncate(REPORT_MAX);
-        Ok((accesses, truncated))
     }
 
     fn listed<'l>(&self, listed: &'l Listed<'_>) -> ListedSection<'l> {
@@ -289,57 +309,4 @@ fn received_from<'r>(rows: &[Row<'r>]) -> BTreeMap<&'r str, BTreeMap<i32, u32>> 
         by_source.entry(&*row.source.id.0).or_default().insert(row.dataset as i32, row.received);
     }
     by_source
-}
-
-/// Adds an event to the report: a new access, or what became of one listed already.
-fn note(accesses: &mut Vec<Access>, at_ms: i64, event: TrailEvent) {
-    let count = |key: &str| {
-        event.details.get(key).as_ref().and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
-    };
-    // An act has a reason of its own, a refusal the broker's.
-    let reason = event.details.get("reason").or_else(|| event.details.get("why"));
-    let reason = reason.and_then(|reason| reason.as_str().map(str::to_owned));
-    if let Some(access) = act_refused(accesses, &event) {
-        access.action = event.action;
-        access.reason = reason.unwrap_or_default();
-        return;
-    }
-    let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
-    match event.action.as_str() {
-        "seal" => {
-            if let Some(access) = accesses.iter_mut().rev().find(of_query) {
-                access.shown = count("shown").saturating_add(count("grouped"));
-                access.withheld = count("withheld");
-                let asked = event.details.get("asked").unwrap_or_default();
-                access.sources = serde_json::from_value(asked).unwrap_or_default();
-            }
-        }
-        DOCUMENT => {
-            if let Some(access) = accesses.iter_mut().rev().find(of_query) {
-                access.shown = 1;
-                let source = event.details.get("source").unwrap_or_default();
-                access.sources = serde_json::from_value(source).into_iter().collect();
-            }
-        }
-        // Part of an access that is listed.
-        ALARM | challenges::DELIVERED | challenges::LISTED => {}
-        _ => accesses.push(Access {
-            at_ms,
-            user: event.user,
-            role: event.role,
-            organisation_ods: event.organisation,
-            purpose: purpose_from_word(&event.purpose).unwrap_or_default().into(),
-            action: if event.action == "intent" { "retrieve".into() } else { event.action },
-            query_id: event.query_id,
-            reason: reason.unwrap_or_default(),
-            ..Access::default()
-        }),
-    }
-}
-
-/// The act that was recorded before it was done, and that this event says was refused after all.
-fn act_refused<'a>(accesses: &'a mut [Access], event: &TrailEvent) -> Option<&'a mut Access> {
-    let refused = event.details.get("refused")?;
-    let of_query = |access: &&mut Access| !event.query_id.is_empty() && access.query_id == event.query_id;
-    accesses.iter_mut().rev().filter(of_query).find(|access| refused == access.action.as_str())
 }

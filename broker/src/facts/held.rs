@@ -318,6 +318,22 @@ impl Facts {
         (asked.by_ref().take(limit).collect(), asked.count())
     }
 
+    /// Claims and overrides since the change `after` that were made after `since_ms`, oldest first, at most `limit`; and
+    /// the last change that was looked at.
+    pub fn reviewable_since(&self, after: u64, since_ms: i64, limit: usize) -> (u64, Vec<Change>) {
+        let (mut last, mut found) = (after, Vec::new());
+        for (sequence, done) in self.kept.done.range(after.saturating_add(1)..) {
+            if found.len() == limit {
+                break;
+            }
+            last = *sequence;
+            if is_reviewed(&done.change.kind) && done.at_ms > since_ms {
+                found.push(done.change.clone());
+            }
+        }
+        (last, found)
+    }
+
     /// A claim or an override.
     pub fn reviewable(&self, id: Uuid) -> Option<&Change> {
         self.change(id).map(|(_, change)| change).filter(|change| is_reviewed(&change.kind))

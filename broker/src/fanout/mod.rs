@@ -6,6 +6,7 @@
 
 mod ask;
 mod challenge;
+mod notice;
 mod registry;
 
 use crate::model::{Opening, Plan, PlannedSource, Question, Reply};

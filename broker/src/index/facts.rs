@@ -6,7 +6,7 @@ use crate::{
     facts::{Change, Directive, PersonFacts, Queued, Waiting, WhoseQueue, Wish, in_force},
     model::{EnterpriseId, Person, SourceId},
 };
-use severn_proto::v1::Demographics;
+use severn_proto::v1::{Demographics, Registration};
 use severn_trust::User;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -77,6 +77,28 @@ impl Index {
         limit: usize,
     ) -> Result<(Vec<Queued>, usize), IndexError> {
         Ok(self.shared.read()?.access_facts().queue(whose, waiting, limit.min(QUEUE_MAX)))
+    }
+
+    /// The time by which what holds now is told: milliseconds since 1970-01-01T00:00:00Z.
+    pub fn now_ms(&self) -> i64 {
+        self.shared.clock.now_ms()
+    }
+
+    /// What sources announce of a person at this moment; nothing if none knows such a person.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn announced(&self, person: EnterpriseId) -> Result<Vec<(SourceId, Registration)>, IndexError> {
+        Ok(self.shared.read()?.announced(person))
+    }
+
+    /// Claims and overrides since the change `after` that were made after `since_ms` (milliseconds since 1970-01-01), oldest
+    /// first, at most [`QUEUE_MAX`]; and the last change that was looked at, to go on from.
+    ///
+    /// # Errors
+    /// [`IndexError::Poisoned`].
+    pub fn reviewable_since(&self, after: u64, since_ms: i64) -> Result<(u64, Vec<Change>), IndexError> {
+        Ok(self.shared.read()?.access_facts().reviewable_since(after, since_ms, QUEUE_MAX))
     }
 
     /// A change of the facts by its key, and when it was made.

@@ -24,6 +24,7 @@ use tonic::{Request, Response, Status};
 use tracing::warn;
 use uuid::Uuid;
 
+mod told;
 mod words;
 
 use words::{directive_kind, entry, kind_word, override_reason, show_directive, verdict};
@@ -189,7 +190,8 @@ impl Governance for Governing {
         let waiting = if request.with_reviewed { Waiting::And } else { Waiting::Only };
         let limit = if request.limit == 0 { LIST_DEFAULT } else { request.limit };
         let queue = self.broker.index.facts_queue(&whose, waiting, limit as usize).map_err(index_status)?;
-        let entries = queue.0.iter().map(|queued: &Queued| entry(queued, &whose)).collect();
+        let shown = |queued: &Queued| entry(queued, &whose, self.broker.deliveries(queued, &whose));
+        let entries = queue.0.iter().map(shown).collect();
         Ok(Response::new(OversightQueueResponse { entries, more: queue.1 as u64 }))
     }
 

@@ -1,13 +1,15 @@
 //! The gRPC doors: wire → model → wire, and the one map from error to status. Nothing is decided here but who may
-//! knock at which door: care apps at `RecordBroker`, `Challenges` and `Governance`, adapters and stewards at
+//! knock at which door: care apps at `RecordBroker`, `Challenges`, `Governance` and `Oversight`, adapters and stewards at
 //! `PatientIndex`, adapters at `AuditWitness` and `Enrolment`.
 
 mod challenges;
 mod documents;
 mod enrolment;
 mod governance;
+mod oversight;
 mod patients;
 mod records;
+mod report;
 mod witnesses;
 
 use crate::{
@@ -26,7 +28,8 @@ use severn_link::{Conn, Identity, Peer, RefuseMalformedTimeout, ServerLimits, se
 use severn_proto::{
     v1::{
         RequestContext, audit_witness_server::AuditWitnessServer, challenges_server::ChallengesServer,
-        governance_server::GovernanceServer, patient_index_server::PatientIndexServer,
+        governance_server::GovernanceServer, oversight_server::OversightServer,
+        patient_index_server::PatientIndexServer,
     },
     v1_passing::record_broker_server::RecordBrokerServer,
 };
@@ -70,6 +73,7 @@ pub async fn serve_with(
     let challenges = ChallengesServer::new(challenges::Challenging::new(Arc::clone(&broker)));
     let witnesses = AuditWitnessServer::new(witnesses::Witnesses::new(Arc::clone(&broker)));
     let governance = GovernanceServer::new(governance::Governing::new(Arc::clone(&broker)));
+    let oversight = OversightServer::new(oversight::Overseeing::new(Arc::clone(&broker)));
     let patients = PatientIndexServer::new(patients::Patients::new(broker));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(severn_proto::DESCRIPTORS)
@@ -95,6 +99,10 @@ pub async fn serve_with(
         ))
         .add_service(InterceptedService::new(
             governance.max_decoding_message_size(REQUEST_BYTES_MAX),
+            RefuseMalformedTimeout,
+        ))
+        .add_service(InterceptedService::new(
+            oversight.max_decoding_message_size(REQUEST_BYTES_MAX),
             RefuseMalformedTimeout,
         ))
         .add_service(InterceptedService::new(

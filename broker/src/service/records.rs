@@ -1,7 +1,7 @@
 //! `RecordBroker`: what care apps ask.
 
 use super::{
-    audit_status, beside, context_of, documents, enterprise_id, from_app, index_status, retrieve_status, text,
+    audit_status, beside, context_of, documents, enterprise_id, from_app, index_status, report, retrieve_status, text,
 };
 use crate::{
     access::Act,
@@ -128,17 +128,7 @@ impl RecordBroker for Records {
         request: Request<AccessReportRequest>,
     ) -> Result<Response<AccessReportResponse>, Status> {
         from_app(&request)?;
-        let request = request.into_inner();
-        let person = enterprise_id(&request.enterprise_id)?;
-        let about = (request.enterprise_id.as_str(), Details::default());
-        self.broker.admit_act(&context_of(request.context)?, Act::Report, "report", about).await?;
-        let names: Vec<_> = self.broker.index.ids(person).map_err(index_status)?.into_iter().collect();
-        let broker = Arc::clone(&self.broker);
-        // The whole trail is read: that belongs on a thread of its own.
-        let report = tokio::task::spawn_blocking(move || broker.audit.report(&names));
-        let failed = |_| Status::unavailable("the report could not be made; try again");
-        let (accesses, truncated) = report.await.map_err(failed)?.map_err(audit_status)?;
-        Ok(Response::new(AccessReportResponse { accesses, truncated }))
+        Ok(Response::new(report::report(&self.broker, request.into_inner()).await?))
     }
 
     async fn list_sources(

@@ -174,7 +174,15 @@ impl Trail {
     /// # Errors
     /// [`TrailError`] if a file cannot be read or is damaged.
     pub fn scan(&self, visit: impl FnMut(u64, i64, TrailEvent)) -> Result<(), TrailError> {
-        scan_trail(self.disk.as_ref(), &self.key, i64::MIN..i64::MAX, visit)
+        self.scan_between(i64::MIN..i64::MAX, visit)
+    }
+
+    /// The same of every line at a moment of `when`, milliseconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Trail::scan`].
+    pub fn scan_between(&self, when: Range<i64>, visit: impl FnMut(u64, i64, TrailEvent)) -> Result<(), TrailError> {
+        scan_trail(self.disk.as_ref(), &self.key, when, visit)
     }
 
     /// The key by which checkpoints are checked.

@@ -44,6 +44,7 @@ pub(super) async fn fetch_bytes(
         Person::Unknown(ReasonCode::UnknownLocalId) => return Err(adapter.no_such_entry(&asked).await),
         Person::Unknown(why) => return Err(not_read(why)),
     };
+    adapter.tell_of_opening(&asked, facts.restricted).await?;
     adapter.may_leave((&asked, facts), &request.entry_id, until).await?;
     let document = adapter.document(&asked, &request.entry_id, until).await?;
     let digest = sha256(&[&document.bytes]);

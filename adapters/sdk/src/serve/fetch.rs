@@ -41,6 +41,8 @@ pub(super) async fn fetch(
     let asked = adapter.counted(&call).await?;
     let until = received + adapter.limits.budget(asked.statement.budget_ms);
     let person = adapter.person(&asked, until).await?;
+    let restricted = matches!(&person, Person::Agrees { facts, .. } if facts.restricted);
+    adapter.tell_of_opening(&asked, restricted).await?;
     let (parts, receiver) = mpsc::channel(MESSAGES_WAITING_MAX);
     let delivery = Delivery { adapter: Arc::clone(adapter), asked, received, until, parts };
     let task = AbortOnDropHandle::new(tokio::spawn(async move {

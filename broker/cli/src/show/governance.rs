@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{dates::show_moment, governance::verdict_word};
 use severn_proto::v1::{
-    ClaimRelationshipResponse, Demographics, Directive, DirectiveKind, DirectiveTerms, OpenOverrideResponse,
-    OverrideReason, OversightEntry, OversightKind, OversightQueueResponse,
+    ClaimRelationshipResponse, Demographics, Directive, DirectiveKind, DirectiveTerms, NoticeDelivery, NoticeState,
+    OpenOverrideResponse, OverrideReason, OversightEntry, OversightKind, OversightQueueResponse,
 };
 
 /// A person's wishes, in the order in which they were entered.
@@ -127,7 +127,36 @@ fn put_entry(page: &mut Page<'_>, entry: &OversightEntry) {
     for review in &reviews {
         page.put(4, Ink::Plain, review);
     }
+    for notice in &entry.notices {
+        put_notice(page, notice);
+    }
     page.put(4, Ink::Quiet, &format!("id {}", entry.id));
+}
+
+fn put_notice(page: &mut Page<'_>, notice: &NoticeDelivery) {
+    let whom = match notice.source_id.as_str() {
+        "" => notice.organisation_ods.clone(),
+        source => format!("{source} ({})", notice.organisation_ods),
+    };
+    let (ink, said) = match notice.state() {
+        NoticeState::Delivered => (
+            Ink::Quiet,
+            format!("notice delivered to {whom} {}", show_moment(notice.delivered_at_ms, &page.style.zone)),
+        ),
+        NoticeState::UnderWay => (Ink::Quiet, format!("notice to {whom} is under way")),
+        NoticeState::NotDelivered => {
+            let todo = "telephone its privacy officer; the broker goes on trying";
+            (Ink::Loud, format!("NOTICE NOT DELIVERED to {whom} within 60 s: {todo}"))
+        }
+        NoticeState::NoWay => {
+            let why = "it has no adapter here, and the broker writes no files for mail";
+            (Ink::Warn, format!("no notice to {whom}: {why}. Its privacy officers see it in this queue only"))
+        }
+        NoticeState::Unspecified => {
+            (Ink::Warn, format!("notice to {whom}: in a state that this program does not know"))
+        }
+    };
+    page.put(4, ink, &said);
 }
 
 fn reason(reason: OverrideReason) -> &'static str {

@@ -1,4 +1,4 @@
-//! The smaller views: persons found, sources, who looked, what happened to a person.
+//! The smaller views: persons found, sources, what happened to a person.
 
 use super::{
     page::{Ink, Page, Style},
@@ -7,9 +7,7 @@ use super::{
 };
 use crate::dates::show_moment;
 use severn_client::{Document, Found};
-use severn_proto::v1::{
-    Access, AccessReportResponse, Candidate, Demographics, HistoryResponse, PersonThen, SourceState,
-};
+use severn_proto::v1::{Candidate, Demographics, HistoryResponse, PersonThen, SourceState};
 use std::path::Path;
 
 /// What a search found. Possible persons are for a human to choose from.
@@ -75,43 +73,9 @@ pub fn render_sources(sources: &[SourceState], style: &Style) -> String {
     page.finish()
 }
 
-fn moment_or(at_ms: i64, style: &Style, none: &str) -> String {
+pub(super) fn moment_or(at_ms: i64, style: &Style, none: &str) -> String {
     let shown = show_moment(at_ms, &style.zone);
     if shown.is_empty() { none.to_owned() } else { shown }
-}
-
-/// Who looked at a record, newest first.
-pub(crate) fn render_report(report: &AccessReportResponse, style: &Style) -> String {
-    let mut page = Page::new(style);
-    for access in &report.accesses {
-        put_access(&mut page, access);
-    }
-    page.put(0, Ink::Plain, &format!("{} accesses", report.accesses.len()));
-    if report.truncated {
-        page.put(0, Ink::Loud, "There are older ones, which are not in this report.");
-    }
-    page.finish()
-}
-
-fn put_access(page: &mut Page<'_>, access: &Access) {
-    let when = moment_or(access.at_ms, page.style, "time not known");
-    let purpose = words::purpose(access.purpose);
-    let line = format!(
-        "{when}  {} ({}, {}): {}, for {purpose}",
-        access.user,
-        access.role,
-        access.organisation_ods,
-        words::action(&access.action)
-    );
-    page.put(0, Ink::Strong, &line);
-    if !access.reason.is_empty() {
-        page.put(4, Ink::Plain, &format!("why: {}", access.reason));
-        return page.put(4, Ink::Quiet, &format!("query {}", access.query_id));
-    }
-    let sources = if access.sources.is_empty() { "no source".into() } else { access.sources.join(", ") };
-    let counts = format!("{} entries shown, {} withheld; asked: {sources}", access.shown, access.withheld);
-    page.put(4, Ink::Plain, &counts);
-    page.put(4, Ink::Quiet, &format!("query {}", access.query_id));
 }
 
 /// What was written where.

@@ -4,6 +4,7 @@
 mod challenges;
 mod decisions;
 mod governance;
+mod oversight;
 mod lists;
 mod quality;
 mod review;
@@ -22,7 +23,8 @@ pub(crate) use challenges::{render_challenges, render_delivered};
 pub(crate) use decisions::{render_decisions, render_undone};
 pub(crate) use governance::{render_broken, render_claimed, render_directives, render_queue};
 pub use lists::{render_candidates, render_sources};
-pub(crate) use lists::{render_document, render_history, render_report};
+pub(crate) use lists::{render_document, render_history};
+pub(crate) use oversight::{render_patterns, render_report};
 pub use page::{Colour, Style};
 pub(crate) use quality::render_quality;
 pub use record::render_record;

@@ -188,6 +188,15 @@ pub(crate) fn purpose(number: i32) -> &'static str {
 /// What was done, as the person concerned should read it.
 pub(crate) fn action(word: &str) -> &str {
     match word {
+        "retrieve" => "looked at the record",
+        "unanswered" => "asked for the record, which came to no whole answer",
+        "document" => "fetched a document",
+        "found" => "searched and found this person",
+        "found-among-others" => "searched and was shown this person among others",
+        "refused" => "tried, and was REFUSED",
+        "report" => "read who looked at this record",
+        "history" => "read who this person was in the index",
+        "challenge" => "told a source that something is wrong",
         "override" => "BROKE THE GLASS",
         "claim" => "claimed to care for the person",
         "directive" => "entered a wish of the person",

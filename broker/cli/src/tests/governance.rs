@@ -92,7 +92,19 @@ impl Governance for Fake {
         &self,
         asked: Request<OversightQueueRequest>,
     ) -> Result<Response<OversightQueueResponse>, Status> {
-        let mut entries = vec![queued(OversightKind::Override, OverrideReason::EmergencyTreatment)];
+        let mut broken = queued(OversightKind::Override, OverrideReason::EmergencyTreatment);
+        let notice = |source: &str, state: NoticeState, delivered_at_ms| NoticeDelivery {
+            source_id: source.into(),
+            organisation_ods: "RBK".into(),
+            state: state.into(),
+            delivered_at_ms,
+        };
+        broken.notices = vec![
+            notice("RBK", NoticeState::Delivered, NOON_MS),
+            notice("RBK-2", NoticeState::NotDelivered, 0),
+            notice("", NoticeState::NoWay, 0),
+        ];
+        let mut entries = vec![broken];
         if asked.into_inner().with_reviewed {
             let review = OversightReview {
                 by: "Jo (s3), R9200 at RBK".into(),
@@ -174,6 +186,9 @@ async fn the_queue_says_who_did_what_and_is_reviewed() {
         "known as RBK 7",
         "claimed to care for the person",
         "justified by Jo (s3), R9200 at RBK",
+        "notice delivered to RBK (RBK) 20-Mar-2026 12:00",
+        "NOTICE NOT DELIVERED to RBK-2 (RBK) within 60 s: telephone its privacy officer; the broker goes on trying",
+        "no notice to RBK: it has no adapter here, and the broker writes no files for mail. Its privacy officers see",
         "2 entries, 1 waiting",
         "There are 3 older ones",
     ] {
@@ -182,6 +197,7 @@ async fn the_queue_says_who_did_what_and_is_reviewed() {
     }
     let json: serde_json::Value = serde_json::from_str(&run(SOUND, "queue --json").await.unwrap().text).unwrap();
     assert_eq!((&json["entries"][0]["reason"], &json["more"]), (&"emergency_treatment".into(), &3.into()));
+    assert_eq!(json["entries"][0]["notices"][1]["state"], "not_delivered");
     assert_eq!(
         run(SOUND, "queue review o1 --verdict follow_up --note rang-the-ward").await.unwrap().text,
         "Reviewed.\n"

@@ -12,6 +12,7 @@ use crate::{
     },
     model::{EnterpriseId, Located, Person, SourceId},
 };
+use severn_proto::v1::Registration;
 use severn_trust::{NhsNumber, User};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -28,6 +29,13 @@ impl State {
         let person = self.id_of(row)?;
         let (located, numbers) = self.anchors_of(row);
         Some(Subject { person, registrations: located.into_iter().collect(), numbers: numbers.into_iter().collect() })
+    }
+
+    /// What sources announce of a person at this moment; nothing if none knows such a person.
+    pub fn announced(&self, person: EnterpriseId) -> Vec<(SourceId, Registration)> {
+        let rows = self.carriers.get(&person).map(|row| self.members(*row)).unwrap_or_default();
+        let announced = |row: &Row| (self.get(*row).key.source.clone(), self.registration(*row));
+        rows.iter().map(announced).collect()
     }
 
     /// What is known at `now_ms` of a user's standing with the person that was found. `own_ods` gives the ODS code of a

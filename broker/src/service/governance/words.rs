@@ -125,8 +125,9 @@ fn shown_verdict(verdict: Verdict) -> OversightVerdict {
     }
 }
 
-/// An entry of the queue. An officer of one organisation is told the person's registrations at its own sources.
-pub(super) fn entry(queued: &Queued, whose: &WhoseQueue) -> wire::OversightEntry {
+/// An entry of the queue, with what became of its `notices`. An officer of one organisation is told the person's
+/// registrations at its own sources.
+pub(super) fn entry(queued: &Queued, whose: &WhoseQueue, notices: Vec<wire::NoticeDelivery>) -> wire::OversightEntry {
     let (kind, until_ms, reason, text) = match &queued.change.kind {
         ChangeKind::OverrideOpened { reason, text, expires_ms, .. } => {
             (OversightKind::Override, *expires_ms, shown_reason(*reason), text.clone())
@@ -167,5 +168,6 @@ pub(super) fn entry(queued: &Queued, whose: &WhoseQueue) -> wire::OversightEntry
         registrations: registrations.map(reference).collect(),
         reviews: queued.reviews.iter().map(review).collect(),
         waiting: queued.is_waiting(),
+        notices,
     }
 }
