@@ -149,6 +149,9 @@ pub(crate) enum Audit {
     Export(WhileArguments),
     /// Write how much was released to which query, for the broker's operator to compare (`severn-broker audit reconcile`)
     Extract(WhileArguments),
+    /// Write who was shown what the responsible social worker must hear of, one access on each line as JSON, for the
+    /// case-management system
+    SocialWorker(WhileArguments),
     /// Print what this adapter has last seen of the broker's audit trail, signed, for `severn-broker audit verify --witness`
     Witnessed,
 }
