@@ -1,6 +1,6 @@
 //! The real programs, as processes: an adapter joins with a token and a person's approval, serves, renews its certificate,
 //! goes on without the authority, and is cut off.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first thing that is not as it must be")]
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -265,6 +265,9 @@ bundles = {{}}
         let key = self.signing_key("audit");
         scan_trail(&disk, key.public(), i64::MIN..i64::MAX, |_, _, event| {
             if ["enrol", "renew", "revoke"].iter().any(|kind| event.action.starts_with(kind)) {
+                let from = event.details.get("from").and_then(|from| Some(from.as_str()?.starts_with("127.0.0.1:")));
+                let by_stranger = ["enrol-asked", "enrol-refused"].contains(&event.action.as_str());
+                assert_eq!(from, by_stranger.then_some(true), "where a stranger called from is on record");
                 actions.push(event.action);
             }
         })
