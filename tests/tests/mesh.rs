@@ -1,18 +1,20 @@
 //! The real programs, as processes: an adapter joins with a token and a person's approval, serves, renews its certificate,
 //! goes on without the authority, and is cut off.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first thing that is not as it must be")]
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType,
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use severn_adapter::renew::Renewal;
 use severn_client::{Answer, Client, FixedToken, Found, Search};
 use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles};
 use severn_proto::v1::{
-    CheckpointRequest, DescribeRequest, PurposeOfUse, audit_witness_client::AuditWitnessClient,
-    source_adapter_client::SourceAdapterClient,
+    CheckpointRequest, Demographics, DescribeRequest, HumanName, Outcome, PurposeOfUse,
+    audit_witness_client::AuditWitnessClient, source_adapter_client::SourceAdapterClient,
 };
-use severn_trust::{SigningKey, SystemClock, SystemDisk, SystemEntropy, scan_trail};
+use severn_trust::{SigningKey, SystemClock, SystemDisk, SystemEntropy, hex, scan_trail, sha256};
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -20,7 +22,10 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tempfile::TempDir;
@@ -49,14 +54,16 @@ impl Drop for Running {
 
 struct Federation {
     folder: TempDir,
+    /// The broker's ordinary port, that for those who join, and the adapter's.
     ports: [u16; 3],
+    gateway: Gateway,
 }
 
 impl Federation {
     fn new() -> Federation {
         let folder = tempfile::tempdir().unwrap();
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let federation = Federation { folder, ports: [free(), free(), free()] };
+        let federation = Federation { folder, ports: [free(), free(), free()], gateway: Gateway::default() };
         federation.write_keys();
         fs::create_dir_all(federation.at("extracts")).unwrap();
         fs::write(federation.at("denied"), "").unwrap();
@@ -77,18 +84,21 @@ impl Federation {
         let intermediate = authority("intermediate").signed_by(&key, &root).unwrap();
         fs::write(self.at("intermediate.pem"), intermediate.pem()).unwrap();
         private(&self.at("intermediate.key"), &key.serialize_pem());
-        let mut params = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
-        params.subject_alt_names.push(SanType::URI("spiffe://severn/broker/b".try_into().unwrap()));
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let key = KeyPair::generate().unwrap();
-        fs::write(self.at("broker.pem"), params.signed_by(&key, &root).unwrap().pem()).unwrap();
-        private(&self.at("broker.key"), &key.serialize_pem());
+        for name in ["broker", "app"] {
+            let mut params = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
+            let uri = format!("spiffe://severn/{name}/b");
+            params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+            let key = KeyPair::generate().unwrap();
+            fs::write(self.at(&format!("{name}.pem")), params.signed_by(&key, &root).unwrap().pem()).unwrap();
+            private(&self.at(&format!("{name}.key")), &key.serialize_pem());
+        }
         for name in ["audit", "statement", "adapter-audit"] {
             private(&self.at(&format!("{name}.key")), &KeyPair::generate().unwrap().serialize_pem());
         }
         let statement = self.signing_key("statement");
         fs::write(self.at("statement.jwk"), serde_json::to_string(&statement.public().jwk()).unwrap()).unwrap();
-        fs::write(self.at("jwks.json"), Gateway::default().jwks_json()).unwrap();
+        fs::write(self.at("jwks.json"), self.gateway.jwks_json()).unwrap();
     }
 
     fn signing_key(&self, name: &str) -> SigningKey {
@@ -116,6 +126,9 @@ statement_key = "statement.key"
 [tokens]
 audience = "{AUDIENCE}"
 issuers = [{{ name = "{ISSUER}", jwks_file = "jwks.json" }}]
+[access.records]
+user_per_minute = 1000000
+person_per_minute = 1000000
 [access.policy]
 roles = [{{ name = "clinician", codes = ["R8000"], labels = ["*"] }}]
 rules = [{{ roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] }}]
@@ -144,6 +157,7 @@ ods = "Y1"
 system = "Made-up System"
 [serve]
 listen = "127.0.0.1:{adapter}"
+calls = {{ connection_age_max_s = 1 }}
 [tls]
 certificate = "{folder}/s1.pem"
 key = "{folder}/s1.key"
@@ -158,8 +172,16 @@ issuers = [{{ name = "{ISSUER}", jwks_file = "{folder}/jwks.json" }}]
 [data]
 folder = "{folder}/adapter-data"
 audit_key = "{folder}/adapter-audit.key"
+[feed]
+every_ms = 500
+[limits]
+records = {{ user_per_minute = 1000000, person_per_minute = 1000000, organisation_per_minute = 1000000 }}
+[policy]
+roles = [{{ name = "clinician", codes = ["R8000"], labels = ["*"] }}]
+rules = [{{ roles = ["clinician"], purposes = ["direct_care"], datasets = ["*"] }}]
 [file]
 folder = "{folder}/extracts"
+settle_ms = 0
 bundles = {{}}
 "#
         )
@@ -201,6 +223,38 @@ bundles = {{}}
         Tls::load(&TlsFiles { certificate: at("pem"), key: at("key"), authorities, denied: None }).unwrap()
     }
 
+    /// Asks the broker for S1's next certificate, as its adapter does.
+    fn renewal(&self) -> Renewal {
+        let own = self.tls("s1");
+        Renewal {
+            tls: own.clone(),
+            files: TlsFiles {
+                certificate: self.at("s1.pem"),
+                key: self.at("s1.key"),
+                authorities: self.at("authorities.pem"),
+                denied: None,
+            },
+            dialler: Arc::new(TlsDialler::new(own, SOON)),
+            address: format!("127.0.0.1:{}", self.ports[0]),
+            broker: Identity::Broker("b".into()),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::default()),
+        }
+    }
+
+    /// A client of a clinician.
+    fn client(&self) -> Client {
+        let channel = self.dial(&self.tls("app"), self.ports[0], &Identity::Broker("b".into()));
+        let gateway = self.gateway.clone();
+        let made = AtomicU64::new(0);
+        let token = move || {
+            let number = made.fetch_add(1, Ordering::SeqCst);
+            Ok(gateway.token("R8000", PurposeOfUse::DirectCare, &SystemClock, number))
+        };
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::default()));
+        Client::new(channel, self.gateway.app_key.clone(), token, clock, entropy)
+    }
+
     fn dial(&self, own: &Tls, port: u16, identity: &Identity) -> Channel {
         TlsDialler::new(own.clone(), SOON).dial(&format!("127.0.0.1:{port}"), identity).unwrap()
     }
@@ -211,6 +265,9 @@ bundles = {{}}
         let key = self.signing_key("audit");
         scan_trail(&disk, key.public(), i64::MIN..i64::MAX, |_, _, event| {
             if ["enrol", "renew", "revoke"].iter().any(|kind| event.action.starts_with(kind)) {
+                let from = event.details.get("from").and_then(|from| Some(from.as_str()?.starts_with("127.0.0.1:")));
+                let by_stranger = ["enrol-asked", "enrol-refused"].contains(&event.action.as_str());
+                assert_eq!(from, by_stranger.then_some(true), "where a stranger called from is on record");
                 actions.push(event.action);
             }
         })
@@ -258,8 +315,13 @@ async fn join(federation: &Federation) -> String {
     let (token, made) =
         federation.run("severn-broker", &["enrol", "token", "--source", "S1", "--ods", "Y1", "--by", "Ada"]);
     assert!(made, "{token}");
-    let mut enrolling = federation.start("severn-adapter", &["enrol", &token, "--at", &at]);
-    let key = enrolling.line();
+    let enrol = || federation.start("severn-adapter", &["enrol", &token, "--at", &at]);
+    let mut interrupted = enrol();
+    let key = interrupted.line();
+    assert!(interrupted.line().starts_with("enrolment "));
+    drop(interrupted);
+    let mut enrolling = enrol();
+    assert_eq!(enrolling.line(), key, "an interrupted enrolment goes on with its key");
     let key = key.strip_prefix("key ").unwrap().split(':').next().unwrap().to_owned();
     let waits = enrolling.line();
     let id = waits.split_whitespace().nth(1).unwrap();
@@ -294,22 +356,8 @@ async fn an_adapter_joins_serves_renews_and_is_cut_off() {
     let channel = federation.dial(&federation.tls("broker"), federation.ports[2], &source);
     SourceAdapterClient::new(channel).describe(DescribeRequest {}).await.unwrap();
 
-    let own = federation.tls("s1");
-    let broker = Identity::Broker("b".into());
-    let renewal = severn_adapter::renew::Renewal {
-        tls: own.clone(),
-        files: TlsFiles {
-            certificate: federation.at("s1.pem"),
-            key: federation.at("s1.key"),
-            authorities: federation.at("authorities.pem"),
-            denied: None,
-        },
-        dialler: Arc::new(TlsDialler::new(own.clone(), SOON)),
-        address: format!("127.0.0.1:{}", federation.ports[0]),
-        broker: broker.clone(),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::default()),
-    };
+    let (own, broker) = (federation.tls("s1"), Identity::Broker("b".into()));
+    let renewal = federation.renewal();
     let before = fs::read(federation.at("s1.pem")).unwrap();
     renewal.renew().await.unwrap();
     assert_ne!(fs::read(federation.at("s1.pem")).unwrap(), before, "another certificate");
@@ -335,6 +383,82 @@ async fn an_adapter_joins_serves_renews_and_is_cut_off() {
     assert!(!answered(&mut AuditWitnessClient::new(channel)).await, "nor is a new connection let in");
     drop((adapter, serving));
     assert_eq!(federation.recorded(), ["enrol-asked", "enrol-issued", "enrol-refused", "renew", "revoke"]);
+}
+
+/// Somebody whom the source knows, with an allergy.
+fn somebody() -> Demographics {
+    let name = HumanName { family: "Ash".into(), given: vec!["Anne".into()], ..HumanName::default() };
+    Demographics {
+        nhs_number: "9990000018".into(),
+        birth_date: "1980-02-01".into(),
+        names: vec![name],
+        ..Demographics::default()
+    }
+}
+
+const BUNDLE: &str = r#"{"resourceType": "Bundle", "type": "collection", "entry": [
+    {"resource": {"resourceType": "Patient", "id": "p1", "birthDate": "1980-02-01",
+        "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}],
+        "name": [{"use": "official", "family": "Ash", "given": ["Anne"]}]}},
+    {"resource": {"resourceType": "AllergyIntolerance", "id": "a1", "patient": {"reference": "Patient/p1"},
+        "clinicalStatus": {"coding": [{"code": "active"}]}, "code": {"text": "Allergy to penicillin"}}}]}"#;
+
+/// The person's enterprise id, once the feed has brought them.
+async fn found(client: &Client) -> String {
+    let begun = Instant::now();
+    loop {
+        let (nhs_number, birth_date) = (somebody().nhs_number, somebody().birth_date);
+        if let Ok(Found::One(candidate)) = client.find(Search::NhsNumber { nhs_number, birth_date }).await {
+            return candidate.enterprise_id;
+        }
+        assert!(begun.elapsed() < SOON, "the feed does not arrive");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// How many rows of the record's ledger are those of a source that did not answer.
+async fn unanswered(client: &Client, person: &str) -> usize {
+    let answer = client.retrieve(person, &somebody(), &[], Duration::from_secs(3)).await.unwrap();
+    let Answer::Complete(record) = answer else { panic!("not sealed") };
+    record.ledger().rows.iter().filter(|row| row.outcome() == Outcome::NoAnswer).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_query_is_lost_while_an_adapters_certificate_is_renewed() {
+    let federation = Federation::new();
+    fs::write(federation.at("extracts/p1.json"), BUNDLE).unwrap();
+    let _serving = federation.serve("severn-broker", federation.ports[0]).await;
+    join(&federation).await;
+    let _adapter = federation.serve("severn-adapter", federation.ports[2]).await;
+    let client = federation.client();
+    let person = found(&client).await;
+    let first = CertificateDer::from_pem_file(federation.at("s1.pem")).unwrap();
+
+    let renewal = federation.renewal();
+    let renewing = async {
+        for _ in 0..3 {
+            renewal.renew().await.unwrap();
+            tokio::time::sleep(Duration::from_secs(4)).await;
+        }
+    };
+    let asking = async {
+        let (mut asked, mut lost) = (0, 0);
+        let begun = Instant::now();
+        // The adapter ends each connection after a second, and looks at its certificate every five.
+        while begun.elapsed() < Duration::from_secs(12) {
+            let rows = tokio::join!(unanswered(&client, &person), unanswered(&client, &person));
+            (asked, lost) = (asked + 2, lost + rows.0 + rows.1);
+        }
+        (asked, lost)
+    };
+    let ((), (asked, lost)) = tokio::join!(renewing, asking);
+    assert_eq!(lost, 0, "of {asked} queries");
+    assert!(asked > 100, "only {asked} queries");
+
+    let list = format!("sha256:{} # replaced\n", hex(&sha256(&[&first])));
+    fs::write(federation.at("denied"), list).unwrap();
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(unanswered(&client, &person).await, 0, "the first certificate is in use no more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

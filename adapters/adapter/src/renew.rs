@@ -3,7 +3,7 @@
 
 use crate::enrol::{ANSWER_MAX, own_key, request_of, take};
 use anyhow::{Context as _, anyhow};
-use severn_link::{Dialler, Identity, Tls, TlsFiles};
+use severn_link::{Dialler, Identity, Tls, TlsFiles, ends_soon};
 use severn_proto::v1::{RenewRequest, enrolment_client::EnrolmentClient};
 use severn_trust::{Clock, Entropy};
 use std::{fs, ops::RangeInclusive, sync::Arc, time::Duration};
@@ -102,11 +102,6 @@ impl Renewal {
 fn due_s(holds_s: &RangeInclusive<i64>, jitter: f64) -> i64 {
     let life_s = (holds_s.end() - holds_s.start()) as f64;
     holds_s.start() + (life_s * (0.5 + 0.1 * jitter)) as i64
-}
-
-/// Whether less than a quarter of its life is left.
-fn ends_soon(holds_s: &RangeInclusive<i64>, now_s: i64) -> bool {
-    holds_s.end() - now_s < (holds_s.end() - holds_s.start()) / 4
 }
 
 /// How long to wait after so many failures before this one.

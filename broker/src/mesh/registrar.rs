@@ -8,7 +8,7 @@ use super::{
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use severn_link::{Denied, DenyList, Identity};
 use severn_trust::{Clock, Details, Entropy, Trail, TrailError, TrailEvent};
-use std::{collections::BTreeMap, io, num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeMap, io, net::SocketAddr, num::NonZeroU32, sync::Arc};
 use tokio::sync::{Mutex, watch};
 use tracing::{error, info, warn};
 
@@ -68,6 +68,8 @@ pub struct Offer<'a> {
     pub ods: &'a str,
     /// PKCS #10, DER.
     pub certificate_request: &'a [u8],
+    /// Where the call came from, where that is known.
+    pub from: Option<SocketAddr>,
 }
 
 /// What becomes of it.
@@ -151,7 +153,8 @@ impl Registrar {
         let id = enrolled.as_ref().map_or_else(String::new, |enrolled| enrolled.id.clone());
         match self.take(enrolled, offer).await {
             Err(EnrolError::Refused(why)) => {
-                self.refused(REFUSED, offer.source_id, Details::default().with("enrolment", &id), &why).await?;
+                let details = Details::default().with("enrolment", &id).with("from", &offer.from);
+                self.refused(REFUSED, offer.source_id, details, &why).await?;
                 Err(why.into())
             }
             taken => taken,
@@ -168,7 +171,8 @@ impl Registrar {
             if now_ms >= enrolled.made.expires_ms {
                 return Err(Refusal::Expired.into());
             }
-            self.record(ASKED, offer.source_id, about(&enrolled).with("key", &key)).await?;
+            let details = about(&enrolled).with("key", &key).with("from", &offer.from);
+            self.record(ASKED, offer.source_id, details).await?;
             let first = self.parts.enrolments.ask(&enrolled.id, &Asked { key, at_ms: now_ms })?;
             info!(
                 enrolment_id = enrolled.id,

@@ -119,7 +119,7 @@ impl Office {
     }
 
     async fn offer(&self, token: &str, request: &[u8]) -> Result<Answer, EnrolError> {
-        self.registrar.enrol(Offer { token, source_id: "A", ods: "A1", certificate_request: request }).await
+        self.registrar.enrol(Offer { token, source_id: "A", ods: "A1", certificate_request: request, from: None }).await
     }
 
     fn decide(&self, id: &str, approved: bool, by: &str) -> Result<Enrolled, EnrolmentsError> {
@@ -188,7 +188,7 @@ async fn an_adapter_joins_once_another_person_approves() {
 async fn a_token_is_good_once_in_time_and_for_whom_it_was_made() {
     let office = Office::new();
     let token = office.token();
-    let other = |source_id, ods| Offer { token: &token, source_id, ods, certificate_request: &[] };
+    let other = |source_id, ods| Offer { token: &token, source_id, ods, certificate_request: &[], from: None };
     let mut refused = Vec::new();
     for (offer, why) in [
         (other("B", "A1"), Refusal::OtherSource),
@@ -375,7 +375,7 @@ async fn without_a_trail_nobody_joins() {
     });
     disk.set_full(true);
     let (token, asks) = (office.token(), request());
-    let offer = Offer { token: &token, source_id: "A", ods: "A1", certificate_request: &asks };
+    let offer = Offer { token: &token, source_id: "A", ods: "A1", certificate_request: &asks, from: None };
     assert!(matches!(registrar.enrol(offer).await, Err(EnrolError::Trail(_))));
     assert!(matches!(registrar.renew("A", &asks).await, Err(EnrolError::Trail(_))));
     assert!(office.enrolments().of_token(&token).unwrap().unwrap().asked.is_none(), "the token is still good");

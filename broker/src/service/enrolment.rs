@@ -44,11 +44,12 @@ pub async fn serve_strangers(
 #[tonic::async_trait]
 impl Enrolment for Enrolling {
     async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolResponse>, Status> {
+        let from = request.extensions().get::<Stranger>().map(|stranger| stranger.address);
         let EnrolRequest { token, source_id, ods, certificate_request } = request.into_inner();
         // The buffers of the connection, which tonic and rustls hold, are not wiped; the token is used up by then.
         let token = Zeroizing::new(token);
         let offer =
-            Offer { token: &token, source_id: &source_id, ods: &ods, certificate_request: &certificate_request };
+            Offer { token: &token, source_id: &source_id, ods: &ods, certificate_request: &certificate_request, from };
         let Answer { enrolment_id, issued } = self.0.enrol(offer).await.map_err(status)?;
         let again_s = if issued.is_some() { 0 } else { AGAIN_S };
         let certificates = issued.map_or_else(String::new, |issued| issued.certificates);

@@ -24,4 +24,4 @@ pub use listen::{ListenLimits, listen, listen_to_strangers};
 pub use memory::no_core_files;
 pub use resend::send;
 pub use server::{RefuseMalformedTimeout, ServerLimits, server};
-pub use tls::{Tls, TlsError, TlsFiles, certificate_holds_s, read_private};
+pub use tls::{Tls, TlsError, TlsFiles, certificate_holds_s, ends_soon, read_private};

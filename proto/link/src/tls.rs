@@ -119,11 +119,13 @@ pub(crate) struct Material {
     holds_s: RangeInclusive<i64>,
 }
 
-/// How the files were when they were last looked at, so that the same fault is logged once.
+/// How the files were when they were last looked at, and what was said of them, so that the same is logged once.
 #[derive(Default)]
 struct Seen {
     pair: Option<[Stamp; 2]>,
     denied_fault: Option<String>,
+    /// The end of the certificate of which it was said that it comes soon.
+    ends_soon_s: Option<i64>,
 }
 
 impl fmt::Debug for Tls {
@@ -147,7 +149,7 @@ impl Tls {
     /// As [`Tls::load`].
     pub fn load_with(files: &TlsFiles, time: Arc<dyn TimeProvider>) -> Result<Tls, TlsError> {
         // Before the files are read: what changes meanwhile is then read again.
-        let seen = Seen { pair: stamps(files).ok(), denied_fault: None };
+        let seen = Seen { pair: stamps(files).ok(), ..Seen::default() };
         let roots = roots(&files.authorities)?;
         let (identity, material) = Material::load(files, &roots, &time)?;
         let doors = Doors::default();
@@ -217,6 +219,12 @@ impl Tls {
                 Err(why) => error!(%why, "the new certificate is not taken; the old one stays in use"),
             }
         }
+        let (holds_s, now_s) = (self.holds_s(), now_s(&shared.time));
+        if ends_soon(&holds_s, now_s) && seen.ends_soon_s != Some(*holds_s.end()) {
+            seen.ends_soon_s = Some(*holds_s.end());
+            let left_s = holds_s.end().saturating_sub(now_s);
+            error!(identity = ?shared.identity, left_s, "ALARM: this party's own certificate ends soon; renew it, or it is cut off");
+        }
     }
 
     fn swap(&self) -> Result<i64, TlsError> {
@@ -276,6 +284,11 @@ impl Material {
         let (server, for_strangers, client) = (Arc::new(server), Arc::new(for_strangers), Arc::new(client));
         Ok((identity, Material { server, for_strangers, client, holds_s }))
     }
+}
+
+/// Whether less than a quarter of a certificate's life is left.
+pub fn ends_soon(holds_s: &RangeInclusive<i64>, now_s: i64) -> bool {
+    holds_s.end().saturating_sub(now_s) < (holds_s.end() - holds_s.start()) / 4
 }
 
 fn verifier(roots: &Arc<RootCertStore>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
