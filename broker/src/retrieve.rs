@@ -88,11 +88,7 @@ impl Broker {
         self.audit.intent("intent", &question).await?;
 
         let person = self.locate(&question).await?;
-        let (person, plan) = self.plan(&question, person)?;
-        if person.located.is_empty() {
-            // Whom only hidden sources know is told of like somebody whom nobody knows.
-            return Err(self.not_answered(&question, RetrieveError::UnknownPerson).await);
-        }
+        let (person, plan) = self.plan(&question, person).await?;
         send(out, opened(&question, &person, &plan)).await?;
 
         let replies = self.fanout.ask_all(&plan, &question, deadline).await?;
@@ -150,8 +146,16 @@ impl Broker {
     }
 
     /// Plans, and gives the person as the requester may know them. What only hidden sources say of the person decides what
-    /// is hidden and nothing else, but for the mark of a restricted person.
-    pub(crate) fn plan(&self, question: &Question, person: Person) -> Result<(Person, Plan), IndexError> {
+    /// is hidden and nothing else, but for the mark of a restricted person; whom only they know, nobody knows.
+    pub(crate) async fn plan(&self, question: &Question, person: Person) -> Result<(Person, Plan), RetrieveError> {
+        let (person, plan) = self.plan_seen(question, person)?;
+        match person.located.is_empty() {
+            true => Err(self.not_answered(question, RetrieveError::UnknownPerson).await),
+            false => Ok((person, plan)),
+        }
+    }
+
+    fn plan_seen(&self, question: &Question, person: Person) -> Result<(Person, Plan), IndexError> {
         let facts = self.index.facts(&person, &question.user, |id| Some(self.source(id)?.ods.clone()))?;
         let of = |person: &Person| self.access.plan(question, (person, &facts), |id| self.source(id));
         let plan = of(&person);

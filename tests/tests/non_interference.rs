@@ -167,17 +167,19 @@ impl Seen<'_> {
                 seen.push(self.found(&client, search).await);
                 waited.push(began.elapsed().as_millis());
             }
-            if self.case.hidden[person].len() == self.case.model.people[person].at.len() {
-                continue;
-            }
             let demographics = &self.case.model.people[person].demographics;
             for source in self.case.model.people[person].at.keys() {
                 // A document that is none, and of a source that is hidden: in the same words.
                 let none = client.fetch_document(&self.system.ids[person], demographics, source, "none").await;
                 seen.push(format!("{none:?}"));
             }
+            let (id, reason) = (&self.system.ids[person], "walked into the ward");
+            let claimed = client.claim_relationship(id, demographics, reason, &client.new_act()).await;
+            seen.push(format!("{:?}", claimed.map(|_| "claimed")));
             let text = format!("unconscious on arrival, case {person}");
-            if let Some((opening, _)) = self.system.break_glass(&self.case.model, &asked, text).await {
+            let opened = self.system.break_glass(&self.case.model, &asked, text).await;
+            seen.push(format!("{:?}", opened.map(|_| "opened")));
+            if let Some((opening, _)) = opened {
                 seen.push(self.record(&Query { opening: Some(opening), ..asked }).await);
             }
         }

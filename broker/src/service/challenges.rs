@@ -73,7 +73,7 @@ async fn challenge(broker: &Broker, request: ChallengeRequest) -> Result<Challen
     }
     let question = Question { datasets: vec![challenge.dataset()], ..question };
     let found = broker.locate(&question).await.map_err(retrieve_status)?;
-    let (_, mut plan) = broker.plan(&question, found).map_err(|error| retrieve_status(error.into()))?;
+    let (_, mut plan) = broker.plan(&question, found).await.map_err(retrieve_status)?;
     plan.sources.retain(|planned| *planned.source.id.0 == *challenge.source_id && !planned.ask.is_empty());
     match broker.deliver(&plan, &question, &request.challenge, deadline).await {
         Ok(taken) => broker.acknowledge(&question, &challenge, taken).await,

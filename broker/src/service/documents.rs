@@ -41,7 +41,7 @@ pub(super) async fn document(broker: &Broker, request: FetchDocumentRequest) -> 
     let question = Question { datasets: vec![Dataset::Documents], ..question };
     broker.audit.intent("document", &question).await.map_err(audit_status)?;
     let found = broker.locate(&question).await.map_err(retrieve_status)?;
-    let (_, plan) = broker.plan(&question, found).map_err(|error| retrieve_status(error.into()))?;
+    let (_, plan) = broker.plan(&question, found).await.map_err(retrieve_status)?;
     let (opened, bytes) = match begin(broker, &question, &plan, (&source, entry_id)).await {
         Ok(begun) => begun,
         Err(status) => {

@@ -9,7 +9,7 @@ use crate::{
         Wanted, WhoseQueue, Wish,
     },
     index::IndexError,
-    model::EnterpriseId,
+    model::{EnterpriseId, Person},
     retrieve::Broker,
 };
 use severn_proto::v1::{
@@ -241,10 +241,16 @@ impl Broker {
         doing: Doing<'_>,
         person: EnterpriseId,
     ) -> Result<(User, Proof), Status> {
-        let action = doing.action;
+        let (act, action) = (doing.act, doing.action);
         let who = self.admit_doing(context, doing).await?;
         let about = person.to_string();
-        let error = match self.index.locate(person).map_err(index_status)? {
+        // Whoever asks for care must not learn by an act that a hidden source knows somebody.
+        let for_care = matches!(act, Act::Claim | Act::BreakGlass);
+        let hidden = |found: &Person| {
+            let hidden = self.access.hidden(&who.0, found, |id| self.source(id));
+            for_care && found.located.iter().all(|located| hidden.contains(&located.source))
+        };
+        let error = match self.index.locate(person).map_err(index_status)?.filter(|found| !hidden(found)) {
             None => return Err(self.refuse_act(action, &who, &about, FactsError::UnknownPerson.into()).await),
             Some(found) if who.1.person.agrees_with(&PersonKeys::of(&found.golden)) => return Ok(who),
             Some(_) if who.1.person.is_empty() => AccessError::NobodyMeant,

@@ -176,6 +176,12 @@ fn lawful(id: &str, policy: &Policy) -> Result<(Brings, Mentions), PolicyError> 
             format!("{path} may only ever add to what is seen; turn the condition round"),
         ));
     }
+    if let Some(path) = NOT_OF_A_SOURCE.into_iter().find(|path| !reads && walk.mentions.has(path)) {
+        return Err(PolicyError::new(
+            id,
+            format!("whether a source may be known does not depend on {path}; such a policy would never apply"),
+        ));
+    }
     if walk.opens && (policy.effect() == Effect::Permit || brings.verdict != Verdict::MayBeOpened) {
         return Err(fault(r#"only a forbid with @outcome("may_be_opened") may speak of context.breaking_glass"#));
     }
@@ -229,6 +235,9 @@ impl Way {
 
 /// Facts of a user of which to have less must never show more.
 const ONLY_ADD: [&str; 3] = ["principal.activities", "principal.workgroups", "principal.assurance"];
+
+/// Facts of an entry, or of one dataset: whether a source may be known is asked before there is either.
+const NOT_OF_A_SOURCE: [&str; 2] = ["context.directive", "context.label"];
 
 struct Walk {
     mentions: Mentions,

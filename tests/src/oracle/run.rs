@@ -25,7 +25,7 @@ pub const DECIDES_MIN: u64 = 100;
 
 /// Queries by which idle rules are found before a run, and how often of them a rule must apply, and not apply, to stay.
 const TRIALS: usize = 1_000;
-const TRIED_MIN: u64 = 70;
+const TRIED_MIN: u64 = 100;
 
 /// Differences after which a run ends.
 const DIFFERENCES_MAX: usize = 10;
@@ -140,7 +140,7 @@ pub async fn run(seed: u64, size: Size, queries: u64, planted: Planted) -> Ran {
     let mut run =
         Run { whole: model.clone(), dice, model, system, planted, ran: Ran::default(), glasses: 0, goal: queries };
     while run.ran.differences.len() < DIFFERENCES_MAX
-        && (run.ran.queries < queries || (run.ran.queries < queries * 3 / 2 && !run.ran.untried().is_empty()))
+        && (run.ran.queries < queries || (run.ran.queries < queries * 2 && !run.ran.untried().is_empty()))
     {
         run.step().await;
     }
@@ -187,8 +187,8 @@ enum Change {
 
 impl Run {
     async fn step(&mut self) {
-        tokio::time::advance(Duration::from_secs(60 * self.dice.below(60) as u64)).await;
-        // Connections that came of age meanwhile are closed before anybody asks.
+        // Longer than a connection lives: none comes of age while somebody asks over it.
+        tokio::time::advance(Duration::from_secs(60 * self.dice.between(31, 75) as u64)).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         if self.dice.percent(30) {
             self.claim_or_open().await;
@@ -243,7 +243,7 @@ impl Run {
             Change::Nothing | Change::Rules(_) => None,
         };
         // Past the goal only what was rarely tried is still worth asking.
-        let candidates = if self.ran.queries < self.goal { 4 } else { 16 };
+        let candidates = if self.ran.queries < self.goal { 4 } else { 32 };
         let candidates = (0..candidates).map(|_| {
             let mut query = query(&self.dice, model, now_ms);
             if let Some(person) = concerned.filter(|_| query.opening.is_none() && self.dice.percent(60)) {

@@ -33,6 +33,11 @@ fn each_fault_is_named_by_its_policy_and_says_what_to_do() {
             r#"@id("a") @outcome("withheld") forbid (principal, action == Action::"know", resource);"#.to_owned(),
             "is not understood here",
         ),
+        (
+            r#"@id("a") forbid (principal, action == Action::"know", resource) when { context.directive == "dissent" };"#
+                .to_owned(),
+            "a: whether a source may be known does not depend on context.directive",
+        ),
         (r#"@id("a") permit (principal == ?principal, action == Action::"read", resource);"#.to_owned(), "templates"),
         (format!(r#"@id("a") {SEES} when {{ context.breaking_glass }};"#), "only a forbid with"),
         (
