@@ -134,6 +134,7 @@ async fn run_broker(config: Config) -> Result<()> {
     let listener = TcpListener::bind(config.listen.address).await;
     let listener = listener.with_context(|| format!("listen.address: cannot listen on {}", config.listen.address))?;
     tokio::spawn(notify(Arc::clone(&broker)));
+    tokio::spawn(prepare_reports(Arc::clone(&broker)));
     info!(address = %config.listen.address, sources = config.sources.len(), "broker serves");
     let incoming = listen(listener, &tls, config.listen.limits);
     let (mut stop, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -147,6 +148,21 @@ async fn run_broker(config: Config) -> Result<()> {
         enrolment::open_door(Arc::clone(registrar), section, &tls).await?;
     }
     serve_until((broker, registrar), incoming, config, stop).await
+}
+
+/// How often what access reports are looked up in is brought up to date.
+const PREPARE_EVERY: Duration = Duration::from_secs(600);
+
+/// Makes what access reports are looked up in, for as long as it is polled; a report that comes before makes it itself.
+async fn prepare_reports(broker: Arc<Broker>) {
+    loop {
+        let preparing = Arc::clone(&broker);
+        let prepared = tokio::task::spawn_blocking(move || preparing.audit.prepare_reports()).await;
+        if let Ok(Err(error)) = prepared {
+            tracing::warn!(%error, "access reports will be slow");
+        }
+        tokio::time::sleep(PREPARE_EVERY).await;
+    }
 }
 
 /// Whose the region's policy bundles are.

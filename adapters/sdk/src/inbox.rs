@@ -231,15 +231,21 @@ impl Inbox {
 
     /// Every whole line of a file, and how many of them cannot be read.
     pub(crate) fn lines<T: DeserializeOwned>(&self, name: &str) -> io::Result<(Vec<T>, usize)> {
-        let bytes = self.bytes(name)?;
-        let whole = whole(&bytes);
-        let read = bytes[..whole].split_inclusive(|b| *b == b'\n').map(serde_json::from_slice);
+        let bytes = self.whole_lines(name)?;
+        let read = bytes.split_inclusive(|b| *b == b'\n').map(serde_json::from_slice);
         let lines: Vec<Option<T>> = read.map(Result::ok).collect();
         let damaged = lines.iter().filter(|line| line.is_none()).count();
         if damaged > 0 {
             warn!(file = name, damaged, "lines of the inbox cannot be read");
         }
         Ok((lines.into_iter().flatten().collect(), damaged))
+    }
+
+    /// A file up to the end of its last whole line.
+    pub(crate) fn whole_lines(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = self.bytes(name)?;
+        bytes.truncate(whole(&bytes));
+        Ok(bytes)
     }
 
     fn bytes(&self, name: &str) -> io::Result<Vec<u8>> {

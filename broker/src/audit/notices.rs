@@ -48,6 +48,8 @@ pub struct Notices {
     disk: Arc<dyn Disk>,
     folder: Option<Arc<dyn Disk>>,
     clock: Arc<dyn Clock>,
+    /// Held while a delivery is made durable; whoever only asks does not wait for that.
+    writing: Mutex<()>,
     // Std locks: nothing is awaited while they are held.
     delivered: Mutex<HashMap<(Uuid, Recipient), i64>>,
 }
@@ -75,7 +77,7 @@ impl Notices {
             disk.replace(DELIVERED, &file)?;
         }
         let delivered = kept.into_iter().map(|Delivered { id, to, at_ms }| ((id, to), at_ms)).collect();
-        Ok(Notices { disk, folder, clock, delivered: Mutex::new(delivered) })
+        Ok(Notices { disk, folder, clock, writing: Mutex::default(), delivered: Mutex::new(delivered) })
     }
 
     /// When a notice was delivered: milliseconds since 1970-01-01T00:00:00Z; `None` if it was not.
@@ -100,11 +102,13 @@ impl Notices {
     /// As the storage gives them; then it is delivered again.
     pub fn note(&self, id: Uuid, to: &Recipient) -> io::Result<()> {
         let at_ms = self.clock.now_ms();
-        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file = self.disk.open_append(DELIVERED)?;
-        file.append(&line(&Delivered { id, to: to.clone(), at_ms })?)?;
-        file.sync()?;
-        delivered.insert((id, to.clone()), at_ms);
+        {
+            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut file = self.disk.open_append(DELIVERED)?;
+            file.append(&line(&Delivered { id, to: to.clone(), at_ms })?)?;
+            file.sync()?;
+        }
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).insert((id, to.clone()), at_ms);
         Ok(())
     }
 

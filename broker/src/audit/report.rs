@@ -22,18 +22,27 @@ const UNANSWERED: &str = "unanswered";
 pub(super) type KeptBack<'r> = BTreeMap<&'r str, BTreeMap<i32, i32>>;
 
 impl Audit {
+    /// Makes what reports are looked up in, so that nobody waits for it. Blocks while the trail is read.
+    ///
+    /// # Errors
+    /// [`TrailError`] if it cannot be read, or what is made cannot be written.
+    pub fn prepare_reports(&self) -> Result<(), TrailError> {
+        self.trail.index_persons()
+    }
+
     /// Who looked at any of `persons`, newest first, before the event `before_seq` (0 for all), at most [`REPORT_MAX`];
-    /// and whether older accesses were left out. Blocks while the trail is read.
+    /// and whether older accesses were left out. Complete up to the last event that is durable now. Blocks while it is
+    /// looked up.
     ///
     /// # Errors
     /// [`TrailError`] if the trail cannot be read.
     pub fn report(&self, persons: &[EnterpriseId], before_seq: u64) -> Result<(Vec<Access>, bool), TrailError> {
         let persons: Vec<String> = persons.iter().map(EnterpriseId::to_string).collect();
         let mut report = Report { before_seq, ..Report::default() };
-        self.trail.scan(|seq, at_ms, event| {
+        self.trail.scan_persons(&persons, |seq, at_ms, event| {
             if persons.contains(&event.person) {
                 report.note((seq, at_ms), event);
-            } else if event.person.is_empty() && event.action == "found" && shows(&event, &persons) {
+            } else {
                 let event = TrailEvent { action: FOUND_AMONG.into(), ..event };
                 report.note((seq, at_ms), event);
             }
@@ -55,13 +64,6 @@ pub(super) fn kept_back<'r>(rows: &[Row<'r>]) -> KeptBack<'r> {
         kept.entry(&*row.source.id.0).or_default().insert(row.dataset as i32, why.into());
     }
     kept
-}
-
-/// Whether a search showed one of these among others.
-fn shows(event: &TrailEvent, persons: &[String]) -> bool {
-    let shown = event.details.get("candidates");
-    let shown = shown.as_ref().and_then(Value::as_array).into_iter().flatten();
-    shown.filter_map(Value::as_str).any(|shown| persons.iter().any(|person| person == shown))
 }
 
 /// A page of accesses, oldest first, as it is put together.

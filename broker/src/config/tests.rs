@@ -15,6 +15,7 @@ fn the_example_is_a_configuration() {
     assert_eq!(config.fanout, AskLimits::default(), "the example shows the defaults");
     assert_eq!(config.audit, TrailSettings::default(), "the example shows the defaults");
     assert_eq!(config.access.records, severn_trust::RecordLimits::usual(), "the example shows the defaults");
+    assert_eq!(config.oversight.patterns, PatternSettings::default(), "the example shows the defaults");
     assert_eq!(config.listen.limits, ListenLimits::default(), "the example shows the defaults");
     assert_eq!(config.listen.connection, ServerLimits::default(), "the example shows the defaults");
 }
@@ -34,6 +35,8 @@ fn what_is_wrong_is_named() {
         ("segment_days = 31", "segment_days = 0", "audit.segment_days"),
         ("retention_days = 2922", "retention_days = 0", "audit.retention_days"),
         ("retention_days = 2922", "retain_days = 1", "retain_days"),
+        ("crowd_users_min = 10", "crowd_users_min = 1", "oversight.patterns.crowd_users_min: must be at least 2"),
+        ("override_factor = 3.0", "override_factor = 0.5", "oversight.patterns.override_factor"),
         ("stewards = [\"steward\"]", "stewards = [\"stuart\"]", "access.stewards"),
         ("override_roles = [\"clinician\"]", "override_roles = [\"anybody\"]", "access.override_roles"),
         ("purposes = [\"direct_care\", \"emergency\"]", "purposes = [\"research\"]", "access.policy.rules[0].purposes"),

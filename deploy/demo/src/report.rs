@@ -160,6 +160,9 @@ The federation stays up until Ctrl-C. Things to try in another terminal:
   within two minutes of a sign-in   {severn} break-glass {who} --code emergency_treatment --reason 'found in the street'
   the sources and their feeds       {severn} sources
   who looked at her record          {severn} --role {PRIVACY_OFFICER} --purpose audit report {who}
+  the same, safe to keep            {severn} --role {PRIVACY_OFFICER} --purpose audit report --safe {who}
+  who looks where they should not   {severn} --role {PRIVACY_OFFICER} --purpose audit patterns
+  what the council's officers hear  {program} adapter --config {council} notices
   pairs that a human should decide  {severn} --role {STEWARD} review
   is the audit trail whole?         {program} broker audit verify --config {broker}
   what the council would release    {program} adapter --config {council} preview {local_id}

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Cursor, Read, Write as _},
+    io::{self, BufWriter, Cursor, Read, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -54,6 +54,16 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// As the storage gives them; `NotFound` where there is none.
     fn open_read(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Reads at most `length` bytes of a file from byte `from` on; fewer at its end.
+    ///
+    /// # Errors
+    /// As the storage gives them; `NotFound` where there is none.
+    fn read_at(&self, name: &str, from: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = self.open_read(name)?;
+        io::copy(&mut (&mut file).take(from), &mut io::sink())?;
+        read_up_to(file, length)
+    }
 
     /// The names of all files, in no particular order.
     ///
@@ -133,6 +143,12 @@ impl Disk for SystemDisk {
         Ok(Box::new(File::open(self.folder.join(name))?))
     }
 
+    fn read_at(&self, name: &str, from: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.folder.join(name))?;
+        file.seek(SeekFrom::Start(from))?;
+        read_up_to(file, length)
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
         names.filter_map(Result::transpose).collect()
@@ -141,6 +157,12 @@ impl Disk for SystemDisk {
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.folder.join(name))
     }
+}
+
+fn read_up_to(file: impl Read, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    file.take(length as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes a file of the machine, readable by its owner only: whole, or not at all. Gives what `write` gives.

@@ -10,6 +10,7 @@ mod audit_event;
 mod checkpoint;
 mod event;
 mod extract;
+mod persons;
 mod removed;
 mod segments;
 mod settings;

@@ -1,4 +1,5 @@
-//! The benchmark of the audit trail: events verified in a second by one core, and how long one takes to be durable.
+//! The benchmark of the audit trail: events verified in a second by one core, how long one takes to be durable, and what
+//! oversight makes of them.
 
 use crate::keys::signing_key;
 use anyhow::{Context as _, Result, ensure};
@@ -30,7 +31,8 @@ pub fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(durability(folder.path(), &mut out))?;
-    runtime.block_on(verification(folder.path(), &mut out))
+    runtime.block_on(verification(folder.path(), &mut out))?;
+    runtime.block_on(super::oversight::run(folder.path(), &mut out))
 }
 
 /// The manifest of a small record, as a seal has it: about 900 bytes.

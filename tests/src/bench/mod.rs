@@ -1,6 +1,7 @@
 //! The benchmark's parts: canned adapters, the floors, the processes they run in, the load, the report.
 
 pub mod audit;
+mod oversight;
 pub mod canned;
 pub mod floor;
 pub mod load;

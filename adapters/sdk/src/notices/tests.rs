@@ -64,3 +64,16 @@ fn what_the_broker_says_hides_nothing_of_what_the_adapter_sees() {
     assert!(inbox.tell(&both).unwrap(), "the same act about the same person");
     assert_eq!(inbox.notices().unwrap().told.len(), 3);
 }
+
+#[test]
+fn more_than_may_wait_are_refused_until_some_are_seen() {
+    let disk = MemoryDisk::default();
+    let inbox = Inbox::new(Arc::new(disk.clone()));
+    let lines = (1..=UNSEEN_MAX as u128).map(|id| serde_json::to_string(&told(id)).unwrap() + "\n");
+    severn_trust::Disk::replace(&disk, NOTICES, lines.collect::<String>().as_bytes()).unwrap();
+    assert!(inbox.tell(&told(7)).unwrap(), "one that is there needs no room");
+    let next = told(UNSEEN_MAX as u128 + 1);
+    assert!(matches!(inbox.tell(&next), Err(InboxError::Full)));
+    inbox.see(&seen(7, "P. Officer")).unwrap();
+    assert!(!inbox.tell(&next).unwrap());
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use severn_trust::Details;
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 /// 2026-11-02, a Monday, 08:00 UTC.
 const BEGAN_MS: i64 = 1_793_606_400_000;
@@ -78,7 +78,7 @@ impl Made {
     ) {
         let details = Details::default()
             .with("relationship", &relationship)
-            .with("override", &glass.then(|| "0190b5b0-0000-7000-8000-000000000001"));
+            .with("override", &glass.then_some("0190b5b0-0000-7000-8000-000000000001"));
         let event = TrailEvent {
             action: "seal".into(),
             user: user.into(),
@@ -181,12 +181,9 @@ fn planted_snoopers_are_all_found() {
 #[test]
 fn of_those_who_only_work_few_are_told() {
     let opens = 100_000;
-    let began = Instant::now();
     let found = Made::clean(opens).read(None);
-    println!("{opens} events made and read in {:?}; told: {}", began.elapsed(), found.findings.len());
     let mut by_rule: BTreeMap<Rule, usize> = BTreeMap::new();
     found.findings.iter().for_each(|finding| *by_rule.entry(finding.rule).or_default() += 1);
-    println!("{by_rule:?}");
     assert_eq!((found.events, found.left_out, found.more), (opens as u64, 0, 0));
     for rule in [Rule::Enumeration, Rule::Crowd, Rule::AfterDeath, Rule::AfterLeaving] {
         assert_eq!(by_rule.get(&rule), None, "{rule:?}");

@@ -4,6 +4,7 @@
 use super::{
     TrailError,
     checkpoint::{Checkpoint, HEAD, read_signed},
+    persons::persons_name,
     segments::{Place, follow, segment_name, segments_from},
 };
 use crate::{
@@ -147,5 +148,11 @@ fn keep(disk: &dyn Disk, archive: &dyn Disk, closed: &[Closed]) -> io::Result<()
 /// Removes the segments before `first`, which a note says are removed.
 fn finish_removal(disk: &dyn Disk, first: u32) -> io::Result<()> {
     let left = segments_from(disk, 1)?.into_iter().take_while(|segment| *segment < first);
-    left.map(segment_name).try_for_each(|name| disk.remove(&name))
+    left.into_iter().try_for_each(|segment| {
+        match disk.remove(&persons_name(segment)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        disk.remove(&segment_name(segment))
+    })
 }

@@ -16,7 +16,7 @@ const FIRST: &str = "audit.log";
 const HASH_DIGITS: usize = 64;
 
 /// Where the JSON begins: after the hash and a space.
-const JSON_AT: usize = HASH_DIGITS + 1;
+pub(super) const JSON_AT: usize = HASH_DIGITS + 1;
 
 /// Where the previous hash is put over the line, so that it and the JSON lie side by side.
 const CHAINED_AT: usize = JSON_AT - size_of::<Digest>();
