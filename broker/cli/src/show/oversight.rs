@@ -8,6 +8,7 @@ use super::{
 use severn_proto::v1::{
     Access, AccessPart, AccessReportResponse, FindPatternsResponse, PatternFinding, PatternRule, Reason, ReasonCode,
 };
+use std::collections::BTreeMap;
 
 /// Names of persons in one line; JSON has all.
 const PERSONS_SHOWN: usize = 5;
@@ -149,32 +150,45 @@ fn relationship(word: &str) -> &'static str {
 }
 
 fn put_parts(page: &mut Page<'_>, access: &Access) {
-    let shown: Vec<String> = access.parts.iter().filter(|part| part.shown > 0).map(shown).collect();
+    let shown =
+        |part: &AccessPart| (part.shown > 0).then(|| format!("{} ({})", words::heading(part.dataset), part.shown));
+    let shown = by_source(&access.parts, shown);
+    for (from, parts) in &shown {
+        page.put(4, Ink::Plain, &format!("shown{from}: {parts}"));
+    }
     match (shown.is_empty(), access.shown) {
-        (false, _) => page.put(4, Ink::Plain, &format!("shown: {}", shown.join("; "))),
         (true, 0) => page.put(4, Ink::Plain, "nothing was shown"),
         (true, entries) => page.put(4, Ink::Plain, &format!("{entries} entries were shown")),
+        (false, _) => {}
     }
-    let kept: Vec<String> = access.parts.iter().filter(|part| part.kept_back).map(kept_back).collect();
-    match (kept.is_empty(), access.withheld) {
-        (false, _) => page.put(4, Ink::Plain, &format!("kept back: {}", kept.join("; "))),
-        (true, 0) => {}
-        (true, entries) => page.put(4, Ink::Plain, &format!("{entries} entries were kept back")),
+    let kept = by_source(&access.parts, |part| part.kept_back.then(|| kept_back(part)));
+    for (from, parts) in &kept {
+        page.put(4, Ink::Plain, &format!("kept back{from}: {parts}"));
+    }
+    if kept.is_empty() && access.withheld > 0 {
+        page.put(4, Ink::Plain, &format!("{} entries were kept back", access.withheld));
     }
 }
 
-/// "Problems from Tower Hill Partnership (3)".
-fn shown(part: &AccessPart) -> String {
-    format!("{}{} ({})", words::heading(part.dataset), from(part), part.shown)
+/// What is said of each part, in one line for each source: " from Tower Hill Partnership", "Allergies (1), Problems (2)".
+fn by_source(parts: &[AccessPart], say: impl Fn(&AccessPart) -> Option<String>) -> BTreeMap<String, String> {
+    let mut said: BTreeMap<String, String> = BTreeMap::new();
+    for (from, words) in parts.iter().filter_map(|part| Some((from(part), say(part)?))) {
+        let line = said.entry(from).or_default();
+        let comma = if line.is_empty() { "" } else { ", " };
+        line.push_str(&format!("{comma}{words}"));
+    }
+    said
 }
 
+/// "Risks (at the person's wish)".
 fn kept_back(part: &AccessPart) -> String {
-    let why = match part.why() {
-        ReasonCode::Unspecified => String::new(),
-        ReasonCode::Label => ", too sensitive for the user's role".into(),
-        code => format!(", {}", words::reason(&Reason { code: code.into(), count: 0 })),
-    };
-    format!("{}{}{why}", words::heading(part.dataset), from(part))
+    let heading = words::heading(part.dataset);
+    match part.why() {
+        ReasonCode::Unspecified => heading,
+        ReasonCode::Label => format!("{heading} (too sensitive for the user's role)"),
+        code => format!("{heading} ({})", words::reason(&Reason { code: code.into(), count: 0 })),
+    }
 }
 
 fn from(part: &AccessPart) -> String {

@@ -87,8 +87,8 @@ async fn a_report_reads_like_a_letter() {
         "with BROKEN GLASS",
         "why: emergency treatment that could not wait",
         "the person was admitted there",
-        "shown: Problems and diagnoses from Tower Hill (2)",
-        "kept back: Problems and diagnoses from Royal Infirmary, at the person's wish",
+        "shown from Tower Hill: Problems and diagnoses (2)",
+        "kept back from Royal Infirmary: Problems and diagnoses (at the person's wish)",
         "u1, role R1, of the organisation RBK looked at the record",
         "nothing was known that joined the person to the organisation",
     ] {
