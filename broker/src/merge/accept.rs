@@ -261,7 +261,7 @@ impl<'e> Hearing<'_, 'e> {
                 continue;
             }
             self.heard.retractions.add(&entry.head);
-            // No label means ordinary; one that is not understood means no (CHECK-2).
+            // No label means ordinary; one that is not understood means no (CHECK-2). What comes with it adds up (OWED-1).
             let ruling = asked.planned.decisions.of_entry(dataset, &entry.head.labels);
             if !ruling.permits() {
                 account.withheld += 1;
