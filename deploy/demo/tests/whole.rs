@@ -8,10 +8,11 @@ use severn_link::{Dialler as _, Identity, Tls, TlsDialler, TlsFiles};
 use severn_proto::v1::{FindPersonRequest, PurposeOfUse, RequestContext, record_broker_client::RecordBrokerClient};
 use severn_trust::{Clock as _, Commitments, Proof, SigningKey, SystemClock, SystemEntropy, new_uuid};
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Read as _},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread::sleep,
     time::Duration,
@@ -29,7 +30,10 @@ fn run(command: &mut Command) -> Output {
 #[test]
 fn every_planted_finding_is_shown_and_the_trail_shows_tampering() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(demo().args(["--once", "--json", "--people", "300", "--folder"]).arg(folder.path()));
+    // What is written at the most talkative level is searched below.
+    let mut talkative = demo();
+    talkative.env("RUST_LOG", "debug").args(["--once", "--json", "--people", "300", "--folder"]).arg(folder.path());
+    let output = run(&mut talkative);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -41,6 +45,7 @@ fn every_planted_finding_is_shown_and_the_trail_shows_tampering() {
         assert_eq!(scenario["record"]["complete"], true, "{}", scenario["name"]);
     }
     assert!(nobody_listens(folder.path()), "a process was left behind");
+    no_content_is_left(folder.path(), &document["scenarios"]);
 
     let config = folder.path().join("broker/broker.toml");
     let verify = || run(demo().args(["broker", "audit", "verify", "--config"]).arg(&config)).status.success();
@@ -52,6 +57,54 @@ fn every_planted_finding_is_shown_and_the_trail_shows_tampering() {
     bytes[middle] ^= 1;
     fs::write(&trail, bytes).unwrap();
     assert!(!verify(), "one changed byte must be found");
+}
+
+/// Nothing that was shown stands in the broker's folder, or in the log of any process.
+fn no_content_is_left(folder: &Path, shown: &Value) {
+    let mut texts = BTreeSet::new();
+    collect(shown, &mut texts);
+    // An entry may name a practice, and so does the list of sources.
+    let sources = fs::read_to_string(folder.join("broker/broker.toml")).unwrap();
+    texts.retain(|text| !sources.contains(text));
+    let read = |places: &[&str]| -> Vec<(PathBuf, Vec<u8>)> {
+        let files = places.iter().flat_map(|place| files_below(&folder.join(place)));
+        files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    };
+    let stands_in = |text: &str, bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let (left, held) = (read(&["broker", "logs"]), read(&["sources"]));
+    for (file, bytes) in &left {
+        let found = texts.iter().find(|text| stands_in(text, bytes));
+        assert_eq!(found, None, "{}", file.display());
+    }
+    assert!(
+        left.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > 100_000,
+        "the logs say less than they should here"
+    );
+    let there = texts.iter().filter(|text| held.iter().any(|(_, bytes)| stands_in(text, bytes)));
+    assert!(there.count() > 12, "a search that finds nothing in the sources proves nothing: {texts:?}");
+}
+
+/// The words of entries, long enough that they stand nowhere by chance.
+fn collect(shown: &Value, texts: &mut BTreeSet<String>) {
+    match shown {
+        Value::Array(all) => all.iter().for_each(|one| collect(one, texts)),
+        Value::Object(all) => {
+            for (key, value) in all {
+                match value.as_str() {
+                    Some(text) if ["text", "display", "narrative"].contains(&key.as_str()) && text.len() >= 12 => {
+                        texts.insert(text.to_owned());
+                    }
+                    _ => collect(value, texts),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
 /// Every adapter's own word on what it released agrees with the broker's trail, and both can be exported.
