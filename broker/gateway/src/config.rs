@@ -17,7 +17,7 @@ use std::{
 pub struct Config {
     /// Where it listens, in plain HTTP: an address of this machine, behind the organisation's own TLS.
     pub listen: SocketAddr,
-    /// Its address as callers know it, without a slash at the end: https://gateway.example
+    /// Its address as callers know it, without a slash at the end: `https://gateway.example`
     pub url: String,
     /// PEM: the key that signs tokens. Readable by its owner only.
     pub key: PathBuf,

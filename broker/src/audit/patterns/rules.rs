@@ -41,7 +41,7 @@ pub struct Finding {
     pub organisation: String,
     /// The user as the trail names them; empty for a crowd.
     pub user: String,
-    /// Whom it is about, [`PERSONS_MAX`] at most.
+    /// Whom it is about, `PERSONS_MAX` at most.
     pub persons: Vec<String>,
     /// When it began: milliseconds since 1970-01-01T00:00:00Z.
     pub from_ms: i64,
@@ -58,7 +58,7 @@ pub struct Finding {
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Patterns {
-    /// By pattern, then by time; [`FINDINGS_MAX`] at most.
+    /// By pattern, then by time; `FINDINGS_MAX` at most.
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub more: u64,
